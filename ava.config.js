@@ -1,0 +1,7 @@
+export default {
+  files: ['test/**/*.test.ts', '!test/browser/**', '!test/long/**'],
+  extensions: { ts: 'module' },
+  workerThreads: false,
+  concurrency: 2,
+  timeout: '120s',
+};

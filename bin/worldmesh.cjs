@@ -1,0 +1,26 @@
+#!/usr/bin/env node
+'use strict';
+/**
+ * The command `worldmesh`. Worldmesh runs TypeScript directly, which needs Node 24; an older Node only gets as far
+ * as this file, which then hands over to the Node that came with the dependencies.
+ */
+const { spawn } = require('node:child_process');
+const path = require('node:path');
+
+const major = Number(process.versions.node.split('.')[0]);
+const cli = path.join(__dirname, '..', 'src', 'main', 'cli.ts');
+
+if (major >= 24) {
+  import(require('node:url').pathToFileURL(cli).href);
+} else {
+  let node;
+  try {
+    node = require.resolve(`node-${process.platform}-${process.arch}/bin/node`);
+  } catch {
+    console.error(`worldmesh: needs Node 24 or newer, found ${process.version}. Install it, or run "npm ci" here on Linux.`);
+    process.exit(1);
+  }
+  const child = spawn(node, [cli, ...process.argv.slice(2)], { stdio: 'inherit' });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  child.on('exit', (code, signal) => process.exit(signal ? 1 : code));
+}

@@ -1,0 +1,194 @@
+/**
+ * The session table: one row per client presence, shared by the gateway, the conductor and the workers that observe.
+ *
+ *   word  name           writer      readers
+ *   0     state          gateway     observe            0 free · 1 attached (has a connection) · 2 detached
+ *   1     generation     gateway     conductor, observe +1 each time the row is used for a new session
+ *   2     backlogBytes   gateway     observe            unsent bytes of its socket: over a limit, no snapshot is made
+ *   3     viewReset      gateway     observe            +1 asks for a fresh view (keyframe): attach, resume
+ *   4     viewResetDone  observe     observe            the last reset obeyed
+ *   5     slotPlusOne    conductor   observe            1 + slot of its entity, 0 before it is in the world
+ *   6     inputSequence  workers     observe            the last input applied
+ *   7     viewCount      observe     gateway            entities in its view
+ *   8     lastSnapshotTick observe   observe
+ *   9     pendingCount   conductor   workers            inputs waiting in this tick
+ *  10     skipped        observe     gateway            snapshots not made because of backlog or a full ring
+ *
+ * The view: for each one-byte alias 1 … 255 (index alias - 1), what the client was last sent of that entity.
+ *
+ *   viewSlotPlusOne u32 · viewGeneration u32 · viewX i32 · viewZ i32 (centimetres) · viewTick u32
+ *
+ * Only the worker that observes a session in this phase touches its view.
+ */
+import { assert } from '../base/assert.ts';
+import type { SessionIndex } from '../base/brand.ts';
+import { INPUT_BYTES_MAX } from '../base/schema.ts';
+
+const STATE = 0;
+const GENERATION = 1;
+const BACKLOG_BYTES = 2;
+const VIEW_RESET = 3;
+const VIEW_RESET_DONE = 4;
+const SLOT_PLUS_ONE = 5;
+const INPUT_SEQUENCE = 6;
+const VIEW_COUNT = 7;
+const LAST_SNAPSHOT_TICK = 8;
+const PENDING_COUNT = 9;
+const SKIPPED = 10;
+const ROW_WORDS = 16;
+
+export const SESSION_STATE = { free: 0, attached: 1, detached: 2 } as const;
+export type SessionState = (typeof SESSION_STATE)[keyof typeof SESSION_STATE];
+
+/** Aliases are one byte and 0 is never used. */
+export const VIEW_ENTITIES_MAX = 255;
+const VIEW_FIELDS = 5;
+/** Inputs of one session that wait for one tick; more are dropped, oldest first, and counted. */
+export const PENDING_INPUTS_MAX = 8;
+/** sequence u32, then the packed input. */
+export const PENDING_INPUT_BYTES = 4 + INPUT_BYTES_MAX;
+
+export class Sessions {
+  readonly capacity: number;
+  readonly #rows: Int32Array<SharedArrayBuffer>;
+  readonly viewSlotPlusOne: Uint32Array<SharedArrayBuffer>;
+  readonly viewGeneration: Uint32Array<SharedArrayBuffer>;
+  readonly viewX: Int32Array<SharedArrayBuffer>;
+  readonly viewZ: Int32Array<SharedArrayBuffer>;
+  readonly viewTick: Uint32Array<SharedArrayBuffer>;
+  /** Inputs for this tick: row = session × PENDING_INPUTS_MAX + n, PENDING_INPUT_BYTES each. */
+  readonly pendingBytes: Uint8Array<SharedArrayBuffer>;
+  readonly pendingView: DataView<SharedArrayBuffer>;
+
+  static sizeBytes(capacity: number): number {
+    const viewBytes = capacity * VIEW_ENTITIES_MAX * VIEW_FIELDS * 4;
+    return capacity * ROW_WORDS * 4 + viewBytes + capacity * PENDING_INPUTS_MAX * PENDING_INPUT_BYTES;
+  }
+
+  constructor(buffer: SharedArrayBuffer, offsetBytes: number, capacity: number) {
+    this.capacity = capacity;
+    let at = offsetBytes;
+    this.#rows = new Int32Array(buffer, at, capacity * ROW_WORDS);
+    at += this.#rows.byteLength;
+    const viewLength = capacity * VIEW_ENTITIES_MAX;
+    this.viewSlotPlusOne = new Uint32Array(buffer, at, viewLength);
+    this.viewGeneration = new Uint32Array(buffer, (at += viewLength * 4), viewLength);
+    this.viewX = new Int32Array(buffer, (at += viewLength * 4), viewLength);
+    this.viewZ = new Int32Array(buffer, (at += viewLength * 4), viewLength);
+    this.viewTick = new Uint32Array(buffer, (at += viewLength * 4), viewLength);
+    at += viewLength * 4;
+    const pendingSizeBytes = capacity * PENDING_INPUTS_MAX * PENDING_INPUT_BYTES;
+    this.pendingBytes = new Uint8Array(buffer, at, pendingSizeBytes);
+    this.pendingView = new DataView(buffer, at, pendingSizeBytes);
+    assert(at + pendingSizeBytes - offsetBytes === Sessions.sizeBytes(capacity), 'the session table fills its region');
+  }
+
+  // Gateway.
+
+  /** Gateway: gives a free row to a new session, in state detached, or returns -1 when all are taken. */
+  open(): SessionIndex | -1 {
+    for (let session = 0; session < this.capacity; session++) {
+      const row = session * ROW_WORDS;
+      if (Atomics.load(this.#rows, row + STATE) !== SESSION_STATE.free) continue;
+      // A row whose entity has not left the world yet is not free, whatever its state says.
+      if (Atomics.load(this.#rows, row + SLOT_PLUS_ONE) !== 0) continue;
+      Atomics.add(this.#rows, row + GENERATION, 1);
+      Atomics.store(this.#rows, row + BACKLOG_BYTES, 0);
+      Atomics.store(this.#rows, row + INPUT_SEQUENCE, 0);
+      Atomics.store(this.#rows, row + SKIPPED, 0);
+      Atomics.add(this.#rows, row + VIEW_RESET, 1);
+      Atomics.store(this.#rows, row + STATE, SESSION_STATE.detached);
+      return session as SessionIndex;
+    }
+    return -1;
+  }
+
+  setState(session: SessionIndex, state: SessionState): void {
+    Atomics.store(this.#rows, session * ROW_WORDS + STATE, state);
+  }
+
+  state(session: SessionIndex): SessionState {
+    return Atomics.load(this.#rows, session * ROW_WORDS + STATE) as SessionState;
+  }
+
+  generation(session: SessionIndex): number {
+    return Atomics.load(this.#rows, session * ROW_WORDS + GENERATION) >>> 0;
+  }
+
+  setBacklogBytes(session: SessionIndex, backlogBytes: number): void {
+    Atomics.store(this.#rows, session * ROW_WORDS + BACKLOG_BYTES, Math.min(backlogBytes, 0x7fff_ffff));
+  }
+
+  backlogBytes(session: SessionIndex): number {
+    return Atomics.load(this.#rows, session * ROW_WORDS + BACKLOG_BYTES);
+  }
+
+  /** Gateway: the client has nothing (any more); the next snapshot enters everything anew. */
+  requestViewReset(session: SessionIndex): void {
+    Atomics.add(this.#rows, session * ROW_WORDS + VIEW_RESET, 1);
+  }
+
+  viewCount(session: SessionIndex): number {
+    return Atomics.load(this.#rows, session * ROW_WORDS + VIEW_COUNT);
+  }
+
+  skipped(session: SessionIndex): number {
+    return Atomics.load(this.#rows, session * ROW_WORDS + SKIPPED);
+  }
+
+  // Conductor.
+
+  slotPlusOne(session: SessionIndex): number {
+    return Atomics.load(this.#rows, session * ROW_WORDS + SLOT_PLUS_ONE);
+  }
+
+  setSlotPlusOne(session: SessionIndex, slotPlusOne: number): void {
+    Atomics.store(this.#rows, session * ROW_WORDS + SLOT_PLUS_ONE, slotPlusOne);
+  }
+
+  pendingCount(session: SessionIndex): number {
+    return this.#rows[session * ROW_WORDS + PENDING_COUNT]!;
+  }
+
+  setPendingCount(session: SessionIndex, count: number): void {
+    this.#rows[session * ROW_WORDS + PENDING_COUNT] = count;
+  }
+
+  pendingOffsetBytes(session: SessionIndex, index: number): number {
+    return (session * PENDING_INPUTS_MAX + index) * PENDING_INPUT_BYTES;
+  }
+
+  // Workers.
+
+  inputSequence(session: SessionIndex): number {
+    return Atomics.load(this.#rows, session * ROW_WORDS + INPUT_SEQUENCE) >>> 0;
+  }
+
+  setInputSequence(session: SessionIndex, sequence: number): void {
+    Atomics.store(this.#rows, session * ROW_WORDS + INPUT_SEQUENCE, sequence | 0);
+  }
+
+  /** Observe: true once after each requested reset. */
+  takeViewReset(session: SessionIndex): boolean {
+    const wanted = Atomics.load(this.#rows, session * ROW_WORDS + VIEW_RESET);
+    if (this.#rows[session * ROW_WORDS + VIEW_RESET_DONE] === wanted) return false;
+    this.#rows[session * ROW_WORDS + VIEW_RESET_DONE] = wanted;
+    return true;
+  }
+
+  setViewCount(session: SessionIndex, count: number): void {
+    Atomics.store(this.#rows, session * ROW_WORDS + VIEW_COUNT, count);
+  }
+
+  lastSnapshotTick(session: SessionIndex): number {
+    return this.#rows[session * ROW_WORDS + LAST_SNAPSHOT_TICK]! >>> 0;
+  }
+
+  setLastSnapshotTick(session: SessionIndex, tick: number): void {
+    this.#rows[session * ROW_WORDS + LAST_SNAPSHOT_TICK] = tick | 0;
+  }
+
+  countSkipped(session: SessionIndex): void {
+    Atomics.add(this.#rows, session * ROW_WORDS + SKIPPED, 1);
+  }
+}
