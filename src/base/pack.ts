@@ -22,8 +22,7 @@ export type Values = Record<string, unknown>;
 
 /** Writes the fields to the start of `target` and returns how many bytes. Missing values are zero or empty. */
 export function packFields(fields: readonly FieldSchema[], values: Values, target: Uint8Array): number {
-  const view = new DataView(target.buffer, target.byteOffset, target.byteLength);
-  return packInto(fields, values, { target, view, at: 0 });
+  return packInto(fields, values, writerOver(target));
 }
 
 /**
@@ -31,7 +30,7 @@ export function packFields(fields: readonly FieldSchema[], values: Values, targe
  * @throws WireError ERR_WIRE_TRUNCATED, ERR_WIRE_TRAILING, ERR_WIRE_RANGE or ERR_WIRE_TEXT.
  */
 export function unpackFields(fields: readonly FieldSchema[], source: Uint8Array): Values {
-  const reader: Reader = { source, view: new DataView(source.buffer, source.byteOffset, source.byteLength), at: 0 };
+  const reader = readerOver(source);
   const values = readFields(fields, reader);
   if (reader.at !== source.length) {
     throw new WireError('ERR_WIRE_TRAILING', `${source.length - reader.at} bytes after the last field`);
@@ -39,16 +38,26 @@ export function unpackFields(fields: readonly FieldSchema[], source: Uint8Array)
   return values;
 }
 
-interface Writer {
+/** A place in a target; packField moves it on. */
+export interface Writer {
   readonly target: Uint8Array;
   readonly view: DataView;
   at: number;
 }
 
-interface Reader {
+/** A place in a source; readField moves it on. */
+export interface Reader {
   readonly source: Uint8Array;
   readonly view: DataView;
   at: number;
+}
+
+export function writerOver(target: Uint8Array): Writer {
+  return { target, view: new DataView(target.buffer, target.byteOffset, target.byteLength), at: 0 };
+}
+
+export function readerOver(source: Uint8Array): Reader {
+  return { source, view: new DataView(source.buffer, source.byteOffset, source.byteLength), at: 0 };
 }
 
 function packInto(fields: readonly FieldSchema[], values: Values, writer: Writer): number {
@@ -56,7 +65,8 @@ function packInto(fields: readonly FieldSchema[], values: Values, writer: Writer
   return writer.at;
 }
 
-function packField(field: FieldSchema, value: unknown, writer: Writer): void {
+/** Writes one value at the writer's place. @throws WireError ERR_WIRE_RANGE. */
+export function packField(field: FieldSchema, value: unknown, writer: Writer): void {
   if (isScalar(field.type)) {
     writer.at = writeScalar(writer.view, writer.at, { field, type: field.type, value });
     return;
@@ -81,7 +91,8 @@ function packField(field: FieldSchema, value: unknown, writer: Writer): void {
 }
 
 function textBytes(field: FieldSchema, value: unknown): Uint8Array {
-  if (typeof value !== 'string') throw new WireError('ERR_WIRE_RANGE', `"${field.name}" takes text, got ${typeof value}`);
+  if (typeof value !== 'string')
+    throw new WireError('ERR_WIRE_RANGE', `"${field.name}" takes text, got ${typeof value}`);
   return encoder.encode(value);
 }
 
@@ -137,7 +148,8 @@ function readFields(fields: readonly FieldSchema[], reader: Reader): Values {
   return values;
 }
 
-function readField(field: FieldSchema, reader: Reader): unknown {
+/** Reads one value at the reader's place. @throws WireError like unpackFields, but leaves what follows. */
+export function readField(field: FieldSchema, reader: Reader): unknown {
   if (isScalar(field.type)) return readScalar(field, field.type, reader);
   need(reader, 2);
   const length = reader.view.getUint16(reader.at, true);

@@ -25,7 +25,18 @@ import type { ComponentSchema, EventSchema, FieldSchema, FieldType, KindSchema, 
 type Table = { readonly [key: string]: unknown };
 
 const NAME_PATTERN = /^[a-z][A-Za-z0-9]{0,31}$/;
-const RESERVED_COMPONENTS = new Set(['id', 'slot', 'kind', 'x', 'z', 'vx', 'vz', 'session', 'constructor', 'prototype']);
+const RESERVED_COMPONENTS = new Set([
+  'id',
+  'slot',
+  'kind',
+  'x',
+  'z',
+  'vx',
+  'vz',
+  'session',
+  'constructor',
+  'prototype',
+]);
 const SIZE_METRES_MAX = 131_072;
 const VERSION_MAX = 65_535;
 const DECLARATION_KEYS = new Set([
@@ -98,7 +109,11 @@ function checkFields(table: Table, path: string, scalarsOnly = false): FieldSche
   });
 }
 
-function checkField(name: string, field: Table, { path, scalarsOnly }: { path: string; scalarsOnly: boolean }): FieldSchema {
+function checkField(
+  name: string,
+  field: Table,
+  { path, scalarsOnly }: { path: string; scalarsOnly: boolean },
+): FieldSchema {
   const type = oneOf(field['type'], `${path} type`, FIELD_TYPES) as FieldType;
   if (isScalar(type)) {
     const natural = naturalRange(type);
@@ -117,7 +132,10 @@ function checkField(name: string, field: Table, { path, scalarsOnly }: { path: s
     };
   }
   if (scalarsOnly) {
-    throw new ModuleError('ERR_MODULE_FIELD', { field: path, message: `${type} is not allowed here; use a number, bool or entity` });
+    throw new ModuleError('ERR_MODULE_FIELD', {
+      field: path,
+      message: `${type} is not allowed here; use a number, bool or entity`,
+    });
   }
   if (type === 'list') {
     const countMax = integerAt(field['countMax'], `${path} max`, { min: 1, max: LIST_COUNT_MAX });
@@ -134,7 +152,10 @@ function checkPrecision(
 ): number | undefined {
   if (value === undefined) return undefined;
   if (type !== 'f32' && type !== 'f64') {
-    throw new ModuleError('ERR_MODULE_FIELD', { field: `${path} precision`, message: 'only f32 and f64 take a precision' });
+    throw new ModuleError('ERR_MODULE_FIELD', {
+      field: `${path} precision`,
+      message: 'only f32 and f64 take a precision',
+    });
   }
   if (min === undefined || max === undefined) {
     throw new ModuleError('ERR_MODULE_FIELD', { field: `${path} precision`, message: 'needs min and max as well' });
@@ -152,14 +173,18 @@ function checkPrecision(
 function checkKinds(table: Table, components: readonly ComponentSchema[]): KindSchema[] {
   const names = Object.keys(table);
   countAt(names.length, 'kinds', KINDS_MAX);
-  if (names.length === 0) throw new ModuleError('ERR_MODULE_SHAPE', { field: 'kinds', message: 'declare at least one kind' });
+  if (names.length === 0)
+    throw new ModuleError('ERR_MODULE_SHAPE', { field: 'kinds', message: 'declare at least one kind' });
   return names.map((name, index) => {
     const path = `kinds.${name}`;
     nameAt(name, path);
     const kind = tableAt(table[name], path);
     const listed = kind['components'];
     if (!Array.isArray(listed)) {
-      throw new ModuleError('ERR_MODULE_SHAPE', { field: `${path}.components`, message: 'must be a list of component names' });
+      throw new ModuleError('ERR_MODULE_SHAPE', {
+        field: `${path}.components`,
+        message: 'must be a list of component names',
+      });
     }
     const indices = listed.map((component: unknown) => {
       const found = components.find((candidate) => candidate.name === component);
@@ -193,7 +218,10 @@ function checkInput(value: unknown): FieldSchema[] {
   const fields = checkFields(tableAt(input['fields'], 'input.fields'), 'input.fields');
   for (const field of fields) {
     if (field.type === 'list') {
-      throw new ModuleError('ERR_MODULE_FIELD', { field: `input.fields.${field.name}`, message: 'an input cannot hold a list' });
+      throw new ModuleError('ERR_MODULE_FIELD', {
+        field: `input.fields.${field.name}`,
+        message: 'an input cannot hold a list',
+      });
     }
   }
   sizeAt(fields, 'input.fields', INPUT_BYTES_MAX);
@@ -210,7 +238,10 @@ function checkEvents(value: unknown): EventSchema[] {
     const fields = checkFields(tableAt(table[name], `events.${name}`), `events.${name}`);
     for (const field of fields) {
       if (field.type === 'list') {
-        throw new ModuleError('ERR_MODULE_FIELD', { field: `events.${name}.${field.name}`, message: 'an event cannot hold a list' });
+        throw new ModuleError('ERR_MODULE_FIELD', {
+          field: `events.${name}.${field.name}`,
+          message: 'an event cannot hold a list',
+        });
       }
     }
     sizeAt(fields, `events.${name}`, EVENT_BYTES_MAX);
@@ -255,7 +286,10 @@ function checkHandlers(value: unknown, events: readonly EventSchema[]): void {
   for (const name of Object.keys(table)) {
     if (!events.some((event) => event.name === name)) {
       const allowed = events.map((event) => event.name).join(', ') || 'none declared';
-      throw new ModuleError('ERR_MODULE_REFERENCE', { field: `on.${name}`, message: `not an event; allowed are ${allowed}` });
+      throw new ModuleError('ERR_MODULE_REFERENCE', {
+        field: `on.${name}`,
+        message: `not an event; allowed are ${allowed}`,
+      });
     }
     functionAt(table[name], `on.${name}`);
   }
@@ -295,7 +329,10 @@ function nameAt(value: unknown, field: string): string {
 
 function numberAt(value: unknown, field: string, { min, max }: { min: number; max: number }): number {
   if (typeof value !== 'number' || !Number.isFinite(value) || value < min || value > max) {
-    throw new ModuleError('ERR_MODULE_VALUE', { field, message: `must be a number from ${min} to ${max}, found ${show(value)}` });
+    throw new ModuleError('ERR_MODULE_VALUE', {
+      field,
+      message: `must be a number from ${min} to ${max}, found ${show(value)}`,
+    });
   }
   return value;
 }
@@ -314,24 +351,32 @@ function optionalNumber(value: unknown, field: string, range: { min: number; max
 
 function oneOf(value: unknown, field: string, allowed: readonly string[]): string {
   if (typeof value !== 'string' || !allowed.includes(value)) {
-    throw new ModuleError('ERR_MODULE_VALUE', { field, message: `must be one of ${allowed.join(', ')}, found ${show(value)}` });
+    throw new ModuleError('ERR_MODULE_VALUE', {
+      field,
+      message: `must be one of ${allowed.join(', ')}, found ${show(value)}`,
+    });
   }
   return value;
 }
 
 function countAt(count: number, field: string, max: number): void {
-  if (count > max) throw new ModuleError('ERR_MODULE_LIMIT', { field, message: `at most ${max} are allowed, found ${count}` });
+  if (count > max)
+    throw new ModuleError('ERR_MODULE_LIMIT', { field, message: `at most ${max} are allowed, found ${count}` });
 }
 
 function sizeAt(fields: readonly FieldSchema[], field: string, bytesMax: number): void {
   const sizeBytes = fieldsSizeBytesMax(fields);
   if (sizeBytes > bytesMax) {
-    throw new ModuleError('ERR_MODULE_LIMIT', { field, message: `may take ${bytesMax} bytes, its fields take ${sizeBytes}` });
+    throw new ModuleError('ERR_MODULE_LIMIT', {
+      field,
+      message: `may take ${bytesMax} bytes, its fields take ${sizeBytes}`,
+    });
   }
 }
 
 function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.slice(0, 64));
-  if (typeof value === 'number' || typeof value === 'boolean' || value === undefined || value === null) return String(value);
+  if (typeof value === 'number' || typeof value === 'boolean' || value === undefined || value === null)
+    return String(value);
   return Array.isArray(value) ? 'a list' : `a ${typeof value}`;
 }

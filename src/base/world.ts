@@ -111,6 +111,8 @@ export interface Cell<C, K, E, P> {
   readonly foundX: Float32Array;
   readonly foundZ: Float32Array;
 
+  /** The id of the entity in a slot. */
+  idOf(slot: number): EntityId;
   /** The slot of an entity on this node, or -1. */
   slotOf(id: EntityId): number;
   /** Adds an entity at the end of this tick. */
@@ -200,12 +202,8 @@ export function defineWorld<
   const I extends Fields = Record<never, never>,
   const E extends EventsDeclaration = Record<never, never>,
   const P extends ParamsDeclaration = Record<never, never>,
->(declaration: WorldDeclaration<C, K, I, E, { readonly [N in keyof P]: number }> & { params?: P }): World<
-  C,
-  K,
-  I,
-  E,
-  { readonly [N in keyof P]: number }
-> {
+>(
+  declaration: WorldDeclaration<C, K, I, E, { readonly [N in keyof P]: number }> & { params?: P },
+): World<C, K, I, E, { readonly [N in keyof P]: number }> {
   return { declaration, schema: checkWorld(declaration) };
 }

@@ -104,7 +104,9 @@ export class ColumnSet {
     this.homeX = new Float32Array(buffer, at(11), n);
     this.homeZ = new Float32Array(buffer, at(12), n);
     const build = (fields: readonly FieldSchema[], fieldOffsets: readonly number[]): ComponentColumns => {
-      const inOrder = fieldOffsets.map((offset, index) => makeColumn(buffer, offset, { field: fields[index]!, n, heap }));
+      const inOrder = fieldOffsets.map((offset, index) =>
+        makeColumn(buffer, offset, { field: fields[index]!, n, heap }),
+      );
       return { inOrder, byName: Object.fromEntries(inOrder.map((column, index) => [fields[index]!.name, column])) };
     };
     this.components = schema.components.map((component, index) => build(component.fields, offsets.components[index]!));

@@ -66,7 +66,10 @@ export class Heap {
 
   free(offset: number, sizeBytes: number): void {
     const freed = classOf(sizeBytes);
-    assert(offset >= BLOCK_BYTES_MIN && offset + blockBytes(freed) <= this.capacityBytes, 'a freed block lies in the heap');
+    assert(
+      offset >= BLOCK_BYTES_MIN && offset + blockBytes(freed) <= this.capacityBytes,
+      'a freed block lies in the heap',
+    );
     this.#lock();
     this.#put(offset, freed);
     this.#words[USED]! -= blockBytes(freed);

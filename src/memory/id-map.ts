@@ -67,7 +67,10 @@ export class IdMap {
   }
 
   #home(id: number): number {
-    const mixed = Math.imul(counterOf(id as EntityId) ^ Math.imul(incarnationOf(id as EntityId), 0x85ebca6b), 0x9e3779b1);
+    const mixed = Math.imul(
+      counterOf(id as EntityId) ^ Math.imul(incarnationOf(id as EntityId), 0x85ebca6b),
+      0x9e3779b1,
+    );
     return (mixed ^ (mixed >>> 15)) & this.#mask;
   }
 }

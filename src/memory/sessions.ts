@@ -13,6 +13,7 @@
  *   8     lastSnapshotTick observe   observe
  *   9     pendingCount   conductor   workers            inputs waiting in this tick
  *  10     skipped        observe     gateway            snapshots not made because of backlog or a full ring
+ *  11     refusal        conductor   gateway            1 + index in REFUSALS when the world took no player, else 0
  *
  * The view: for each one-byte alias 1 … 255 (index alias - 1), what the client was last sent of that entity.
  *
@@ -35,10 +36,15 @@ const VIEW_COUNT = 7;
 const LAST_SNAPSHOT_TICK = 8;
 const PENDING_COUNT = 9;
 const SKIPPED = 10;
+const REFUSAL = 11;
 const ROW_WORDS = 16;
 
 export const SESSION_STATE = { free: 0, attached: 1, detached: 2 } as const;
 export type SessionState = (typeof SESSION_STATE)[keyof typeof SESSION_STATE];
+
+/** Why a join did not lead to an entity. */
+export const REFUSALS = ['entities', 'heap', 'threw'] as const;
+export type Refusal = (typeof REFUSALS)[number];
 
 /** Aliases are one byte and 0 is never used. */
 export const VIEW_ENTITIES_MAX = 255;
@@ -96,6 +102,7 @@ export class Sessions {
       Atomics.store(this.#rows, row + BACKLOG_BYTES, 0);
       Atomics.store(this.#rows, row + INPUT_SEQUENCE, 0);
       Atomics.store(this.#rows, row + SKIPPED, 0);
+      Atomics.store(this.#rows, row + REFUSAL, 0);
       Atomics.add(this.#rows, row + VIEW_RESET, 1);
       Atomics.store(this.#rows, row + STATE, SESSION_STATE.detached);
       return session as SessionIndex;
@@ -136,7 +143,17 @@ export class Sessions {
     return Atomics.load(this.#rows, session * ROW_WORDS + SKIPPED);
   }
 
+  /** Why the world took no player for this session, or undefined. */
+  refusal(session: SessionIndex): Refusal | undefined {
+    const refusal = Atomics.load(this.#rows, session * ROW_WORDS + REFUSAL);
+    return refusal === 0 ? undefined : REFUSALS[refusal - 1];
+  }
+
   // Conductor.
+
+  setRefusal(session: SessionIndex, refusal: Refusal): void {
+    Atomics.store(this.#rows, session * ROW_WORDS + REFUSAL, 1 + REFUSALS.indexOf(refusal));
+  }
 
   slotPlusOne(session: SessionIndex): number {
     return Atomics.load(this.#rows, session * ROW_WORDS + SLOT_PLUS_ONE);

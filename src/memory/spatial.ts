@@ -1,0 +1,206 @@
+/**
+ * The spatial index: where everybody stood at the end of a tick, by a uniform grid of buckets and counting sort.
+ *
+ *   A cell has SIDE × SIDE buckets, numbered row by row; an entity that overhangs its cell counts to the nearest.
+ *   cellFirst u32 × C          where a cell's entities start in the sorted arrays
+ *   cellTick u32 × C           1 + the tick for which the cell was built
+ *   bucketEnd u32 × C × SIDE²  end of each bucket, relative to cellFirst; a bucket starts where the one before it ends
+ *   slots u32 × N, x f32 × N, z f32 × N    sorted by cell, bucket, then list order
+ *
+ * So a query reads contiguous memory: for each row of buckets that the circle touches, one run of entities.
+ *
+ * Writers: the conductor places the cells (`layOut`), then in the index phase the worker that has the cell builds it.
+ * Readers: all, in later phases.
+ */
+import { assert } from '../base/assert.ts';
+import type { ColumnSet } from './columns.ts';
+import type { Grid } from './grid.ts';
+import type { Lists } from './lists.ts';
+
+const SIDE = 8;
+const BUCKETS = SIDE * SIDE;
+/** Metres added to a row's half width against rounding; the exact test follows anyway. */
+const ROUNDING_METRES = 0.01;
+
+export interface SpatialOptions {
+  readonly grid: Grid;
+  readonly entitiesMax: number;
+  /** Metres that an entity may stand outside its cell. */
+  readonly hysteresis: number;
+}
+
+/** Where a query puts what it finds. */
+export interface Found {
+  readonly slots: Uint32Array;
+  readonly x: Float32Array;
+  readonly z: Float32Array;
+}
+
+export class SpatialIndex {
+  readonly #grid: Grid;
+  readonly #hysteresis: number;
+  readonly #bucketSize: number;
+  readonly #cellFirst: Uint32Array<SharedArrayBuffer>;
+  readonly #cellTick: Uint32Array<SharedArrayBuffer>;
+  readonly #bucketEnd: Uint32Array<SharedArrayBuffer>;
+  readonly #slots: Uint32Array<SharedArrayBuffer>;
+  readonly #x: Float32Array<SharedArrayBuffer>;
+  readonly #z: Float32Array<SharedArrayBuffer>;
+  readonly #bucketOf: Uint8Array<ArrayBuffer>;
+
+  static sizeBytes({ grid, entitiesMax }: { grid: Grid; entitiesMax: number }): number {
+    return grid.cellCount * (8 + BUCKETS * 4) + entitiesMax * 12;
+  }
+
+  constructor(buffer: SharedArrayBuffer, offsetBytes: number, { grid, entitiesMax, hysteresis }: SpatialOptions) {
+    this.#grid = grid;
+    this.#hysteresis = hysteresis;
+    this.#bucketSize = grid.cellSize / SIDE;
+    const cells = grid.cellCount;
+    let at = offsetBytes;
+    this.#cellFirst = new Uint32Array(buffer, at, cells);
+    this.#cellTick = new Uint32Array(buffer, (at += cells * 4), cells);
+    this.#bucketEnd = new Uint32Array(buffer, (at += cells * 4), cells * BUCKETS);
+    this.#slots = new Uint32Array(buffer, (at += cells * BUCKETS * 4), entitiesMax);
+    this.#x = new Float32Array(buffer, (at += entitiesMax * 4), entitiesMax);
+    this.#z = new Float32Array(buffer, (at += entitiesMax * 4), entitiesMax);
+    this.#bucketOf = new Uint8Array(entitiesMax);
+  }
+
+  /** Conductor: gives each cell its place in the sorted arrays. */
+  layOut(lists: Lists): void {
+    const cells = this.#grid.cellCount;
+    const kinds = lists.kindCount;
+    let first = 0;
+    for (let cell = 0, group = 0; cell < cells; cell++) {
+      this.#cellFirst[cell] = first;
+      for (let kind = 0; kind < kinds; kind++) first += lists.count[group++]!;
+    }
+  }
+
+  /** Worker: sorts the entities of one cell into its buckets. */
+  build(cell: number, { tick, lists, columns }: { tick: number; lists: Lists; columns: ColumnSet }): void {
+    const { x, z } = columns;
+    const poolSlots = lists.slots;
+    const bucketOf = this.#bucketOf;
+    const counts = this.#bucketEnd;
+    const countsFirst = cell * BUCKETS;
+    counts.fill(0, countsFirst, countsFirst + BUCKETS);
+    const minX = this.#grid.cellMinX(cell as never);
+    const minZ = this.#grid.cellMinZ(cell as never);
+    const perMetre = 1 / this.#bucketSize;
+    const firstGroup = cell * lists.kindCount;
+    const endGroup = firstGroup + lists.kindCount;
+    let total = 0;
+    for (let group = firstGroup; group < endGroup; group++) {
+      const first = lists.first[group]!;
+      const end = first + lists.count[group]!;
+      for (let index = first; index < end; index++) {
+        const slot = poolSlots[index]!;
+        const bucket = rank((z[slot]! - minZ) * perMetre) * SIDE + rank((x[slot]! - minX) * perMetre);
+        bucketOf[total++] = bucket;
+        counts[countsFirst + bucket]!++;
+      }
+    }
+    this.#startBuckets(countsFirst);
+    const base = this.#cellFirst[cell]!;
+    let position = 0;
+    for (let group = firstGroup; group < endGroup; group++) {
+      const first = lists.first[group]!;
+      const end = first + lists.count[group]!;
+      for (let index = first; index < end; index++) {
+        const slot = poolSlots[index]!;
+        // The cursor of a bucket starts at its start and, once all are placed, stands at its end.
+        const at = base + counts[countsFirst + bucketOf[position++]!]!++;
+        this.#slots[at] = slot;
+        this.#x[at] = x[slot]!;
+        this.#z[at] = z[slot]!;
+      }
+    }
+    this.#cellTick[cell] = tick + 1;
+  }
+
+  isBuilt(cell: number, tick: number): boolean {
+    return this.#cellTick[cell] === tick + 1;
+  }
+
+  /**
+   * Finds everybody within `radius` metres (inclusive) as of `tick`, in a fixed order, up to the length of `found`.
+   * Returns how many. Every cell that the circle touches must have been built for that tick.
+   */
+  query({ x, z, radius, tick }: { x: number; z: number; radius: number; tick: number }, found: Found): number {
+    const grid = this.#grid;
+    const reach = radius + this.#hysteresis;
+    const column0 = clamp(Math.floor((x - reach) / grid.cellSize) - grid.firstCellX, grid.width - 1);
+    const column1 = clamp(Math.floor((x + reach) / grid.cellSize) - grid.firstCellX, grid.width - 1);
+    const row0 = clamp(Math.floor((z - reach) / grid.cellSize) - grid.firstCellZ, grid.depth - 1);
+    const row1 = clamp(Math.floor((z + reach) / grid.cellSize) - grid.firstCellZ, grid.depth - 1);
+    let count = 0;
+    for (let row = row0; row <= row1; row++) {
+      for (let column = column0; column <= column1; column++) {
+        const cell = row * grid.width + column;
+        assert(this.#cellTick[cell] === tick + 1, 'a query touches only cells that were built');
+        count = this.#queryCell({ cell, column, row, x, z, radius, count }, found);
+      }
+    }
+    return count;
+  }
+
+  #queryCell(
+    query: { cell: number; column: number; row: number; x: number; z: number; radius: number; count: number },
+    found: Found,
+  ): number {
+    const { cell, x, z, radius } = query;
+    const perMetre = 1 / this.#bucketSize;
+    const localX = x - (query.column + this.#grid.firstCellX) * this.#grid.cellSize;
+    const localZ = z - (query.row + this.#grid.firstCellZ) * this.#grid.cellSize;
+    const radiusSquared = radius * radius;
+    const countMax = found.slots.length;
+    const sortedX = this.#x;
+    const sortedZ = this.#z;
+    const base = this.#cellFirst[cell]!;
+    const bucketsFirst = cell * BUCKETS;
+    const lastRow = rank((localZ + radius) * perMetre);
+    let count = query.count;
+    for (let row = rank((localZ - radius) * perMetre); row <= lastRow; row++) {
+      // The outermost rows also hold what overhangs, so only inner edges bound the circle's width.
+      const rowNear = row === 0 ? -Infinity : row * this.#bucketSize - localZ;
+      const rowFar = row === SIDE - 1 ? Infinity : (row + 1) * this.#bucketSize - localZ;
+      const away = rowNear > 0 ? rowNear : rowFar < 0 ? -rowFar : 0;
+      const halfWidth = Math.sqrt(Math.max(0, radiusSquared - away * away)) + ROUNDING_METRES;
+      const firstBucket = bucketsFirst + row * SIDE + rank((localX - halfWidth) * perMetre);
+      const lastBucket = bucketsFirst + row * SIDE + rank((localX + halfWidth) * perMetre);
+      const end = base + this.#bucketEnd[lastBucket]!;
+      let at = base + (firstBucket === bucketsFirst ? 0 : this.#bucketEnd[firstBucket - 1]!);
+      for (; at < end; at++) {
+        const dx = sortedX[at]! - x;
+        const dz = sortedZ[at]! - z;
+        if (dx * dx + dz * dz > radiusSquared) continue;
+        if (count === countMax) return count;
+        found.slots[count] = this.#slots[at]!;
+        found.x[count] = sortedX[at]!;
+        found.z[count] = sortedZ[at]!;
+        count++;
+      }
+    }
+    return count;
+  }
+
+  #startBuckets(countsFirst: number): void {
+    let start = 0;
+    for (let bucket = countsFirst; bucket < countsFirst + BUCKETS; bucket++) {
+      const count = this.#bucketEnd[bucket]!;
+      this.#bucketEnd[bucket] = start;
+      start += count;
+    }
+  }
+}
+
+/** The bucket row or column of a distance from the cell's corner, in buckets; beyond the cell, the outermost. */
+function rank(buckets: number): number {
+  return buckets >= SIDE ? SIDE - 1 : buckets > 0 ? buckets | 0 : 0;
+}
+
+function clamp(value: number, max: number): number {
+  return value < 0 ? 0 : value > max ? max : value;
+}
