@@ -1,6 +1,6 @@
 export default {
   files: ['test/**/*.test.ts', '!test/browser/**', '!test/long/**'],
-  extensions: { ts: 'module' },
+  extensions: ['ts', 'js'],
   workerThreads: false,
   concurrency: 2,
   timeout: '120s',

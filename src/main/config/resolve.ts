@@ -1,0 +1,286 @@
+/**
+ * From flags, environment and file to checked settings: a flag beats the environment, which beats the file, which
+ * beats the default. Everything given is checked, also what is overridden: a wrong value is never silently unused.
+ *
+ * Pure: reads neither argv nor environment nor disk (read.ts does).
+ */
+import { ConfigError } from './config-error.ts';
+import type { ConfigProblem } from './config-error.ts';
+import { nearestName } from './nearest.ts';
+import {
+  AUTH_SECRET_BYTES_MIN,
+  SETTING_NAMES,
+  allowedText,
+  environmentNameOf,
+  flagOf,
+  metaOf,
+  settingsSchema,
+} from './settings.ts';
+import type { SettingMeta, SettingName, Settings } from './settings.ts';
+
+/** What one place says. Values from flags and environment are text; a file may hold any YAML or JSON value. */
+export interface ConfigSource {
+  readonly kind: 'flag' | 'environment' | 'file';
+  /** The path of a file; else empty. */
+  readonly path: string;
+  /** By name of the setting in camelCase; names that are not settings are found here too. */
+  readonly values: ReadonlyMap<string, unknown>;
+}
+
+export interface ResolvedConfig {
+  readonly settings: Settings;
+  /** Where each setting came from, for people: `flag --tick-hz`, `default`. */
+  readonly origins: ReadonlyMap<SettingName, string>;
+}
+
+/** Cells are visited each tick, empty ones too: beyond this a world needs larger cells. */
+export const CELLS_MAX = 1_048_576;
+const VALUE_TEXT_MAX = 80;
+const PARAMS_MAX = 64;
+
+/**
+ * @param sources the strongest first.
+ * @throws ConfigError with every problem found.
+ */
+export function resolveConfig(sources: readonly ConfigSource[]): ResolvedConfig {
+  const problems: ConfigProblem[] = [];
+  const chosen = new Map<string, unknown>();
+  const origins = new Map<SettingName, string>();
+  for (const source of sources) {
+    for (const [name, raw] of source.values) {
+      const value = checkValue(name, raw, { source, problems });
+      if (value === undefined || !isSetting(name)) continue;
+      if (name === 'params') {
+        chosen.set(name, { ...(value as object), ...(chosen.get(name) as object | undefined) });
+      } else if (!chosen.has(name)) {
+        chosen.set(name, value);
+      }
+      if (!origins.has(name)) origins.set(name, originText(name, source));
+    }
+  }
+  if (isNotEmpty(problems)) throw new ConfigError(problems);
+  const settings = settingsSchema.parse(Object.fromEntries(chosen));
+  checkTogether(settings, { origins, problems });
+  if (isNotEmpty(problems)) throw new ConfigError(problems);
+  return { settings, origins };
+}
+
+/** A value as it may be printed: short, on one line, and hidden when secret. */
+export function printable(value: unknown, { secret }: { secret: boolean }): string {
+  if (secret) return value === '' ? '""' : '(hidden)';
+  const text = typeof value === 'string' ? JSON.stringify(value) : renderValue(value);
+  return text.length > VALUE_TEXT_MAX ? `${text.slice(0, VALUE_TEXT_MAX)}…` : text;
+}
+
+function checkValue(
+  name: string,
+  raw: unknown,
+  { source, problems }: { source: ConfigSource; problems: ConfigProblem[] },
+): unknown {
+  if (!isSetting(name)) {
+    problems.push(unknownSetting(name, source));
+    return undefined;
+  }
+  const meta = metaOf(name);
+  const value = source.kind === 'file' ? raw : parseText(String(raw), meta);
+  const result = settingsSchema.shape[name].safeParse(value);
+  // A YAML key without a value is null: zod refuses it, while undefined would silently mean the default.
+  if (result.success && value !== undefined && (name !== 'params' || paramsAreFine(result.data))) return result.data;
+  const allowed = allowedText(meta);
+  problems.push({
+    code: 'ERR_CONFIG_VALUE',
+    setting: name,
+    found: printable(raw, { secret: meta.secret === true }),
+    source: originText(name, source),
+    allowed,
+    remedy: `give ${allowed}, such as ${exampleText(name, { source, meta })}`,
+  });
+  return undefined;
+}
+
+function unknownSetting(name: string, source: ConfigSource): ConfigProblem {
+  const nearest = nearestName(name, SETTING_NAMES) as SettingName | undefined;
+  return {
+    code: 'ERR_CONFIG_UNKNOWN',
+    setting: spelled(name.slice(0, VALUE_TEXT_MAX), source),
+    found: 'not a setting',
+    source: source.kind === 'file' ? `file ${source.path}` : source.kind,
+    allowed: '',
+    remedy: nearest
+      ? `did you mean ${spelled(nearest, source)}?`
+      : 'run "worldmesh config print" for a list of all settings, or remove it',
+  };
+}
+
+/** Text from a flag or the environment, as the type that the setting has; text that does not fit stays text. */
+function parseText(text: string, meta: SettingMeta): unknown {
+  switch (meta.kind) {
+    case 'integer':
+    case 'number':
+      return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text.trim()) ? Number(text) : text;
+    case 'boolean':
+      return parseBoolean(text);
+    case 'params':
+      return parseParams(text);
+    case 'text':
+    case 'choice':
+      return text;
+  }
+}
+
+function parseBoolean(text: string): unknown {
+  const word = text.trim().toLowerCase();
+  if (['true', '1', 'yes', 'on'].includes(word)) return true;
+  if (['false', '0', 'no', 'off'].includes(word)) return false;
+  return text;
+}
+
+/** `name=value,name=value`, separated by commas or blanks. */
+function parseParams(text: string): unknown {
+  const params: Record<string, unknown> = {};
+  for (const part of text.split(/[,\s]+/)) {
+    if (part === '') continue;
+    const at = part.indexOf('=');
+    const name = part.slice(0, at);
+    const value = part.slice(at + 1);
+    if (at < 1 || value === '' || !Number.isFinite(Number(value))) return text;
+    params[name] = Number(value);
+  }
+  return params;
+}
+
+function paramsAreFine(value: unknown): boolean {
+  const entries = Object.entries(value as object);
+  return entries.length <= PARAMS_MAX && entries.every(([name]) => /^[a-z][A-Za-z0-9]{0,31}$/.test(name));
+}
+
+interface Conflict {
+  readonly setting: SettingName;
+  readonly found: string;
+  readonly allowed: string;
+  readonly remedy: string;
+}
+
+/** Settings that are fine alone, but not with each other. */
+function checkTogether(
+  settings: Settings,
+  { origins, problems }: { origins: ReadonlyMap<SettingName, string>; problems: ConfigProblem[] },
+): void {
+  for (const conflict of conflictsOf(settings)) {
+    problems.push({
+      ...conflict,
+      code: 'ERR_CONFIG_CONFLICT',
+      source: origins.get(conflict.setting) ?? 'default',
+    });
+  }
+}
+
+function* conflictsOf(settings: Settings): Generator<Conflict> {
+  const { tickHz, snapshotHz, cellSize, hysteresis, authMode, worldSize } = settings;
+  if (tickHz % snapshotHz !== 0) {
+    yield {
+      setting: 'snapshotHz',
+      found: String(snapshotHz),
+      allowed: `a divisor of tickHz, which is ${tickHz}`,
+      remedy: `set snapshotHz to ${largestDivisor(tickHz, snapshotHz)}, or tickHz to a multiple of ${snapshotHz}`,
+    };
+  }
+  if (hysteresis > cellSize / 4) {
+    yield {
+      setting: 'hysteresis',
+      found: String(hysteresis),
+      allowed: `at most a quarter of cellSize, ${cellSize / 4} m`,
+      remedy: `lower hysteresis to ${cellSize / 4} or raise cellSize to ${hysteresis * 4}`,
+    };
+  }
+  const cells = worldSize === undefined ? 0 : (Math.ceil(worldSize / cellSize) + 1) ** 2;
+  if (cells > CELLS_MAX) {
+    yield {
+      setting: 'cellSize',
+      found: String(cellSize),
+      allowed: `a size that gives at most ${CELLS_MAX} cells in a world of ${worldSize} m`,
+      remedy: `raise cellSize to ${Math.ceil((worldSize ?? 0) / (Math.sqrt(CELLS_MAX) - 1))} or more, or lower worldSize`,
+    };
+  }
+  yield* clientConflicts(settings);
+  if (authMode === 'token' && Buffer.byteLength(settings.authSecret) < AUTH_SECRET_BYTES_MIN) {
+    yield {
+      setting: 'authSecret',
+      found: settings.authSecret === '' ? 'not set' : 'too short (hidden)',
+      allowed: `at least ${AUTH_SECRET_BYTES_MIN} bytes when authMode is token`,
+      remedy: 'set WORLDMESH_AUTH_SECRET, for example to the output of "openssl rand -hex 32", or set authMode to open',
+    };
+  }
+}
+
+function* clientConflicts({
+  backlogBytesSkip,
+  backlogBytesMax,
+  messagesBurst,
+  messagesPerSecond,
+}: Settings): Generator<Conflict> {
+  if (backlogBytesSkip > backlogBytesMax) {
+    yield {
+      setting: 'backlogBytesSkip',
+      found: String(backlogBytesSkip),
+      allowed: `at most backlogBytesMax, which is ${backlogBytesMax}`,
+      remedy: `lower backlogBytesSkip to ${backlogBytesMax} or raise backlogBytesMax to ${backlogBytesSkip}`,
+    };
+  }
+  if (messagesBurst < messagesPerSecond) {
+    yield {
+      setting: 'messagesBurst',
+      found: String(messagesBurst),
+      allowed: `at least messagesPerSecond, which is ${messagesPerSecond}`,
+      remedy: `raise messagesBurst to ${messagesPerSecond} or lower messagesPerSecond to ${messagesBurst}`,
+    };
+  }
+}
+
+function largestDivisor(of: number, atMost: number): number {
+  for (let candidate = Math.min(of, atMost); candidate > 1; candidate--) if (of % candidate === 0) return candidate;
+  return 1;
+}
+
+function isSetting(name: string): name is SettingName {
+  return Object.hasOwn(settingsSchema.shape, name);
+}
+
+function originText(name: SettingName, source: ConfigSource): string {
+  return source.kind === 'file' ? `file ${source.path}` : `${source.kind} ${spelled(name, source)}`;
+}
+
+/** The name in the style of its source. */
+function spelled(name: string, source: ConfigSource): string {
+  if (source.kind === 'flag') return flagOf(name as SettingName);
+  return source.kind === 'environment' ? environmentNameOf(name as SettingName) : name;
+}
+
+function exampleText(name: SettingName, { source, meta }: { source: ConfigSource; meta: SettingMeta }): string {
+  const value = exampleValue(name, meta);
+  if (source.kind === 'file') return `"${name}: ${name === 'params' ? '{ botsPerCell: 20 }' : value}"`;
+  return source.kind === 'flag' ? `"${flagOf(name)} ${value}"` : `"${environmentNameOf(name)}=${value}"`;
+}
+
+function exampleValue(name: SettingName, { kind, min }: SettingMeta): string {
+  if (kind === 'params') return 'botsPerCell=20';
+  if (name === 'authSecret') return '…';
+  const standard = settingsSchema.shape[name].safeParse(undefined);
+  return String((standard.success ? standard.data : undefined) ?? min ?? '');
+}
+
+function renderValue(value: unknown): string {
+  if (value === null || value === undefined) return 'empty';
+  if (typeof value === 'object') {
+    try {
+      return JSON.stringify(value) ?? 'unprintable';
+    } catch {
+      return 'unprintable'; // Cyclic, as YAML anchors can make it.
+    }
+  }
+  return String(value as number | boolean | bigint | symbol);
+}
+
+function isNotEmpty(problems: ConfigProblem[]): problems is [ConfigProblem, ...ConfigProblem[]] {
+  return problems.length > 0;
+}

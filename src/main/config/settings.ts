@@ -1,0 +1,385 @@
+/**
+ * Every setting of a node, in one schema: name, unit, default, range and what it means. Flags, environment and file
+ * are read by it (resolve.ts), `--help` and docs/SETTINGS.md are written from it.
+ *
+ * Names are camelCase here and in files, `--kebab-case` as flags, `WORLDMESH_UPPER_CASE` in the environment.
+ */
+import { availableParallelism } from 'node:os';
+import { z } from 'zod';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+export const WORKERS_MAX = 64;
+/** Beyond this many workers a barrier costs more than another thread brings; an operator may still ask for more. */
+const WORKERS_DEFAULT_MAX = 8;
+/** HS256 is only as strong as its key: 32 bytes, as RFC 7518 section 3.2 demands. */
+export const AUTH_SECRET_BYTES_MIN = 32;
+
+/** What stands beside a setting's zod type; kept in zod's metadata. */
+export interface SettingMeta {
+  readonly kind: 'integer' | 'number' | 'text' | 'boolean' | 'choice' | 'params';
+  readonly group: SettingGroup;
+  readonly unit: string;
+  readonly description: string;
+  readonly min?: number;
+  readonly max?: number;
+  readonly choices?: readonly string[];
+  /** Shown as the default where it depends on the machine or the module. */
+  readonly defaultText?: string;
+  readonly secret?: boolean;
+  readonly powerOfTwo?: boolean;
+  readonly multipleOf?: number;
+}
+
+export type SettingGroup = 'Process' | 'World' | 'Ticks' | 'Capacity' | 'Interest' | 'Clients' | 'Recording';
+
+interface Common {
+  readonly group: SettingGroup;
+  readonly unit?: string;
+  readonly about: string;
+}
+interface Range {
+  readonly min: number;
+  readonly max: number;
+}
+
+export const settingsSchema = z.strictObject({
+  port: integer(7777, {
+    group: 'Process',
+    min: 0,
+    max: 65_535,
+    about: 'Port for clients, viewer and metrics; 0 takes a free one',
+  }),
+  host: text('127.0.0.1', { group: 'Process', max: 255, about: 'Address to listen on; 0.0.0.0 admits other machines' }),
+  dataDir: text('.worldmesh', { group: 'Process', max: 1024, about: 'Folder for what must survive a restart' }),
+  viewer: boolean(true, { group: 'Process', about: 'Serve the web page and its feed' }),
+  logLevel: choice('info', ['trace', 'debug', 'info', 'warn', 'error', 'silent'], {
+    group: 'Process',
+    about: 'Least severity that is logged',
+  }),
+  logFormat: choice('auto', ['auto', 'pretty', 'json'], {
+    group: 'Process',
+    about: 'How to log; auto is pretty on a terminal and JSON elsewhere',
+  }),
+
+  worldSize: z
+    .number()
+    .min(16)
+    .max(131_072)
+    .optional()
+    .meta(
+      meta('number', {
+        group: 'World',
+        unit: 'm',
+        min: 16,
+        max: 131_072,
+        defaultText: "the module's `size`",
+        about: 'Side of the square world, centred on the origin',
+      }),
+    ),
+  seed: integer(1, { group: 'World', min: 0, max: 4_294_967_295, about: 'Seed of all randomness in the world' }),
+  params: z
+    .record(z.string(), z.number())
+    .default({})
+    .meta(
+      meta('params', {
+        group: 'World',
+        defaultText: "the module's `params`",
+        about: 'Numbers of the world module: --param name=value, repeated',
+      }),
+    ),
+  cellSize: number(256, { group: 'World', unit: 'm', min: 8, max: 8192, about: 'Side of a cell' }),
+  hysteresis: number(2, {
+    group: 'World',
+    unit: 'm',
+    min: 0,
+    max: 256,
+    about: 'How far past a border an entity changes cell',
+  }),
+
+  tickHz: integer(20, { group: 'Ticks', unit: 'Hz', min: 1, max: 240, about: 'Ticks in a second' }),
+  snapshotHz: integer(10, {
+    group: 'Ticks',
+    unit: 'Hz',
+    min: 1,
+    max: 240,
+    about: 'Snapshots a client is sent in a second',
+  }),
+  workers: z
+    .number()
+    .int()
+    .min(1)
+    .max(WORKERS_MAX)
+    .default(workersDefault)
+    .meta(
+      meta('integer', {
+        group: 'Ticks',
+        unit: 'threads',
+        min: 1,
+        max: WORKERS_MAX,
+        defaultText: 'cores − 1, from 1 to 8',
+        about: 'Simulation threads',
+      }),
+    ),
+  kernel: choice('simd', ['simd', 'typescript'], { group: 'Ticks', about: 'Movement kernel; both give the same bits' }),
+  catchUpTicksMax: integer(5, {
+    group: 'Ticks',
+    unit: 'ticks',
+    min: 0,
+    max: 1000,
+    about: 'Late ticks that are caught up; further ones are skipped and counted',
+  }),
+
+  entitiesMax: integer(65_536, {
+    group: 'Capacity',
+    unit: 'entities',
+    min: 64,
+    max: 8_388_608,
+    about: 'Rows of the entity store',
+  }),
+  sessionsMax: integer(2048, {
+    group: 'Capacity',
+    unit: 'sessions',
+    min: 1,
+    max: 65_535,
+    about: 'Clients at once, resumable ones included',
+  }),
+  heapBytes: bytes(8 * MIB, {
+    group: 'Capacity',
+    min: 64 * KIB,
+    max: 2048 * MIB,
+    multipleOf: 32,
+    about: 'Memory for list fields',
+  }),
+  commandBytes: bytes(4 * MIB, {
+    group: 'Capacity',
+    min: 64 * KIB,
+    max: 256 * MIB,
+    multipleOf: 64,
+    about: 'Spawns, despawns and events of one tick, for each worker',
+  }),
+  inputRingBytes: bytes(MIB, {
+    group: 'Capacity',
+    min: 64 * KIB,
+    max: 256 * MIB,
+    powerOfTwo: true,
+    about: 'Inputs on their way to the simulation',
+  }),
+  outboundRingBytes: bytes(4 * MIB, {
+    group: 'Capacity',
+    min: 64 * KIB,
+    max: 1024 * MIB,
+    powerOfTwo: true,
+    about: 'Snapshots on their way to the gateway, for each worker',
+  }),
+
+  aoiRadius: number(128, {
+    group: 'Interest',
+    unit: 'm',
+    min: 1,
+    max: 4096,
+    about: 'How far a client sees, boundary included',
+  }),
+  aoiHysteresis: number(4, {
+    group: 'Interest',
+    unit: 'm',
+    min: 0,
+    max: 256,
+    about: 'An entity leaves the view this far beyond aoiRadius',
+  }),
+  viewEntitiesMax: integer(255, {
+    group: 'Interest',
+    unit: 'entities',
+    min: 1,
+    max: 255,
+    about: 'Entities in view of one client; the nearest win',
+  }),
+
+  authMode: choice('open', ['open', 'token'], {
+    group: 'Clients',
+    about: 'Open admits everybody; token asks for a JWT (HS256)',
+  }),
+  authSecret: z
+    .string()
+    .max(4096)
+    .default('')
+    .meta(
+      meta('text', {
+        group: 'Clients',
+        secret: true,
+        max: 4096,
+        about: `Key of the tokens, at least ${AUTH_SECRET_BYTES_MIN} bytes; better in the environment than in a flag`,
+      }),
+    ),
+  resumeGraceMs: integer(30_000, {
+    group: 'Clients',
+    unit: 'ms',
+    min: 0,
+    max: 3_600_000,
+    about: 'How long a lost client may come back to its session',
+  }),
+  helloTimeoutMs: integer(5000, {
+    group: 'Clients',
+    unit: 'ms',
+    min: 100,
+    max: 600_000,
+    about: 'Time for a new connection to say hello',
+  }),
+  maxMessageBytes: bytes(4096, { group: 'Clients', min: 256, max: MIB, about: 'Largest message taken from a client' }),
+  messagesPerSecond: integer(60, {
+    group: 'Clients',
+    unit: '1/s',
+    min: 1,
+    max: 100_000,
+    about: 'Messages of one client, sustained',
+  }),
+  messagesBurst: integer(120, {
+    group: 'Clients',
+    unit: 'messages',
+    min: 1,
+    max: 1_000_000,
+    about: 'Messages of one client at once',
+  }),
+  connectionsPerAddress: integer(64, {
+    group: 'Clients',
+    unit: 'connections',
+    min: 1,
+    max: 1_000_000,
+    about: 'Connections from one address',
+  }),
+  connectionsPerAddressLoopback: integer(4096, {
+    group: 'Clients',
+    unit: 'connections',
+    min: 1,
+    max: 1_000_000,
+    about: 'Connections from this machine itself',
+  }),
+  backlogBytesSkip: bytes(65_536, {
+    group: 'Clients',
+    min: KIB,
+    max: 1024 * MIB,
+    about: 'Unsent bytes above which a client gets no snapshots',
+  }),
+  backlogBytesMax: bytes(MIB, {
+    group: 'Clients',
+    min: KIB,
+    max: 1024 * MIB,
+    about: 'Unsent bytes above which a client is dropped',
+  }),
+  backlogMsMax: integer(10_000, {
+    group: 'Clients',
+    unit: 'ms',
+    min: 100,
+    max: 600_000,
+    about: 'A client behind for longer is dropped',
+  }),
+
+  recordEntitiesMax: integer(20_000, {
+    group: 'Recording',
+    unit: 'entities',
+    min: 0,
+    max: 8_388_608,
+    about: 'Up to so many, a recording holds a hash for each entity',
+  }),
+  recordBacklogBytesMax: bytes(64 * MIB, {
+    group: 'Recording',
+    min: MIB,
+    max: 2048 * MIB,
+    about: 'Unwritten bytes of a recording; above it the recording ends and the world goes on',
+  }),
+});
+
+export type Settings = z.output<typeof settingsSchema>;
+export type SettingName = keyof Settings;
+
+export const SETTING_NAMES = Object.keys(settingsSchema.shape) as readonly SettingName[];
+
+export function metaOf(name: SettingName): SettingMeta {
+  return settingsSchema.shape[name].meta() as unknown as SettingMeta;
+}
+
+/** The defaults of this machine. */
+export function defaultSettings(): Settings {
+  return settingsSchema.parse({});
+}
+
+/** `tickHz` → `--tick-hz`; `params` is given as `--param name=value`. */
+export function flagOf(name: SettingName): string {
+  return name === 'params' ? '--param' : `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** `tickHz` → `WORLDMESH_TICK_HZ`. */
+export function environmentNameOf(name: SettingName): string {
+  return `WORLDMESH_${name.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+}
+
+/** What may stand there, in words: `a whole number from 1 to 240 (Hz)`. */
+export function allowedText({ kind, min, max, unit, choices, powerOfTwo, multipleOf }: SettingMeta): string {
+  const suffix = unit === '' ? '' : ` (${unit})`;
+  switch (kind) {
+    case 'integer': {
+      const noun = powerOfTwo ? 'a power of two' : multipleOf ? `a multiple of ${multipleOf}` : 'a whole number';
+      return `${noun} from ${min} to ${max}${suffix}`;
+    }
+    case 'number':
+      return `a number from ${min} to ${max}${suffix}`;
+    case 'choice':
+      return `one of ${(choices ?? []).join(', ')}`;
+    case 'boolean':
+      return 'true or false';
+    case 'text':
+      return `text of at most ${max} characters`;
+    case 'params':
+      return 'name=value pairs with finite numbers';
+  }
+}
+
+function workersDefault(): number {
+  return Math.max(1, Math.min(WORKERS_DEFAULT_MAX, availableParallelism() - 1));
+}
+
+function meta(
+  kind: SettingMeta['kind'],
+  { about, unit = '', ...rest }: Common & Partial<SettingMeta>,
+): { [key: string]: unknown } {
+  return { ...rest, kind, unit, description: about };
+}
+
+function integer(value: number, options: Common & Range) {
+  return z.number().int().min(options.min).max(options.max).default(value).meta(meta('integer', options));
+}
+
+function bytes(value: number, options: Omit<Common, 'unit'> & Range & { powerOfTwo?: boolean; multipleOf?: number }) {
+  const fits = (count: number): boolean => {
+    if (options.powerOfTwo) return Number.isInteger(Math.log2(count));
+    return count % (options.multipleOf ?? 1) === 0;
+  };
+  return z
+    .number()
+    .int()
+    .min(options.min)
+    .max(options.max)
+    .refine(fits)
+    .default(value)
+    .meta(meta('integer', { ...options, unit: 'bytes' }));
+}
+
+function number(value: number, options: Common & Range) {
+  return z.number().min(options.min).max(options.max).default(value).meta(meta('number', options));
+}
+
+function text(value: string, options: Common & { max: number }) {
+  return z.string().min(1).max(options.max).default(value).meta(meta('text', options));
+}
+
+function boolean(value: boolean, options: Common) {
+  return z.boolean().default(value).meta(meta('boolean', options));
+}
+
+function choice<const Choice extends string>(value: NoInfer<Choice>, choices: readonly Choice[], options: Common) {
+  return z
+    .enum(choices)
+    .default(value as never)
+    .meta(meta('choice', { ...options, choices }));
+}
