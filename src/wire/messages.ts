@@ -1,0 +1,142 @@
+/**
+ * The messages between a client and a gateway, as values. docs/PROTOCOL.md says what each means; client.wire.ts and
+ * snapshot.wire.ts map them to bytes.
+ */
+import type { EntityId } from '../base/brand.ts';
+import type { Values } from '../base/pack.ts';
+import type { Schema } from '../base/schema.ts';
+
+export const PROTOCOL_VERSION = 1;
+
+/** First byte of every message. Below 16: client to server. */
+export const MESSAGE = {
+  hello: 1,
+  input: 2,
+  ping: 3,
+  bye: 4,
+  welcome: 16,
+  snapshot: 17,
+  pong: 18,
+  error: 19,
+} as const;
+
+export type ClientMessage =
+  | {
+      readonly type: 'hello';
+      readonly protocolVersion: number;
+      /** Hash of the schema that the client was built with, or 0 to be sent the schema. */
+      readonly schemaHash: number;
+      /** At most 32 bytes of UTF-8. */
+      readonly name: string;
+      /** A JWT, or empty in open mode. At most 2,048 bytes. */
+      readonly token: string;
+      /** From the last welcome, or empty. At most 128 bytes. */
+      readonly resumeToken: string;
+    }
+  | { readonly type: 'input'; readonly sequence: number; readonly input: Values }
+  | { readonly type: 'ping'; readonly nonce: number }
+  | { readonly type: 'bye' };
+
+export interface Welcome {
+  readonly type: 'welcome';
+  readonly protocolVersion: number;
+  readonly session: number;
+  readonly resumed: boolean;
+  readonly tick: number;
+  /** UTC, milliseconds since 1970, when that tick was current. */
+  readonly serverTimeMs: number;
+  readonly tickHz: number;
+  readonly snapshotHz: number;
+  readonly aoiRadius: number;
+  readonly cellSize: number;
+  readonly minX: number;
+  readonly minZ: number;
+  readonly maxX: number;
+  readonly maxZ: number;
+  readonly edge: 'bounce' | 'stop';
+  readonly resumeGraceMs: number;
+  readonly resumeToken: string;
+  readonly schemaHash: number;
+  /** Only when the hello's schemaHash was 0. */
+  readonly schema: Schema | undefined;
+}
+
+/** Positions in whole centimetres, exactly as sent. */
+export interface EnterEntry {
+  readonly alias: number;
+  readonly id: EntityId;
+  readonly kind: number;
+  readonly xCm: number;
+  readonly zCm: number;
+  /** Component index → field values; only components this client may see. */
+  readonly components: ReadonlyMap<number, Values>;
+}
+
+export interface Snapshot {
+  readonly type: 'snapshot';
+  /** The client forgets everything it had in view before it reads on. */
+  readonly keyframe: boolean;
+  readonly tick: number;
+  /** The last input that is contained in this state; 0 for none. */
+  readonly inputSequence: number;
+  /** The client's own entity: its alias in view (0: not in the world), and its exact state for prediction. */
+  readonly self:
+    | { readonly alias: number; readonly x: number; readonly z: number; readonly vx: number; readonly vz: number }
+    | undefined;
+  readonly leaves: readonly number[];
+  readonly enters: readonly EnterEntry[];
+  readonly moves: readonly { readonly alias: number; readonly dxCm: number; readonly dzCm: number }[];
+  readonly jumps: readonly { readonly alias: number; readonly xCm: number; readonly zCm: number }[];
+  readonly changes: readonly { readonly alias: number; readonly component: number; readonly values: Values }[];
+  readonly events: readonly { readonly alias: number; readonly event: number; readonly values: Values }[];
+}
+
+export interface Pong {
+  readonly type: 'pong';
+  readonly nonce: number;
+  readonly serverTimeMs: number;
+  readonly tick: number;
+}
+
+export interface ErrorMessage {
+  readonly type: 'error';
+  readonly code: ProtocolErrorCode;
+  readonly message: string;
+}
+
+export type ServerMessage = Welcome | Snapshot | Pong | ErrorMessage;
+
+/** Sent in an `error` message; fatal ones are followed by a close with the code in CLOSE_CODE. */
+export const PROTOCOL_ERRORS = [
+  'ERR_PROTOCOL_MALFORMED',
+  'ERR_PROTOCOL_VERSION',
+  'ERR_PROTOCOL_SCHEMA',
+  'ERR_PROTOCOL_HELLO_EXPECTED',
+  'ERR_PROTOCOL_HELLO_TIMEOUT',
+  'ERR_PROTOCOL_INPUT_RANGE',
+  'ERR_AUTH_TOKEN',
+  'ERR_LIMIT_RATE',
+  'ERR_LIMIT_CONNECTIONS',
+  'ERR_LIMIT_BACKLOG',
+  'ERR_LIMIT_SESSIONS',
+  'ERR_SERVER_OVERLOADED',
+  'ERR_SERVER_STOPPING',
+  'ERR_SESSION_REPLACED',
+  'ERR_SESSION_EXPIRED',
+] as const;
+export type ProtocolErrorCode = (typeof PROTOCOL_ERRORS)[number];
+
+/** WebSocket close codes. 1000 is a normal end; 1012 asks the client to reconnect now, 1013 to try later. */
+export const CLOSE_CODE = {
+  normal: 1000,
+  restart: 1012,
+  tryLater: 1013,
+  malformed: 4000,
+  version: 4001,
+  helloTimeout: 4002,
+  auth: 4003,
+  rate: 4004,
+  backlog: 4005,
+  replaced: 4006,
+  tooManyConnections: 4007,
+} as const;

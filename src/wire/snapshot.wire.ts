@@ -1,0 +1,251 @@
+/**
+ * SNAPSHOT, little-endian. The server writes it in the observe phase; this is the reader, and a plain writer for tests
+ * and tools.
+ *
+ *   ┌────┬───────┬──────┬───────────────┬─ if self ─────────────────────────────┐
+ *   │ 17 │ flags │ tick │ inputSequence │ alias · x f32 · z f32 · vx f32 · vz f32 │
+ *   │ u8 │ u8    │ u32  │ u32           │ u8                                      │
+ *   └────┴───────┴──────┴───────────────┴─────────────────────────────────────────┘
+ *   leaves   u8 count, each: alias u8
+ *   enters   u8 count, each: alias u8 · id u32 low · id u32 high · kind u8 · x i32 cm · z i32 cm · components
+ *   moves    u8 count, each: alias u8 · dx i8 cm · dz i8 cm
+ *   jumps    u8 count, each: alias u8 · x i32 cm · z i32 cm
+ *   changes  u8 count, each: alias u8 · component u8 · its fields
+ *   events   u8 count, each: alias u8 · event u8 · its fields
+ */
+import { counterOf, entityIdFrom, incarnationOf, INCARNATION_MAX } from '../base/brand.ts';
+import type { EntityId } from '../base/brand.ts';
+import { WireError } from '../base/errors.ts';
+import { packField, readField, readerOver, writerOver } from '../base/pack.ts';
+import type { Reader, Values, Writer } from '../base/pack.ts';
+import type { KindSchema, Schema } from '../base/schema.ts';
+import { packComponent, packedSizeBytesMax, sentComponents, unpackComponent } from './component.wire.ts';
+import {
+  readEnd,
+  readF32,
+  readI32,
+  readI8,
+  readU32,
+  readU8,
+  writeF32,
+  writeI32,
+  writeI8,
+  writeU32,
+  writeU8,
+} from './cursor.wire.ts';
+import { MESSAGE } from './messages.ts';
+import type { EnterEntry, Snapshot } from './messages.ts';
+
+export const SNAPSHOT_FLAG = { keyframe: 1, self: 2 } as const;
+/** type, flags, tick, inputSequence. */
+export const SNAPSHOT_HEAD_BYTES = 10;
+export const SNAPSHOT_SELF_BYTES = 17;
+/** Without its components. */
+export const SNAPSHOT_ENTER_BYTES = 18;
+export const SNAPSHOT_MOVE_BYTES = 3;
+export const SNAPSHOT_JUMP_BYTES = 9;
+/** Entries of one sort in one snapshot: counts and aliases are one byte. */
+export const SNAPSHOT_ENTRIES_MAX = 255;
+export const CENTIMETRES_PER_METRE = 100;
+
+const FLAGS_KNOWN = SNAPSHOT_FLAG.keyframe | SNAPSHOT_FLAG.self;
+const COUNT_BYTES = 6;
+
+/** @throws WireError; a snapshot that was not read to its end must not be applied. */
+export function decodeSnapshot(bytes: Uint8Array, schema: Schema): Snapshot {
+  const reader = readerOver(bytes);
+  const type = readU8(reader);
+  if (type !== MESSAGE.snapshot) throw new WireError('ERR_WIRE_TYPE', `type ${MESSAGE.snapshot} expected, got ${type}`);
+  const flags = readU8(reader);
+  if ((flags & ~FLAGS_KNOWN) !== 0) throw new WireError('ERR_WIRE_RANGE', `unknown snapshot flags ${flags}`);
+  const tick = readU32(reader);
+  const inputSequence = readU32(reader);
+  const self = (flags & SNAPSHOT_FLAG.self) === 0 ? undefined : readSelf(reader);
+  const ownAlias = self?.alias ?? 0;
+  const snapshot: Snapshot = {
+    type: 'snapshot',
+    keyframe: (flags & SNAPSHOT_FLAG.keyframe) !== 0,
+    tick,
+    inputSequence,
+    self,
+    leaves: readEntries(reader, readAlias),
+    enters: readEntries(reader, () => readEnter(reader, schema, ownAlias)),
+    moves: readEntries(reader, readMove),
+    jumps: readEntries(reader, readJump),
+    changes: readEntries(reader, () => readChange(reader, schema)),
+    events: readEntries(reader, () => readEvent(reader, schema)),
+  };
+  readEnd(reader);
+  return snapshot;
+}
+
+/** @throws WireError ERR_WIRE_RANGE when there are too many entries of a sort, or a value that the schema forbids. */
+export function encodeSnapshot(snapshot: Snapshot, schema: Schema): Uint8Array {
+  const { self } = snapshot;
+  const writer = writerOver(new Uint8Array(snapshotSizeBytesMax(snapshot, schema)));
+  writeU8(writer, MESSAGE.snapshot);
+  writeU8(writer, (snapshot.keyframe ? SNAPSHOT_FLAG.keyframe : 0) | (self === undefined ? 0 : SNAPSHOT_FLAG.self));
+  writeU32(writer, snapshot.tick);
+  writeU32(writer, snapshot.inputSequence);
+  if (self !== undefined) {
+    writeU8(writer, self.alias);
+    for (const value of [self.x, self.z, self.vx, self.vz]) writeF32(writer, value);
+  }
+  writeEntries(writer, snapshot.leaves, (alias) => writeU8(writer, alias));
+  writeEntries(writer, snapshot.enters, (enter) => writeEnter(writer, enter, { schema, ownAlias: self?.alias ?? 0 }));
+  writeEntries(writer, snapshot.moves, (move) => {
+    writeU8(writer, move.alias);
+    writeI8(writer, move.dxCm);
+    writeI8(writer, move.dzCm);
+  });
+  writeEntries(writer, snapshot.jumps, (jump) => {
+    writeU8(writer, jump.alias);
+    writeI32(writer, jump.xCm);
+    writeI32(writer, jump.zCm);
+  });
+  writeEntries(writer, snapshot.changes, (change) => {
+    writeU8(writer, change.alias);
+    writeU8(writer, change.component);
+    packComponent(componentAt(schema, change.component).fields, change.values, writer);
+  });
+  writeEntries(writer, snapshot.events, (event) => {
+    writeU8(writer, event.alias);
+    writeU8(writer, event.event);
+    for (const field of eventAt(schema, event.event).fields) packField(field, event.values[field.name], writer);
+  });
+  return writer.target.slice(0, writer.at);
+}
+
+export function kindAt(schema: Schema, index: number): KindSchema {
+  const kind = schema.kinds[index];
+  if (kind === undefined) throw new WireError('ERR_WIRE_RANGE', `kind ${index} of ${schema.kinds.length}`);
+  return kind;
+}
+
+export function componentAt(schema: Schema, index: number): Schema['components'][number] {
+  const component = schema.components[index];
+  if (component === undefined)
+    throw new WireError('ERR_WIRE_RANGE', `component ${index} of ${schema.components.length}`);
+  return component;
+}
+
+export function eventAt(schema: Schema, index: number): Schema['events'][number] {
+  const event = schema.events[index];
+  if (event === undefined) throw new WireError('ERR_WIRE_RANGE', `event ${index} of ${schema.events.length}`);
+  return event;
+}
+
+/** @throws WireError ERR_WIRE_RANGE for 0 and for ids that no node can have given. */
+export function entityIdOf(low: number, high: number): EntityId {
+  if (high > INCARNATION_MAX || (high === 0 && low === 0)) {
+    throw new WireError('ERR_WIRE_RANGE', `not an entity id: ${high}:${low}`);
+  }
+  return entityIdFrom(high, low);
+}
+
+function readEntries<Entry>(reader: Reader, read: (reader: Reader) => Entry): Entry[] {
+  const count = readU8(reader);
+  const entries: Entry[] = [];
+  for (let index = 0; index < count; index++) entries.push(read(reader));
+  return entries;
+}
+
+function readAlias(reader: Reader): number {
+  const alias = readU8(reader);
+  if (alias === 0) throw new WireError('ERR_WIRE_RANGE', 'alias 0 is no entity');
+  return alias;
+}
+
+function readSelf(reader: Reader): NonNullable<Snapshot['self']> {
+  const alias = readU8(reader);
+  const x = readF32(reader);
+  const z = readF32(reader);
+  const vx = readF32(reader);
+  const vz = readF32(reader);
+  return { alias, x, z, vx, vz };
+}
+
+function readEnter(reader: Reader, schema: Schema, ownAlias: number): EnterEntry {
+  const alias = readAlias(reader);
+  const low = readU32(reader);
+  const id = entityIdOf(low, readU32(reader));
+  const kind = readU8(reader);
+  const xCm = readI32(reader);
+  const zCm = readI32(reader);
+  const components = new Map<number, Values>();
+  for (const component of sentComponents(schema, kindAt(schema, kind), { own: alias === ownAlias })) {
+    components.set(component.index, unpackComponent(component.fields, reader));
+  }
+  return { alias, id, kind, xCm, zCm, components };
+}
+
+function readMove(reader: Reader): Snapshot['moves'][number] {
+  const alias = readAlias(reader);
+  const dxCm = readI8(reader);
+  const dzCm = readI8(reader);
+  return { alias, dxCm, dzCm };
+}
+
+function readJump(reader: Reader): Snapshot['jumps'][number] {
+  const alias = readAlias(reader);
+  const xCm = readI32(reader);
+  const zCm = readI32(reader);
+  return { alias, xCm, zCm };
+}
+
+function readChange(reader: Reader, schema: Schema): Snapshot['changes'][number] {
+  const alias = readAlias(reader);
+  const component = readU8(reader);
+  const values = unpackComponent(componentAt(schema, component).fields, reader);
+  return { alias, component, values };
+}
+
+function readEvent(reader: Reader, schema: Schema): Snapshot['events'][number] {
+  const alias = readAlias(reader);
+  const event = readU8(reader);
+  const values: Values = {};
+  for (const field of eventAt(schema, event).fields) values[field.name] = readField(field, reader);
+  return { alias, event, values };
+}
+
+function writeEntries<Entry>(writer: Writer, entries: readonly Entry[], write: (entry: Entry) => void): void {
+  if (entries.length > SNAPSHOT_ENTRIES_MAX) {
+    throw new WireError('ERR_WIRE_RANGE', `${entries.length} entries of one sort, at most ${SNAPSHOT_ENTRIES_MAX}`);
+  }
+  writeU8(writer, entries.length);
+  for (const entry of entries) write(entry);
+}
+
+function writeEnter(
+  writer: Writer,
+  enter: EnterEntry,
+  { schema, ownAlias }: { schema: Schema; ownAlias: number },
+): void {
+  writeU8(writer, enter.alias);
+  writeU32(writer, counterOf(enter.id));
+  writeU32(writer, incarnationOf(enter.id));
+  writeU8(writer, enter.kind);
+  writeI32(writer, enter.xCm);
+  writeI32(writer, enter.zCm);
+  for (const component of sentComponents(schema, kindAt(schema, enter.kind), { own: enter.alias === ownAlias })) {
+    packComponent(component.fields, enter.components.get(component.index) ?? {}, writer);
+  }
+}
+
+function snapshotSizeBytesMax(snapshot: Snapshot, schema: Schema): number {
+  let sizeBytes = SNAPSHOT_HEAD_BYTES + SNAPSHOT_SELF_BYTES + COUNT_BYTES + snapshot.leaves.length;
+  sizeBytes += snapshot.moves.length * SNAPSHOT_MOVE_BYTES + snapshot.jumps.length * SNAPSHOT_JUMP_BYTES;
+  for (const enter of snapshot.enters) {
+    sizeBytes += SNAPSHOT_ENTER_BYTES;
+    for (const index of kindAt(schema, enter.kind).components) {
+      sizeBytes += packedSizeBytesMax(componentAt(schema, index).fields, enter.components.get(index) ?? {});
+    }
+  }
+  for (const change of snapshot.changes) {
+    sizeBytes += 2 + packedSizeBytesMax(componentAt(schema, change.component).fields, change.values);
+  }
+  for (const event of snapshot.events) {
+    sizeBytes += 2 + packedSizeBytesMax(eventAt(schema, event.event).fields, event.values);
+  }
+  return sizeBytes;
+}
