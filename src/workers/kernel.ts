@@ -79,10 +79,17 @@ class TypescriptKernel implements MoveKernel {
 
   move(first: number, end: number): number {
     const { x: xs, z: zs, vx: vxs, vz: vzs, homeX, homeZ, leavers } = this.#columns;
-    const { entitiesMax, dt, edge, minX, insideX, minZ, insideZ, reach } = this.#options;
-    assert(first >= 0 && first <= end && end <= entitiesMax, 'a block lies inside the columns');
-    const bounces = edge === 'bounce';
+    const options = this.#options;
+    assert(first >= 0 && first <= end && end <= options.entitiesMax, 'a block lies inside the columns');
+    const bounces = options.edge === 'bounce';
     const { fround, abs } = Math;
+    // Rounded here as well: only so does the compiler know that these are f32, and compute in f32.
+    const dt = fround(options.dt);
+    const minX = fround(options.minX);
+    const insideX = fround(options.insideX);
+    const minZ = fround(options.minZ);
+    const insideZ = fround(options.insideZ);
+    const reach = fround(options.reach);
     let leaverAt = first;
     for (let slot = first; slot < end; slot++) {
       const vx = vxs[slot]!;
