@@ -55,7 +55,7 @@ function describe(exported: unknown, { file, files }: { file: string; files: rea
 }
 
 function refusal(error: unknown, file: string): ModuleAnswer {
-  if (error instanceof ModuleError) {
+  if (isModuleError(error)) {
     const prefix = `${error.field}: `;
     const message = error.message.startsWith(prefix) ? error.message.slice(prefix.length) : error.message;
     return { ok: false, code: error.code, field: error.field, message };
@@ -66,6 +66,11 @@ function refusal(error: unknown, file: string): ModuleAnswer {
   const { place, excerpt } = placeOf(error);
   const message = `${error.name}: ${error.message}${excerpt === '' ? '' : `\n${excerpt}`}`;
   return { ok: false, code: 'ERR_MODULE_LOAD', field: place ?? file, message };
+}
+
+/** The module may have got its `defineWorld` from another copy of this package, whose ModuleError is another class. */
+function isModuleError(error: unknown): error is ModuleError {
+  return error instanceof ModuleError || (error instanceof Error && error.name === 'ModuleError' && 'field' in error);
 }
 
 /**
