@@ -63,41 +63,35 @@ export class TextColumn {
   }
 }
 
-export class ListColumn {
+/** Bytes in the heap behind a handle per row. */
+export class HeapColumn {
   static readonly rowBytes = 8;
   readonly handles: Uint32Array<SharedArrayBuffer>;
-  readonly field: FieldSchema;
   readonly heap: Heap;
-  readonly #scratch: Uint8Array<ArrayBuffer>;
 
-  constructor(handles: Uint32Array<SharedArrayBuffer>, { field, heap }: { field: FieldSchema; heap: Heap }) {
+  constructor(handles: Uint32Array<SharedArrayBuffer>, heap: Heap) {
     this.handles = handles;
-    this.field = field;
     this.heap = heap;
-    this.#scratch = new Uint8Array(fieldsSizeBytesMax([field]));
   }
 
-  /** A copy of the items. */
-  get(slot: number): Record<string, unknown>[] {
-    const sizeBytes = this.handles[slot * 2 + 1]!;
-    if (sizeBytes === 0) return [];
-    const values = unpackFields([this.field], this.packed(slot));
-    return values[this.field.name] as Record<string, unknown>[];
+  sizeBytes(slot: number): number {
+    return this.handles[slot * 2 + 1]!;
   }
 
-  /** The packed list (u16 count, then the items), in place; empty when the list is empty. */
+  /** Where the row's bytes start in `heap.bytes`. */
+  offsetBytes(slot: number): number {
+    return this.handles[slot * 2]!;
+  }
+
+  /** The bytes in place; empty when there are none. */
   packed(slot: number): Uint8Array<SharedArrayBuffer> {
-    return this.heap.bytes.subarray(this.handles[slot * 2]!, this.handles[slot * 2]! + this.handles[slot * 2 + 1]!);
+    const offset = this.handles[slot * 2]!;
+    return this.heap.bytes.subarray(offset, offset + this.handles[slot * 2 + 1]!);
   }
 
-  /** @throws CapacityError when the heap is full; the list is then unchanged. */
-  set(slot: number, items: readonly Record<string, unknown>[]): void {
-    if (items.length === 0) return this.clear(slot);
-    const sizeBytes = packFields([this.field], { [this.field.name]: items }, this.#scratch);
-    this.setPacked(slot, this.#scratch.subarray(0, sizeBytes));
-  }
-
+  /** @throws CapacityError when the heap is full; the row is then unchanged. */
   setPacked(slot: number, packed: Uint8Array): void {
+    if (packed.length === 0) return this.clear(slot);
     const offset = this.handles[slot * 2]!;
     const sizeBytes = this.handles[slot * 2 + 1]!;
     const target = this.heap.reallocate({ offset, sizeBytes, wantedBytes: packed.length });
@@ -111,5 +105,31 @@ export class ListColumn {
     if (sizeBytes > 0) this.heap.free(this.handles[slot * 2]!, sizeBytes);
     this.handles[slot * 2] = 0;
     this.handles[slot * 2 + 1] = 0;
+  }
+}
+
+/** The bytes of a row are the packed list: u16 count, then the items. An empty list has none. */
+export class ListColumn extends HeapColumn {
+  readonly field: FieldSchema;
+  readonly #scratch: Uint8Array<ArrayBuffer>;
+
+  constructor(handles: Uint32Array<SharedArrayBuffer>, { field, heap }: { field: FieldSchema; heap: Heap }) {
+    super(handles, heap);
+    this.field = field;
+    this.#scratch = new Uint8Array(fieldsSizeBytesMax([field]));
+  }
+
+  /** A copy of the items. */
+  get(slot: number): Record<string, unknown>[] {
+    if (this.sizeBytes(slot) === 0) return [];
+    const values = unpackFields([this.field], this.packed(slot));
+    return values[this.field.name] as Record<string, unknown>[];
+  }
+
+  /** @throws CapacityError when the heap is full; the list is then unchanged. */
+  set(slot: number, items: readonly Record<string, unknown>[]): void {
+    if (items.length === 0) return this.clear(slot);
+    const sizeBytes = packFields([this.field], { [this.field.name]: items }, this.#scratch);
+    this.setPacked(slot, this.#scratch.subarray(0, sizeBytes));
   }
 }

@@ -2,11 +2,12 @@
  * The rows of all entities, as a structure of arrays over slots; N is `entitiesMax`, fixed at start-up.
  *
  *   id f64 · generation u32 · kind u8 · cell u32 · place u32 · session u32 · ownershipSeq u32
- *   x f32 · z f32 · vx f32 · vz f32 · homeX f32 · homeZ f32
+ *   x f32 · z f32 · vx f32 · vz f32 · homeX f32 · homeZ f32 · foreign (handle, 2 × u32)
  *   then, per component and field in schema order, its column; then the same again for `shared` components (`seen`)
  *
  * Every column starts on a cache line. homeX and homeZ are the centre of the entity's cell, so that the border test
  * needs no division. A free slot has id 0, velocity 0 and stands at its home, so that kernels may run over it.
+ * `foreign` holds, in the heap, the fields of other schema versions that an entity carries along (record-foreign.ts).
  *
  * Writers: a row belongs to whichever thread runs its cell in a simulate phase or its block in a move phase; to the
  * conductor between phases. Readers of other rows read the spatial index and `seen` instead.
@@ -15,7 +16,7 @@ import { assert } from '../base/assert.ts';
 import { isScalar, scalarSizeBytes } from '../base/schema.ts';
 import type { FieldSchema, ScalarType, Schema } from '../base/schema.ts';
 import type { Heap } from './heap.ts';
-import { BytesColumn, ListColumn, TextColumn } from './accessors.ts';
+import { BytesColumn, HeapColumn, ListColumn, TextColumn } from './accessors.ts';
 import type { Planner } from './region.ts';
 
 export type ScalarColumn =
@@ -35,7 +36,7 @@ export interface ComponentColumns {
   readonly inOrder: readonly AnyColumn[];
 }
 
-const BUILT_IN_BYTES = [8, 4, 1, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4] as const;
+const BUILT_IN_BYTES = [8, 4, 1, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, HeapColumn.rowBytes] as const;
 
 export interface ColumnOffsets {
   readonly builtIn: readonly number[];
@@ -74,6 +75,7 @@ export class ColumnSet {
   readonly vz: Float32Array<SharedArrayBuffer>;
   readonly homeX: Float32Array<SharedArrayBuffer>;
   readonly homeZ: Float32Array<SharedArrayBuffer>;
+  readonly foreign: HeapColumn;
   readonly components: readonly ComponentColumns[];
   readonly seen: readonly ComponentColumns[];
   readonly offsets: ColumnOffsets;
@@ -103,6 +105,7 @@ export class ColumnSet {
     this.vz = new Float32Array(buffer, at(10), n);
     this.homeX = new Float32Array(buffer, at(11), n);
     this.homeZ = new Float32Array(buffer, at(12), n);
+    this.foreign = new HeapColumn(new Uint32Array(buffer, at(13), n * 2), heap);
     const build = (fields: readonly FieldSchema[], fieldOffsets: readonly number[]): ComponentColumns => {
       const inOrder = fieldOffsets.map((offset, index) =>
         makeColumn(buffer, offset, { field: fields[index]!, n, heap }),

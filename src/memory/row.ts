@@ -83,8 +83,9 @@ export function writeComponents(
   });
 }
 
-/** Sets every component field of a slot to zero and frees its lists. */
+/** Sets every component field of a slot to zero and frees what it has in the heap. */
 export function clearComponents(columns: ColumnSet, slot: number): void {
+  columns.foreign.clear(slot);
   for (const component of columns.components) {
     for (const column of component.inOrder) {
       if (column instanceof TextColumn)
