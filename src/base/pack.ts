@@ -162,7 +162,8 @@ export function readField(field: FieldSchema, reader: Reader): unknown {
     return Array.from({ length }, () => readFields(field.item ?? [], reader));
   }
   need(reader, length);
-  const data = reader.source.slice(reader.at, reader.at + length);
+  // A copy, and a plain one: the slice of a Buffer would be a view of memory that is soon reused.
+  const data = new Uint8Array(reader.source.subarray(reader.at, reader.at + length));
   reader.at += length;
   if (field.type === 'bytes') return data;
   try {

@@ -44,7 +44,7 @@ export function readText(reader: Reader, sizeBytes: number, options: { sizeBytes
   const at = take(reader, sizeBytes);
   try {
     // A copy: some browsers refuse to decode views of shared memory.
-    return decoder.decode(reader.source.slice(at, at + sizeBytes));
+    return decoder.decode(new Uint8Array(reader.source.subarray(at, at + sizeBytes)));
   } catch (cause) {
     throw new WireError('ERR_WIRE_TEXT', `${options.what} is not UTF-8: ${String(cause)}`);
   }

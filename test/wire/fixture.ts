@@ -1,5 +1,5 @@
 /** A world with a field of every type, and values of every message for the tests of the wire. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { entityIdFrom } from '../../src/base/brand.ts';
 import {
   bool,
