@@ -1,82 +1,118 @@
 /**
  * Tag: players chase each other. Shows inputs, events between entities, and a component that changes rarely.
  *
- * Exactly one player is "it" in each chase. Who is it tags by walking into somebody: an event goes to the other
- * entity, which may live in another cell, and its answer ends the chaser's turn. So the role is handed over, never copied
- * for longer than a tick.
+ * Exactly one player is "it", however many join, leave or collide. Whoever is it tags another player by coming close:
+ * the chaser gives the role up in that tick, and the event that carries it to the other arrives in the next. So there
+ * are never two, and for one tick there is none.
+ *
+ * There is also none in an empty arena, and when the one who is it leaves (or is tagged while leaving). No player
+ * needs to be told: each cell looks at the whole arena, and when nobody has been it for a second, the player who has
+ * been in the game the longest becomes it. All cells look at the same state, so all of them choose the same player.
  */
-import { defineWorld, entity, f32, text, u32 } from 'worldmesh';
+import { component, defineWorld, entity, f32, text, u32 } from 'worldmesh';
 
 const SPEED = 6;
-const REACH_METRES = 1;
+const REACH = 1;
+/** The arena is small enough to be seen from its middle: half its diagonal, and a metre for those at the wall. */
+const ARENA_SIZE = 160;
+const ARENA_RADIUS = ARENA_SIZE * Math.SQRT1_2 + 1;
+/** Longer than the one tick that the role is under way. */
+const VACANT_SECONDS_MAX = 1;
+/** After being tagged: time for the others to run. */
+const HEAD_START_SECONDS = 2;
 
 export default defineWorld({
   name: 'tag',
   version: 1,
-  size: 512,
+  size: ARENA_SIZE,
   edge: 'stop',
   components: {
     look: { name: text(32) },
-    tag: { it: u32({ max: 1 }), safeUntilTick: u32() },
+    // Shared: cells read it of players in other cells, as it was when the tick began.
+    tag: component({ it: u32({ max: 1 }), tagTick: u32() }, { shared: true }),
     score: { tags: u32() },
+    watch: component({ vacantTicks: u32() }, { visible: 'none' }),
   },
   kinds: {
-    player: { components: ['look', 'tag', 'score'], speedMax: SPEED * 1.1 },
+    player: { components: ['look', 'tag', 'score', 'watch'], speedMax: SPEED },
   },
   input: {
     fields: { moveX: f32({ min: -1, max: 1 }), moveZ: f32({ min: -1, max: 1 }) },
-    apply(self, input) {
-      const length = Math.hypot(input.moveX, input.moveZ);
-      const scale = (length > 1 ? 1 / length : 1) * SPEED;
-      self.vx = input.moveX * scale;
-      self.vz = input.moveZ * scale;
+    apply(self, { moveX, moveZ }) {
+      const scale = SPEED / Math.max(1, Math.hypot(moveX, moveZ));
+      self.vx = moveX * scale;
+      self.vz = moveZ * scale;
     },
   },
   events: {
     tagged: { by: entity() },
-    accepted: { by: entity() },
+    scored: {},
   },
   systems: {
     chase: {
       kinds: ['player'],
-      near: REACH_METRES,
+      near: REACH,
       run(cell) {
-        const { tag } = cell.columns;
+        const { it, tagTick } = cell.columns.tag;
         for (let index = cell.first; index < cell.end; index++) {
-          const slot = cell.slots[index]!;
-          if (tag.it[slot] === 0) continue;
-          const count = cell.near(cell.x[slot]!, cell.z[slot]!, REACH_METRES);
-          for (let found = 0; found < count; found++) {
-            const other = cell.found[found]!;
-            if (other === slot) continue;
-            cell.emit(cell.id[other]! as never, 'tagged', { by: cell.id[slot]! as never });
-            break;
-          }
+          const chaser = cell.slots[index]!;
+          if (it[chaser] === 0 || cell.tick < tagTick[chaser]!) continue;
+          const count = cell.near(cell.x[chaser]!, cell.z[chaser]!, REACH);
+          const other = cell.found.subarray(0, count).find((found) => found !== chaser);
+          if (other === undefined) continue;
+          it[chaser] = 0;
+          cell.emit(cell.idOf(other), 'tagged', { by: cell.idOf(chaser) });
+        }
+      },
+    },
+    appoint: {
+      kinds: ['player'],
+      near: ARENA_RADIUS,
+      run(cell) {
+        const { longest, itCount } = lookAround(cell);
+        const { vacantTicks } = cell.columns.watch;
+        const vacantTicksMax = VACANT_SECONDS_MAX * cell.ticksPerSecond;
+        for (let index = cell.first; index < cell.end; index++) {
+          const player = cell.slots[index]!;
+          if (itCount > 0) vacantTicks[player] = 0;
+          else if (vacantTicks[player]! < vacantTicksMax) vacantTicks[player]!++;
+          else if (player === longest) cell.columns.tag.it[player] = 1;
         }
       },
     },
   },
   on: {
-    tagged(self, event, cell) {
-      if (self.tag.it === 1 || cell.tick < self.tag.safeUntilTick) return;
+    tagged(self, { by }, cell) {
       self.tag.it = 1;
-      cell.announce(self.slot, 'tagged', event);
-      cell.emit(event.by, 'accepted', { by: self.id });
+      self.tag.tagTick = cell.tick + HEAD_START_SECONDS * cell.ticksPerSecond;
+      cell.announce(self.slot, 'tagged', { by });
+      cell.emit(by, 'scored', {});
     },
-    accepted(self, _event, cell) {
-      self.tag.it = 0;
-      self.tag.safeUntilTick = cell.tick + 3 * cell.ticksPerSecond;
+    scored(self) {
       self.score.tags += 1;
     },
   },
-  join({ name, random, minX, maxX }) {
-    const spread = (maxX - minX) / 8;
-    return {
-      kind: 'player',
-      x: (random() - 0.5) * spread,
-      z: (random() - 0.5) * spread,
-      look: { name },
-      tag: { it: 1 },
-    };
+  join({ name, random }) {
+    const spread = ARENA_SIZE / 4;
+    return { kind: 'player', x: (random() - 0.5) * spread, z: (random() - 0.5) * spread, look: { name } };
   },
 });
+
+interface Arena {
+  near(x: number, z: number, radius: number): number;
+  idOf(slot: number): number;
+  readonly found: Uint32Array;
+  readonly seen: { readonly tag: { readonly it: Uint32Array } };
+}
+
+/** All players as they were when the tick began: how many are it, and who has been here the longest (the least id). */
+function lookAround(cell: Arena): { longest: number; itCount: number } {
+  let longest = -1;
+  let itCount = 0;
+  const count = cell.near(0, 0, ARENA_RADIUS);
+  for (const player of cell.found.subarray(0, count)) {
+    itCount += cell.seen.tag.it[player]!;
+    if (longest < 0 || cell.idOf(player) < cell.idOf(longest)) longest = player;
+  }
+  return { longest, itCount };
+}
