@@ -51,8 +51,8 @@ export const VIEW_ENTITIES_MAX = 255;
 const VIEW_FIELDS = 5;
 /** Inputs of one session that wait for one tick; more are dropped, oldest first, and counted. */
 export const PENDING_INPUTS_MAX = 8;
-/** sequence u32, then the packed input. */
-export const PENDING_INPUT_BYTES = 4 + INPUT_BYTES_MAX;
+/** sequence u32 · size u16 · 0 u16 · the packed input. */
+export const PENDING_INPUT_BYTES = 8 + INPUT_BYTES_MAX;
 
 export class Sessions {
   readonly capacity: number;

@@ -1,0 +1,132 @@
+/**
+ * Chooses who is in one session's view, from those in view before and those found near. Reused from session to session: nothing
+ * is allocated or cleared per entity.
+ */
+const ALIASES = 256;
+const ALIAS_BITS = 8;
+const ALIAS_MASK = ALIASES - 1;
+const STAMP_MAX = 2 ** 24 - 1;
+/** In a crowd, who is in view counts as this much nearer (of the squared distance), so that two do not swap places. */
+const KNOWN_ADVANTAGE = 0.8;
+
+export class ViewSelection {
+  /** Slots to enter, nearest first once `finish` has run. */
+  readonly entering: Uint32Array;
+  enteringCount = 0;
+  readonly #viewMax: number;
+  /** Per slot: stamp of the session it was last marked for, and its alias there. */
+  readonly #marks: Uint32Array;
+  #stamp = 0;
+  readonly #kept = new Uint8Array(ALIASES);
+  readonly #keptDistance = new Float64Array(ALIASES);
+  readonly #enteringDistance: Float64Array;
+  readonly #order: Float64Array;
+  #keptCount = 0;
+
+  constructor(entitiesMax: number, viewMax: number) {
+    this.#viewMax = viewMax;
+    this.#marks = new Uint32Array(entitiesMax);
+    const candidatesMax = 16_384;
+    this.entering = new Uint32Array(candidatesMax);
+    this.#enteringDistance = new Float64Array(candidatesMax);
+    this.#order = new Float64Array(candidatesMax + ALIASES);
+  }
+
+  start(): void {
+    if (this.#stamp === STAMP_MAX) {
+      this.#marks.fill(0);
+      this.#stamp = 0;
+    }
+    this.#stamp++;
+    this.#kept.fill(0);
+    this.#keptCount = 0;
+    this.enteringCount = 0;
+  }
+
+  /** The client has this slot under this alias. */
+  markKnown(slot: number, alias: number): void {
+    this.#marks[slot] = (this.#stamp << ALIAS_BITS) | alias;
+  }
+
+  /** The alias that a slot was marked with for this session, or 0. */
+  aliasOf(slot: number): number {
+    const mark = this.#marks[slot]!;
+    return mark >>> ALIAS_BITS === this.#stamp ? mark & ALIAS_MASK : 0;
+  }
+
+  /** Somebody within the leaving distance. */
+  offer(slot: number, distanceSquared: number): void {
+    const alias = this.aliasOf(slot);
+    if (alias !== 0) {
+      this.#kept[alias] = 1;
+      this.#keptDistance[alias] = distanceSquared;
+      this.#keptCount++;
+      return;
+    }
+    this.entering[this.enteringCount] = slot;
+    this.#enteringDistance[this.enteringCount++] = distanceSquared;
+  }
+
+  /** Drops who is new and beyond the entering distance; in a crowd keeps the nearest; orders who enters by distance. */
+  finish(enterRadiusSquared: number): void {
+    let count = 0;
+    for (let index = 0; index < this.enteringCount; index++) {
+      if (this.#enteringDistance[index]! > enterRadiusSquared) continue;
+      this.entering[count] = this.entering[index]!;
+      this.#enteringDistance[count++] = this.#enteringDistance[index]!;
+    }
+    this.enteringCount = count;
+    if (this.#keptCount + count > this.#viewMax) this.#keepNearest();
+    if (this.enteringCount > 1) this.#sortEntering();
+  }
+
+  isKept(alias: number): boolean {
+    return this.#kept[alias] === 1;
+  }
+
+  /** Of somebody kept; somebody who has just entered counts as near. */
+  distanceSquared(alias: number): number {
+    return this.#kept[alias] === 1 ? this.#keptDistance[alias]! : 0;
+  }
+
+  #keepNearest(): void {
+    const order = this.#order;
+    let total = 0;
+    for (let alias = 1; alias < ALIASES; alias++) {
+      if (this.#kept[alias] === 1) order[total++] = this.#keptDistance[alias]! * KNOWN_ADVANTAGE;
+    }
+    for (let index = 0; index < this.enteringCount; index++) order[total++] = this.#enteringDistance[index]!;
+    const limit = order.subarray(0, total).sort()[this.#viewMax - 1]!;
+    let taken = 0;
+    for (let alias = 1; alias < ALIASES; alias++) {
+      if (this.#kept[alias] === 0) continue;
+      if (this.#keptDistance[alias]! * KNOWN_ADVANTAGE <= limit) taken++;
+      else this.#kept[alias] = 0;
+    }
+    let count = 0;
+    for (let index = 0; index < this.enteringCount && taken < this.#viewMax; index++) {
+      if (this.#enteringDistance[index]! > limit) continue;
+      this.entering[count] = this.entering[index]!;
+      this.#enteringDistance[count++] = this.#enteringDistance[index]!;
+      taken++;
+    }
+    this.enteringCount = count;
+  }
+
+  /** Sorts numbers that hold the distance in their high part and the position in the low 14 bits. */
+  #sortEntering(): void {
+    const order = this.#order;
+    const count = this.enteringCount;
+    const positions = 2 ** 14;
+    for (let index = 0; index < count; index++) {
+      order[index] = Math.floor((this.#enteringDistance[index]! + 1) * 64) * positions + index;
+    }
+    order.subarray(0, count).sort();
+    for (let index = 0; index < count; index++) {
+      const position = order[index]! % positions;
+      // The slots wait in the distance column while their order is made.
+      this.#enteringDistance[index] = this.entering[position]!;
+    }
+    for (let index = 0; index < count; index++) this.entering[index] = this.#enteringDistance[index]!;
+  }
+}
