@@ -1,0 +1,152 @@
+/**
+ * One player's connection: what is sent over it, and how it ends.
+ *
+ *   hello ──a hello came──▶ verifying ──welcome──▶ playing
+ *     └───────────┴── error, limit, stop ──▶ closed ◀──┘
+ *
+ * Snapshots go to the socket as whole frames of our own (frame.wire.ts); everything else through `ws`. Both write
+ * frames at once and whole, because nothing is compressed, so they never mix.
+ */
+import type { Socket } from 'node:net';
+import { WebSocket } from 'ws';
+import { decodeServerMessage, encodeServerMessage } from '../wire/client.wire.ts';
+import { toJson } from '../wire/json.wire.ts';
+import { CLOSE_CODE } from '../wire/messages.ts';
+import type { ErrorMessage, Pong, ProtocolErrorCode, Welcome } from '../wire/messages.ts';
+import { SNAPSHOT_FLAG } from '../wire/snapshot.wire.ts';
+import type { Backlog } from './backlog.core.ts';
+import type { GatewayContext } from './context.ts';
+import { binaryFrame } from './frame.wire.ts';
+import type { Session } from './session-table.ts';
+import { fullBucket, takeToken } from './token-bucket.core.ts';
+import type { Bucket } from './token-bucket.core.ts';
+
+export type Stage = 'hello' | 'verifying' | 'playing' | 'closed';
+
+/** The close code that follows each error. ERR_SESSION_EXPIRED is not fatal: a welcome to a new session follows. */
+export const CLOSE_CODES: Readonly<Record<Exclude<ProtocolErrorCode, 'ERR_SESSION_EXPIRED'>, number>> = {
+  ERR_PROTOCOL_MALFORMED: CLOSE_CODE.malformed,
+  ERR_PROTOCOL_VERSION: CLOSE_CODE.version,
+  ERR_PROTOCOL_SCHEMA: CLOSE_CODE.version,
+  ERR_PROTOCOL_HELLO_EXPECTED: CLOSE_CODE.malformed,
+  ERR_PROTOCOL_HELLO_TIMEOUT: CLOSE_CODE.helloTimeout,
+  ERR_PROTOCOL_INPUT_RANGE: CLOSE_CODE.malformed,
+  ERR_AUTH_TOKEN: CLOSE_CODE.auth,
+  ERR_LIMIT_RATE: CLOSE_CODE.rate,
+  ERR_LIMIT_CONNECTIONS: CLOSE_CODE.tooManyConnections,
+  ERR_LIMIT_BACKLOG: CLOSE_CODE.backlog,
+  ERR_LIMIT_SESSIONS: CLOSE_CODE.tryLater,
+  ERR_SERVER_OVERLOADED: CLOSE_CODE.tryLater,
+  ERR_SERVER_STOPPING: CLOSE_CODE.restart,
+  ERR_SESSION_REPLACED: CLOSE_CODE.replaced,
+};
+export type FatalErrorCode = keyof typeof CLOSE_CODES;
+
+const SNAPSHOT_FLAGS_OFFSET_BYTES = 1;
+
+export class Connection {
+  /** Never repeats in a gateway's life. */
+  readonly number: number;
+  readonly address: string;
+  readonly openedAtMs: number;
+  readonly webSocket: WebSocket;
+  readonly backlog: Backlog = { sinceMs: -1 };
+  stage: Stage = 'hello';
+  session: Session | undefined;
+  heardAtMs: number;
+  pinged = false;
+  /** Snapshots encoded before this connection took its session are deltas to what another one had. */
+  awaitsKeyframe = true;
+  readonly #context: GatewayContext;
+  readonly #socket: Socket;
+  readonly #json: boolean;
+  readonly #bucket: Bucket;
+
+  constructor(
+    context: GatewayContext,
+    transport: { webSocket: WebSocket; socket: Socket; address: string; json: boolean; number: number },
+  ) {
+    this.#context = context;
+    this.#socket = transport.socket;
+    this.#json = transport.json;
+    this.number = transport.number;
+    this.webSocket = transport.webSocket;
+    this.address = transport.address;
+    this.openedAtMs = context.nowMs();
+    this.heardAtMs = this.openedAtMs;
+    this.#bucket = fullBucket(bucketLimit(context), this.openedAtMs);
+  }
+
+  get isJson(): boolean {
+    return this.#json;
+  }
+
+  /** Bytes that the socket has not taken yet. */
+  get backlogBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  /** Notes a sign of life, and charges for it. False when the client talks too much; it is closed then. */
+  hear(nowMs: number): boolean {
+    this.heardAtMs = nowMs;
+    this.pinged = false;
+    if (takeToken(this.#bucket, bucketLimit(this.#context), nowMs)) return true;
+    const { messagesPerSecond, messagesBurst } = this.#context.settings;
+    this.fail('ERR_LIMIT_RATE', `at most ${messagesPerSecond} messages a second, ${messagesBurst} at once`);
+    return false;
+  }
+
+  send(message: Welcome | Pong | ErrorMessage): void {
+    if (this.webSocket.readyState !== WebSocket.OPEN) return;
+    const { counters } = this.#context;
+    const data = this.#json ? toJson(message) : encodeServerMessage(message);
+    counters.messagesOut++;
+    counters.bytesOut += data.length;
+    if (message.type === 'error') counters.countError(message.code);
+    this.webSocket.send(data);
+  }
+
+  /** Copies one SNAPSHOT out of the ring and writes it with one socket write. */
+  sendSnapshot(bytes: Uint8Array, offsetBytes: number, sizeBytes: number): void {
+    const { counters, store } = this.#context;
+    if (this.stage !== 'playing' || this.webSocket.readyState !== WebSocket.OPEN) {
+      counters.snapshotsStale++;
+      return;
+    }
+    if (this.awaitsKeyframe) {
+      const flags = bytes[offsetBytes + SNAPSHOT_FLAGS_OFFSET_BYTES] ?? 0;
+      if ((flags & SNAPSHOT_FLAG.keyframe) === 0) {
+        counters.snapshotsStale++;
+        return;
+      }
+      this.awaitsKeyframe = false;
+    }
+    counters.snapshotsSent++;
+    counters.messagesOut++;
+    if (this.#json) {
+      const text = toJson(decodeServerMessage(bytes.slice(offsetBytes, offsetBytes + sizeBytes), store.schema));
+      counters.bytesOut += text.length;
+      this.webSocket.send(text);
+      return;
+    }
+    const frame = binaryFrame(bytes, offsetBytes, sizeBytes);
+    counters.bytesOut += frame.length;
+    this.#socket.write(frame);
+  }
+
+  /** Tells the client why, and closes; `ws` cuts the socket if the client does not answer in time. */
+  fail(code: FatalErrorCode, message: string): void {
+    if (this.stage === 'closed') return;
+    this.send({ type: 'error', code, message });
+    this.close(CLOSE_CODES[code], code);
+  }
+
+  close(closeCode: number, reason: string): void {
+    this.stage = 'closed';
+    this.webSocket.close(closeCode, reason);
+  }
+}
+
+function bucketLimit({ settings }: GatewayContext): { perSecond: number; burst: number } {
+  return { perSecond: settings.messagesPerSecond, burst: settings.messagesBurst };
+}

@@ -1,0 +1,37 @@
+/** What a gateway counts, from its start. Plain fields: they are written on the hot path. */
+import type { ProtocolErrorCode } from '../wire/messages.ts';
+
+export class GatewayCounters {
+  bytesIn = 0;
+  bytesOut = 0;
+  messagesIn = 0;
+  messagesOut = 0;
+  snapshotsSent = 0;
+  /** Snapshots for a session that ended, or lost its connection, while they were under way. */
+  snapshotsStale = 0;
+  inputsAccepted = 0;
+  inputsRepeated = 0;
+  /** The input ring was full. */
+  inputsDropped = 0;
+  inputsClamped = 0;
+  sessionsOpened = 0;
+  sessionsResumed = 0;
+  sessionsExpired = 0;
+  /** TCP connections cut at once, over a limit beyond which nothing is answered. */
+  connectionsCut = 0;
+  connectionsIdle = 0;
+  overviewFrames = 0;
+  overviewFramesSkipped = 0;
+  readonly errors = new Map<ProtocolErrorCode, number>();
+  readonly closes = new Map<number, number>();
+
+  countError(code: ProtocolErrorCode): void {
+    this.errors.set(code, (this.errors.get(code) ?? 0) + 1);
+  }
+
+  /** Close codes are the client's to choose, so those that mean nothing here are counted as one: 0. */
+  countClose(code: number): void {
+    const known = (code >= 1000 && code <= 1015) || (code >= 4000 && code <= 4007) ? code : 0;
+    this.closes.set(known, (this.closes.get(known) ?? 0) + 1);
+  }
+}

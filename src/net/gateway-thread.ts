@@ -1,0 +1,86 @@
+/** The gateway as the main thread sees it. */
+import { MessageChannel, Worker } from 'node:worker_threads';
+import { wrap } from 'comlink';
+import type { Endpoint, Remote } from 'comlink';
+import { assert } from '../base/assert.ts';
+import type { GatewayReport } from './gateway.ts';
+import type { GatewayApi } from './gateway.worker.ts';
+import type { GatewayOptions, PausedCell } from './settings.ts';
+
+/** How long a thread that was told to stop may take beyond its `drainMs`. */
+const STOP_SLACK_MS = 300;
+
+export class GatewayThread {
+  /** Where the gateway listens. */
+  readonly port: number;
+  /** Rejects when the thread dies; resolves when it was stopped. The owner watches it. */
+  readonly done: Promise<void>;
+  readonly #worker: Worker;
+  readonly #api: Remote<GatewayApi>;
+
+  /**
+   * Starts the thread and waits until it listens.
+   * @throws the system's error when it cannot listen, such as EADDRINUSE (`code` is kept).
+   */
+  static async start(options: GatewayOptions): Promise<GatewayThread> {
+    const { port1, port2 } = new MessageChannel();
+    const worker = new Worker(new URL('./gateway.worker.ts', import.meta.url), {
+      name: 'gateway',
+      workerData: { port: port2 },
+      transferList: [port2],
+    });
+    const done = watch(worker).finally(() => port1.close());
+    // A failure while starting is reported by the call below, and later by whoever watches `done`.
+    done.catch(() => {});
+    const api = wrap<GatewayApi>(port1 as unknown as Endpoint);
+    try {
+      const started = await Promise.race([api.start(options), done]);
+      assert(started !== undefined, 'the thread lives until it is stopped');
+      if ('code' in started) throw Object.assign(new Error(started.message), { code: started.code });
+      return new GatewayThread(started.port, { worker, api, done });
+    } catch (cause) {
+      await worker.terminate();
+      throw cause;
+    }
+  }
+
+  private constructor(port: number, parts: { worker: Worker; api: Remote<GatewayApi>; done: Promise<void> }) {
+    this.port = port;
+    this.#worker = parts.worker;
+    this.#api = parts.api;
+    this.done = parts.done;
+  }
+
+  async report(): Promise<GatewayReport> {
+    const report = await Promise.race([this.#api.report(), this.done]);
+    assert(report !== undefined, 'a running gateway reports');
+    return report;
+  }
+
+  async setPausedCells(cells: readonly PausedCell[]): Promise<void> {
+    await Promise.race([this.#api.setPausedCells(cells), this.done]);
+  }
+
+  /** Says goodbye to all clients, at most `drainMs` long, and ends the thread. */
+  async stop({ drainMs = 300 }: { readonly drainMs?: number } = {}): Promise<void> {
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, drainMs + STOP_SLACK_MS);
+    try {
+      await Promise.race([this.#api.stop({ drainMs }), late, this.done]);
+    } finally {
+      clearTimeout(timer);
+      await this.#worker.terminate();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop({ drainMs: 0 });
+  }
+}
+
+function watch(worker: Worker): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  worker.once('error', reject);
+  worker.once('exit', () => resolve());
+  return promise;
+}

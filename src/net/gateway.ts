@@ -1,0 +1,207 @@
+/**
+ * The gateway of a node: everything between its clients and the shared store. Runs on a thread of its own.
+ *
+ *   Listener ──▶ PlayerMessages ──▶ Admission ──▶ SessionTable ──▶ input ring
+ *      │    └──▶ Overview                             │
+ *      └──▶ HTTP              outbound rings ──▶ Delivery ──▶ Connection ──▶ socket
+ */
+import { Store } from '../memory/store.ts';
+import { CLOSE_CODE } from '../wire/messages.ts';
+import { Admission } from './admission.ts';
+import { Connection } from './connection.ts';
+import type { GatewayContext } from './context.ts';
+import { GatewayCounters } from './counters.ts';
+import { Delivery } from './delivery.ts';
+import { handleHttp } from './http-routes.ts';
+import { Listener } from './listener.ts';
+import type { Arrival } from './listener.ts';
+import type { GatewayLoad, Metrics } from './metrics.ts';
+import { Overview } from './overview.ts';
+import { PlayerMessages } from './player-messages.ts';
+import { SessionTable } from './session-table.ts';
+import type { GatewayOptions, PausedCell } from './settings.ts';
+import { tokenVerifier } from './tokens.ts';
+
+const SWEEP_PERIOD_MS = 250;
+const TICKS_PERIOD_MS = 5000;
+const STOP_POLL_MS = 5;
+
+/** What the gateway has done and holds, for logs and benches. */
+export interface GatewayReport extends GatewayLoad {
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly messagesIn: number;
+  readonly messagesOut: number;
+  readonly snapshotsSent: number;
+  readonly inputsAccepted: number;
+  readonly inputsClamped: number;
+  readonly inputsRepeated: number;
+  readonly sessionsOpened: number;
+  readonly sessionsResumed: number;
+  readonly connectionsCut: number;
+  readonly errors: Readonly<Record<string, number>>;
+  readonly closes: Readonly<Record<string, number>>;
+}
+
+export class Gateway {
+  readonly #context: GatewayContext;
+  readonly #connections = new Set<Connection>();
+  readonly #table: SessionTable;
+  readonly #messages: PlayerMessages;
+  readonly #delivery: Delivery;
+  readonly #overview: Overview;
+  readonly #listener: Listener;
+  #metrics: Promise<Metrics> | undefined;
+  #sweepTimer: NodeJS.Timeout | undefined;
+  #ticksDueMs = 0;
+  #delivering: Promise<void> | undefined;
+  #isDraining = false;
+  #nextConnection = 1;
+
+  /**
+   * Attaches to the store and listens; resolves with the port.
+   * @throws the system's error when it cannot listen.
+   */
+  static async open(options: GatewayOptions): Promise<{ gateway: Gateway; port: number }> {
+    const { settings } = options;
+    const context: GatewayContext = {
+      store: Store.attach(options.store),
+      settings,
+      counters: new GatewayCounters(),
+      nowMs: () => performance.now(),
+      utcMs: () => performance.timeOrigin + performance.now(),
+    };
+    const verifyToken = settings.authMode === 'token' ? await tokenVerifier(settings.authSecret) : undefined;
+    const table = new SessionTable(context);
+    const admission = new Admission(context, { table, verifyToken });
+    const gateway = new Gateway(context, { table, admission, shownSettings: options.shownSettings });
+    const port = await gateway.#listener.listen();
+    gateway.#start();
+    return { gateway, port };
+  }
+
+  private constructor(
+    context: GatewayContext,
+    parts: { table: SessionTable; admission: Admission; shownSettings: GatewayOptions['shownSettings'] },
+  ) {
+    this.#context = context;
+    this.#table = parts.table;
+    this.#messages = new PlayerMessages(context, parts);
+    this.#delivery = new Delivery(context, parts.table);
+    const load = () => this.load;
+    this.#overview = new Overview(context, { shownSettings: parts.shownSettings, load });
+    const state = { isDraining: () => this.#isDraining, metrics: () => this.#loadMetrics() };
+    this.#listener = new Listener(context, {
+      get isDraining() {
+        return state.isDraining();
+      },
+      http: (request, response) => {
+        const http = { isDraining: this.#isDraining, metrics: state.metrics };
+        handleHttp(context, http, { request, response }).catch(() => response.destroy());
+      },
+      player: (arrival) => this.#addPlayer(arrival),
+      viewer: (arrival) => this.#addViewer(arrival),
+    });
+  }
+
+  get load(): GatewayLoad {
+    return { connections: this.#connections.size, sessions: this.#table.count, viewers: this.#overview.count };
+  }
+
+  report(): GatewayReport {
+    const { errors, closes, ...counters } = this.#context.counters;
+    return {
+      ...this.load,
+      ...counters,
+      errors: Object.fromEntries(errors),
+      closes: Object.fromEntries(closes),
+    };
+  }
+
+  /** Shows viewers which cells development mode has stopped. */
+  setPausedCells(cells: readonly PausedCell[]): void {
+    this.#overview.setPausedCells(cells);
+  }
+
+  /**
+   * Tells every client to reconnect (ERR_SERVER_STOPPING, close code 1012), waits at most `drainMs` for them to go,
+   * and cuts the rest. Readiness fails from the start. Safe to call again.
+   */
+  async stop({ drainMs }: { readonly drainMs: number }): Promise<void> {
+    if (this.#isDraining) return;
+    this.#isDraining = true;
+    clearInterval(this.#sweepTimer);
+    this.#listener.stopListening();
+    for (const connection of this.#connections) connection.fail('ERR_SERVER_STOPPING', 'the server restarts');
+    this.#overview.stop();
+    const deadlineMs = this.#context.nowMs() + drainMs;
+    while (this.#connections.size + this.#overview.count > 0 && this.#context.nowMs() < deadlineMs) {
+      await new Promise((resolve) => setTimeout(resolve, STOP_POLL_MS));
+    }
+    for (const { webSocket } of this.#connections) webSocket.terminate();
+    this.#overview.terminate();
+    this.#listener.terminate();
+    this.#delivery.stop();
+    await this.#delivering;
+  }
+
+  #start(): void {
+    this.#delivering = this.#delivery.run(this.#connections);
+    this.#sweepTimer = setInterval(() => this.#sweep(), SWEEP_PERIOD_MS);
+  }
+
+  /** Loaded when first needed: the library takes longer to load than the rest of the gateway. */
+  #loadMetrics(): Promise<Metrics> {
+    this.#metrics ??= import('./metrics.ts').then(({ Metrics }) => new Metrics(this.#context, () => this.load));
+    return this.#metrics;
+  }
+
+  #addPlayer({ webSocket, socket, address, isRefused, query }: Arrival): void {
+    const json = new URLSearchParams(query).get('format') === 'json';
+    const number = this.#nextConnection++;
+    const connection = new Connection(this.#context, { webSocket, socket, address, json, number });
+    this.#connections.add(connection);
+    webSocket.on('message', (data: Buffer, isBinary) => this.#messages.receive(connection, data, isBinary));
+    webSocket.on('ping', (data) => {
+      if (connection.stage !== 'closed' && connection.hear(this.#context.nowMs())) webSocket.pong(data);
+    });
+    webSocket.on('pong', () => connection.hear(this.#context.nowMs()));
+    webSocket.on('close', () => {
+      connection.stage = 'closed';
+      this.#connections.delete(connection);
+      this.#table.lost(connection, this.#context.nowMs());
+    });
+    // `ws` closes by itself after an error; the close event is what we go by.
+    webSocket.on('error', () => {});
+    if (isRefused) connection.fail('ERR_LIMIT_CONNECTIONS', 'too many connections, in total or from this address');
+  }
+
+  #addViewer({ webSocket, isRefused }: Arrival): void {
+    if (!isRefused && this.#overview.count < this.#context.settings.viewersMax) return this.#overview.add(webSocket);
+    webSocket.on('error', () => {});
+    webSocket.close(CLOSE_CODE.tooManyConnections, 'ERR_LIMIT_CONNECTIONS');
+  }
+
+  #sweep(): void {
+    const nowMs = this.#context.nowMs();
+    const { helloTimeoutMs, idleTimeoutMs } = this.#context.settings;
+    for (const connection of this.#connections) {
+      if (connection.stage === 'hello' && nowMs - connection.openedAtMs >= helloTimeoutMs) {
+        connection.fail('ERR_PROTOCOL_HELLO_TIMEOUT', `no hello within ${helloTimeoutMs} ms`);
+      }
+      const silentMs = nowMs - connection.heardAtMs;
+      if (silentMs >= idleTimeoutMs) {
+        this.#context.counters.connectionsIdle++;
+        connection.webSocket.terminate();
+      } else if (silentMs >= idleTimeoutMs / 2 && !connection.pinged) {
+        connection.pinged = true;
+        connection.webSocket.ping();
+      }
+    }
+    this.#overview.sweep(nowMs, idleTimeoutMs);
+    this.#table.sweep(nowMs);
+    if (nowMs < this.#ticksDueMs) return;
+    this.#ticksDueMs = nowMs + TICKS_PERIOD_MS;
+    void this.#loadMetrics().then((metrics) => metrics.observeTicks());
+  }
+}

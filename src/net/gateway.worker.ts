@@ -1,0 +1,46 @@
+/** The gateway's thread. It is called over Comlink through the port that gateway-thread.ts hands it. */
+import type { MessagePort } from 'node:worker_threads';
+import { workerData } from 'node:worker_threads';
+import { expose } from 'comlink';
+import type { Endpoint } from 'comlink';
+import { assert } from '../base/assert.ts';
+import { Gateway } from './gateway.ts';
+import type { GatewayReport } from './gateway.ts';
+import type { GatewayOptions, PausedCell } from './settings.ts';
+
+/** A failure to start crosses the thread border as data, because an error would lose its `code` there. */
+export type Started = { readonly port: number } | { readonly code: string; readonly message: string };
+
+function createApi() {
+  let gateway: Gateway | undefined;
+  return {
+    async start(options: GatewayOptions): Promise<Started> {
+      assert(gateway === undefined, 'a gateway starts once');
+      try {
+        const opened = await Gateway.open(options);
+        gateway = opened.gateway;
+        return { port: opened.port };
+      } catch (cause) {
+        const { code, message } = cause as NodeJS.ErrnoException;
+        if (code === undefined) throw cause;
+        return { code, message };
+      }
+    },
+
+    async stop(options: { readonly drainMs: number }): Promise<void> {
+      await gateway?.stop(options);
+    },
+
+    report(): GatewayReport | undefined {
+      return gateway?.report();
+    },
+
+    setPausedCells(cells: readonly PausedCell[]): void {
+      gateway?.setPausedCells(cells);
+    },
+  };
+}
+export type GatewayApi = ReturnType<typeof createApi>;
+
+const { port } = workerData as { port: MessagePort };
+expose(createApi(), port as unknown as Endpoint);

@@ -1,0 +1,71 @@
+/** Names and explanations of the metrics that are read straight from counters; see metrics.ts for the others. */
+import type { Counter, Gauge } from '../memory/stats.ts';
+import type { GatewayCounters } from './counters.ts';
+
+export const COUNTER_HELP: Readonly<Record<Counter, string>> = {
+  ticks: 'Ticks simulated',
+  ticksLate: 'Ticks that started late by more than a tick',
+  ticksSkipped: 'Ticks given up because the server was too far behind',
+  localHandovers: 'Entities that changed cell inside this node',
+  entitiesSpawned: 'Entities added to the world',
+  entitiesDespawned: 'Entities removed from the world',
+  spawnsRefused: 'Spawns that found no room',
+  inputsApplied: 'Inputs applied to the world',
+  inputsClamped: 'Input values brought into their range by the world',
+  inputsDropped: 'Inputs dropped by the world because too many waited for one tick',
+  speedsClamped: 'Entities slowed down to the greatest speed of their kind',
+  eventsDelivered: 'Events between entities that were delivered',
+  eventsLost: 'Events between entities whose target was gone',
+  notFinite: 'Positions or velocities that were no finite numbers, and were reset',
+  snapshots: 'Snapshots encoded',
+  snapshotBytes: 'Bytes of the snapshots encoded',
+  snapshotsSkipped: 'Snapshots not made because of a slow client or a full ring',
+  viewEnters: 'Entities that entered the view of a client',
+  viewUpdates: 'Updates of entities in the view of a client',
+  viewLeaves: 'Entities that left the view of a client',
+  systemFailures: 'Times that world code threw',
+};
+
+export const GAUGE_HELP: Readonly<Record<Gauge, string>> = {
+  entities: 'Entities in the world',
+  sessions: 'Sessions with an entity in the world',
+  slotsHigh: 'Rows of the store that were ever used',
+  shedLevel: 'Level of overload shedding, 0 to 4',
+  cellsPaused: 'Cells that development mode stopped because world code threw',
+  startedAtMs: 'Start of the simulation, in seconds since 1970',
+  load: 'Share of a tick that the simulation needs, smoothed; 1 is all of it',
+};
+
+export const GATEWAY_METRICS: readonly {
+  readonly name: string;
+  readonly help: string;
+  read(counters: GatewayCounters): number;
+}[] = [
+  gateway('bytes_sent', 'Bytes sent to players', (counters) => counters.bytesOut),
+  gateway('bytes_received', 'Bytes received from players', (counters) => counters.bytesIn),
+  gateway('messages_sent', 'Messages sent to players', (counters) => counters.messagesOut),
+  gateway('messages_received', 'Messages received from players', (counters) => counters.messagesIn),
+  gateway('snapshots_sent', 'Snapshots written to sockets', (counters) => counters.snapshotsSent),
+  gateway('snapshots_stale', 'Snapshots whose client was gone', (counters) => counters.snapshotsStale),
+  gateway('inputs_accepted', 'Inputs handed to the world', (counters) => counters.inputsAccepted),
+  gateway('inputs_repeated', 'Inputs with a sequence that was seen before', (counters) => counters.inputsRepeated),
+  gateway('inputs_dropped', 'Inputs that the input ring had no room for', (counters) => counters.inputsDropped),
+  gateway('inputs_clamped', 'Input values brought into their range', (counters) => counters.inputsClamped),
+  gateway('sessions_opened', 'Sessions opened', (counters) => counters.sessionsOpened),
+  gateway('sessions_resumed', 'Sessions resumed by another connection', (counters) => counters.sessionsResumed),
+  gateway('sessions_expired', 'Sessions whose client did not come back', (counters) => counters.sessionsExpired),
+  gateway('connections_cut', 'Connections over a limit, cut without an answer', (counters) => counters.connectionsCut),
+  gateway('connections_idle', 'Connections cut for want of a sign of life', (counters) => counters.connectionsIdle),
+  gateway('overview_frames_sent', 'Frames sent to viewers', (counters) => counters.overviewFrames),
+  gateway('overview_frames_skipped', 'Frames that a slow viewer missed', (counters) => counters.overviewFramesSkipped),
+];
+
+function gateway(name: string, help: string, read: (counters: GatewayCounters) => number) {
+  return { name: `worldmesh_gateway_${name}_total`, help, read };
+}
+
+/** `ticksLate` becomes `worldmesh_ticks_late`, or with a suffix `worldmesh_ticks_late_total`. */
+export function metricName(name: string, suffix?: string): string {
+  const snake = name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  return suffix === undefined ? `worldmesh_${snake}` : `worldmesh_${snake}_${suffix}`;
+}

@@ -1,0 +1,183 @@
+/**
+ * The metrics of a node, in Prometheus' text format. The names are documented in README.md and stay.
+ *
+ * Counters and gauges are read from the shared stats when asked for; the histograms are fed from tick samples by
+ * `observeTicks`, which must be called more often than the samples' ring turns (TICK_SAMPLES ticks).
+ */
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { COUNTERS, TICK_SAMPLES } from '../memory/stats.ts';
+import type { Gauge as StatsGauge } from '../memory/stats.ts';
+import type { GatewayContext } from './context.ts';
+import { COUNTER_HELP, GATEWAY_METRICS, GAUGE_HELP, metricName } from './metric-names.ts';
+
+export const PHASES = ['intake', 'simulate', 'move', 'settle', 'index', 'observe'] as const;
+/** From a tenth of a millisecond to a second; a tick of 20 Hz has 50 ms. */
+const DURATION_BUCKETS_SECONDS = [1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.02, 0.03, 0.04, 0.05, 0.1, 0.25, 1];
+const MS_PER_SECOND = 1000;
+
+/** What the gateway holds at this moment. */
+export interface GatewayLoad {
+  readonly connections: number;
+  readonly sessions: number;
+  readonly viewers: number;
+}
+
+export class Metrics {
+  readonly #context: GatewayContext;
+  readonly #registry = new Registry();
+  readonly #tickDuration: Histogram;
+  readonly #tickLateness: Histogram;
+  readonly #phaseDuration: Histogram<'phase'>;
+  /** The next tick to look for. */
+  #nextTick: number;
+
+  constructor(context: GatewayContext, load: () => GatewayLoad) {
+    this.#context = context;
+    this.#nextTick = context.store.control.tick;
+    const registers = [this.#registry];
+    const buckets = DURATION_BUCKETS_SECONDS;
+    this.#tickDuration = new Histogram({
+      name: 'worldmesh_tick_duration_seconds',
+      help: 'Time spent in a tick',
+      buckets,
+      registers,
+    });
+    this.#tickLateness = new Histogram({
+      name: 'worldmesh_tick_lateness_seconds',
+      help: 'How late ticks started',
+      buckets,
+      registers,
+    });
+    this.#phaseDuration = new Histogram({
+      name: 'worldmesh_phase_duration_seconds',
+      help: 'Time spent in a phase of a tick',
+      labelNames: ['phase'],
+      buckets,
+      registers,
+    });
+    registerStats(context, this.#registry);
+    registerGateway(context, this.#registry, load);
+    registerProcess(this.#registry);
+  }
+
+  /** Feeds the histograms with the ticks since the last call. */
+  observeTicks(): void {
+    const { control, stats } = this.#context.store;
+    const end = control.tick + 1;
+    for (let tick = Math.max(this.#nextTick, end - TICK_SAMPLES, 0); tick < end; tick++) {
+      const sample = stats.tickSample(tick);
+      if (sample === undefined || sample.startMs === 0) {
+        // The newest may still be in work: look again.
+        if (tick === end - 1) break;
+        continue;
+      }
+      this.#nextTick = tick + 1;
+      this.#tickDuration.observe(sample.totalMs / MS_PER_SECOND);
+      this.#tickLateness.observe(Math.max(0, sample.latenessMs) / MS_PER_SECOND);
+      for (const phase of PHASES) {
+        this.#phaseDuration.observe({ phase }, sample[`${phase}Ms`] / MS_PER_SECOND);
+      }
+    }
+  }
+
+  async render(): Promise<{ contentType: string; text: string }> {
+    this.observeTicks();
+    return { contentType: this.#registry.contentType, text: await this.#registry.metrics() };
+  }
+}
+
+function registerStats({ store }: GatewayContext, registry: Registry): void {
+  for (const counter of COUNTERS) {
+    addCounter(registry, metricName(counter, 'total'), COUNTER_HELP[counter], () => store.stats.counter(counter));
+  }
+  for (const [gauge, help] of Object.entries(GAUGE_HELP)) {
+    const isTime = gauge === 'startedAtMs';
+    addGauge(registry, isTime ? 'worldmesh_started_at_seconds' : metricName(gauge), help, () => {
+      const value = store.stats.gauge(gauge as StatsGauge);
+      return isTime ? value / MS_PER_SECOND : value;
+    });
+  }
+  addGauge(registry, 'worldmesh_tick', 'Number of the tick in work, or done last', () => store.control.tick);
+  addGauge(registry, 'worldmesh_ready', '1 when players can join', () => Number(store.control.isReady));
+  addGauge(
+    registry,
+    'worldmesh_input_ring_fill_bytes',
+    'Bytes that wait for the world',
+    () => store.inputRing.fillBytes,
+  );
+}
+
+function registerGateway({ counters }: GatewayContext, registry: Registry, load: () => GatewayLoad): void {
+  for (const { name, help, read } of GATEWAY_METRICS) addCounter(registry, name, help, () => read(counters));
+  addGauge(registry, 'worldmesh_gateway_connections', 'Connections of players', () => load().connections);
+  addGauge(registry, 'worldmesh_gateway_sessions', 'Sessions, with and without a connection', () => load().sessions);
+  addGauge(registry, 'worldmesh_gateway_viewers', 'Connections of viewers', () => load().viewers);
+  registry.registerMetric(
+    new Counter({
+      name: 'worldmesh_gateway_errors_total',
+      help: 'Errors sent to clients, by code',
+      labelNames: ['code'],
+      registers: [],
+      collect() {
+        this.reset();
+        for (const [code, count] of counters.errors) this.inc({ code }, count);
+      },
+    }),
+  );
+  registry.registerMetric(
+    new Counter({
+      name: 'worldmesh_gateway_closes_total',
+      help: 'Connections that ended, by WebSocket close code; 0 is any code without a meaning here',
+      labelNames: ['code'],
+      registers: [],
+      collect() {
+        this.reset();
+        for (const [code, count] of counters.closes) this.inc({ code: String(code) }, count);
+      },
+    }),
+  );
+}
+
+/** Under the names that dashboards expect of any process. */
+function registerProcess(registry: Registry): void {
+  addCounter(registry, 'process_cpu_seconds_total', 'CPU time of the whole process, in seconds', () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1e6;
+  });
+  addGauge(registry, 'process_resident_memory_bytes', 'Resident memory of the whole process', () =>
+    process.memoryUsage.rss(),
+  );
+  addGauge(registry, 'process_start_time_seconds', 'Start of the process, in seconds since 1970', () => {
+    return Math.round(Date.now() / MS_PER_SECOND - process.uptime());
+  });
+  addGauge(registry, 'worldmesh_gateway_heap_bytes', 'JavaScript heap of the gateway thread', () => {
+    return process.memoryUsage().heapUsed;
+  });
+}
+
+function addCounter(registry: Registry, name: string, help: string, read: () => number): void {
+  registry.registerMetric(
+    new Counter({
+      name,
+      help,
+      registers: [],
+      collect() {
+        this.reset();
+        this.inc(Math.max(0, read()));
+      },
+    }),
+  );
+}
+
+function addGauge(registry: Registry, name: string, help: string, read: () => number): void {
+  registry.registerMetric(
+    new Gauge({
+      name,
+      help,
+      registers: [],
+      collect() {
+        this.set(read());
+      },
+    }),
+  );
+}

@@ -1,0 +1,186 @@
+/**
+ * What a player sends: checked, limited, and handed to the world. Nothing that arrives here can throw beyond here,
+ * and nothing is kept of a message once it was handled.
+ */
+import { WireError } from '../base/errors.ts';
+import { packFields } from '../base/pack.ts';
+import type { Values } from '../base/pack.ts';
+import { INPUT_BYTES_MAX } from '../base/schema.ts';
+import { writeInput } from '../memory/intake.ts';
+import { decodeClientMessage, INPUT_HEAD_BYTES } from '../wire/client.wire.ts';
+import { valuesFromJson } from '../wire/json-values.wire.ts';
+import { clientMessageFromJson } from '../wire/json.wire.ts';
+import { CLOSE_CODE, MESSAGE } from '../wire/messages.ts';
+import type { ClientMessage } from '../wire/messages.ts';
+import type { Admission } from './admission.ts';
+import type { Connection, FatalErrorCode } from './connection.ts';
+import type { GatewayContext } from './context.ts';
+import { clampPacked, clampValues } from './input-range.core.ts';
+import type { SessionTable } from './session-table.ts';
+
+const SEQUENCE_OFFSET_BYTES = 1;
+const SEQUENCE_MAX = 0xffff_ffff;
+
+export class PlayerMessages {
+  readonly #context: GatewayContext;
+  readonly #admission: Admission;
+  readonly #table: SessionTable;
+  readonly #scratch = new Uint8Array(INPUT_BYTES_MAX);
+
+  constructor(context: GatewayContext, { admission, table }: { admission: Admission; table: SessionTable }) {
+    this.#context = context;
+    this.#admission = admission;
+    this.#table = table;
+  }
+
+  /** Handles one WebSocket message; `data` is this call's to change. */
+  receive(connection: Connection, data: Buffer, isBinary: boolean): void {
+    const { counters, settings } = this.#context;
+    counters.messagesIn++;
+    counters.bytesIn += data.length;
+    if (connection.stage === 'closed' || !connection.hear(this.#context.nowMs())) return;
+    if (data.length > settings.maxMessageBytes) {
+      const message = `a message of ${data.length} bytes, at most ${settings.maxMessageBytes}`;
+      return connection.fail('ERR_PROTOCOL_MALFORMED', message);
+    }
+    if (isBinary === connection.isJson) {
+      const expected = connection.isJson ? 'text, because of format=json' : 'binary';
+      return connection.fail('ERR_PROTOCOL_MALFORMED', `messages are ${expected}`);
+    }
+    try {
+      if (connection.isJson) return this.#receiveText(connection, data.toString('utf8'));
+      if (data[0] === MESSAGE.input && connection.stage === 'playing') return this.#receiveInput(connection, data);
+      this.#receiveMessage(connection, decodeClientMessage(data, this.#context.store.schema));
+    } catch (cause) {
+      if (!(cause instanceof WireError)) throw cause;
+      connection.fail(errorFor(cause), cause.message);
+    }
+  }
+
+  #receiveInput(connection: Connection, data: Buffer): void {
+    const { schema } = this.#context.store;
+    const sequence = data.length < INPUT_HEAD_BYTES ? 0 : data.readUInt32LE(SEQUENCE_OFFSET_BYTES);
+    const payloadBytes = data.length - INPUT_HEAD_BYTES;
+    if (payloadBytes < 0 || payloadBytes > INPUT_BYTES_MAX) {
+      throw new WireError(
+        'ERR_WIRE_TRAILING',
+        `an input of ${payloadBytes} bytes, 0 to ${INPUT_BYTES_MAX} are possible`,
+      );
+    }
+    const view = new DataView(data.buffer, data.byteOffset + INPUT_HEAD_BYTES, payloadBytes);
+    const clamped = clampInput(() => clampPacked(schema.input, view, 0));
+    this.#applyInput(connection, { sequence, payload: data.subarray(INPUT_HEAD_BYTES), clamped });
+  }
+
+  #receiveText(connection: Connection, text: string): void {
+    const { schema } = this.#context.store;
+    const table = parseObject(text);
+    if (table['type'] !== 'input' || connection.stage !== 'playing') {
+      return this.#receiveMessage(connection, clientMessageFromJson(text, schema));
+    }
+    const { sequence, input } = table;
+    if (!Number.isInteger(sequence) || (sequence as number) < 0 || (sequence as number) > SEQUENCE_MAX) {
+      throw new WireError('ERR_WIRE_JSON', `sequence: an integer from 0 to ${SEQUENCE_MAX} expected`);
+    }
+    if (!isObject(input)) throw new WireError('ERR_WIRE_JSON', 'input: an object expected');
+    const clamped = clampInput(() => clampValues(schema.input, input));
+    const values = clampInput(() => valuesFromJson(schema.input, input));
+    // Reading rounds to f32, which may put a bound such as 0.1 out of its own range again.
+    clampValues(schema.input, values);
+    const sizeBytes = packFields(schema.input, values, this.#scratch);
+    const payload = this.#scratch.subarray(0, sizeBytes);
+    this.#applyInput(connection, { sequence: sequence as number, payload, clamped });
+  }
+
+  #applyInput(
+    connection: Connection,
+    { sequence, payload, clamped }: { sequence: number; payload: Uint8Array; clamped: number },
+  ): void {
+    const { counters, store } = this.#context;
+    const { session } = connection;
+    if (session === undefined) return;
+    this.#table.tokens.confirm(session.index);
+    if (sequence <= session.inputSequence) {
+      // After a reconnect a client sends again what it saw no acknowledgement of: each input acts once.
+      counters.inputsRepeated++;
+      return;
+    }
+    counters.inputsClamped += clamped;
+    const { index, generation } = session;
+    if (!writeInput(store.inputRing, { session: index, generation, sequence, payload })) {
+      // The sequence stays, so that the client may send this input again.
+      counters.inputsDropped++;
+      return;
+    }
+    session.inputSequence = sequence;
+    counters.inputsAccepted++;
+  }
+
+  #receiveMessage(connection: Connection, message: ClientMessage): void {
+    if (connection.stage !== 'playing') {
+      if (message.type === 'hello' && connection.stage === 'hello') {
+        return this.#admission.admit(connection, message);
+      }
+      return connection.fail(
+        'ERR_PROTOCOL_HELLO_EXPECTED',
+        `one hello, then wait for the welcome; got ${message.type}`,
+      );
+    }
+    const { session } = connection;
+    if (session === undefined) return;
+    this.#table.tokens.confirm(session.index);
+    switch (message.type) {
+      case 'ping':
+        connection.send({
+          type: 'pong',
+          nonce: message.nonce,
+          serverTimeMs: this.#context.utcMs(),
+          tick: this.#context.store.control.tick,
+        });
+        return;
+      case 'bye':
+        connection.close(CLOSE_CODE.normal, 'bye');
+        this.#table.bye(session);
+        return;
+      case 'hello':
+        return connection.fail('ERR_PROTOCOL_MALFORMED', 'a second hello');
+      case 'input':
+        throw new WireError('ERR_WIRE_TYPE', 'inputs are handled before');
+    }
+  }
+}
+
+/** An input value that is out of what its type can mean has a code of its own. */
+class InputRangeError extends WireError {}
+
+function clampInput<Result>(read: () => Result): Result {
+  try {
+    return read();
+  } catch (cause) {
+    if (cause instanceof WireError && cause.code === 'ERR_WIRE_RANGE') {
+      throw new InputRangeError(cause.code, cause.message);
+    }
+    throw cause;
+  }
+}
+
+function errorFor(error: WireError): FatalErrorCode {
+  if (error instanceof InputRangeError) return 'ERR_PROTOCOL_INPUT_RANGE';
+  if (error.code === 'ERR_WIRE_VERSION') return 'ERR_PROTOCOL_VERSION';
+  return 'ERR_PROTOCOL_MALFORMED';
+}
+
+function parseObject(text: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new WireError('ERR_WIRE_JSON', `not JSON: ${String(cause)}`);
+  }
+  if (isObject(value)) return value;
+  throw new WireError('ERR_WIRE_JSON', 'a message is an object');
+}
+
+function isObject(value: unknown): value is Values {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,167 @@
+/**
+ * The sessions of this gateway: obeys session.core.ts and keeps the shared rows (memory/sessions.ts) in step.
+ *
+ * Invariant: a session is here from its JOIN until its LEAVE is in the input ring.
+ */
+import { assert } from '../base/assert.ts';
+import type { SessionIndex } from '../base/brand.ts';
+import { writeJoin, writeLeave } from '../memory/intake.ts';
+import { SESSION_STATE } from '../memory/sessions.ts';
+import { AddressCount } from './address-count.core.ts';
+import type { Connection } from './connection.ts';
+import type { GatewayContext } from './context.ts';
+import { ResumeTokens } from './resume-tokens.core.ts';
+import { stepSession } from './session.core.ts';
+import type { SessionEffect, SessionEvent, SessionLife } from './session.core.ts';
+
+export interface Session {
+  readonly index: SessionIndex;
+  readonly generation: number;
+  readonly account: string;
+  readonly address: string;
+  life: SessionLife;
+  /** While attached. */
+  connection: Connection | undefined;
+  /** The last input that was handed to the world. */
+  inputSequence: number;
+}
+
+export class SessionTable {
+  readonly tokens = new ResumeTokens();
+  readonly byAddress = new AddressCount();
+  readonly #context: GatewayContext;
+  readonly #sessions: (Session | undefined)[];
+  readonly #live = new Set<Session>();
+  /** Joined, and neither in the world nor refused yet. */
+  readonly #entering = new Set<Session>();
+  readonly #effects: SessionEffect[] = [];
+
+  constructor(context: GatewayContext) {
+    this.#context = context;
+    this.#sessions = Array.from({ length: context.store.sessions.capacity });
+  }
+
+  get count(): number {
+    return this.#live.size;
+  }
+
+  at(index: number): Session | undefined {
+    return this.#sessions[index];
+  }
+
+  /** Opens a session and tells the world; or says what is full. */
+  open(connection: Connection, player: { name: string; account: string }): Session | 'sessions' | 'ring' {
+    const { sessions, inputRing } = this.#context.store;
+    const index = sessions.open();
+    if (index === -1) return 'sessions';
+    assert(this.#sessions[index] === undefined, 'a free row has no session');
+    const generation = sessions.generation(index);
+    if (!writeJoin(inputRing, { session: index, generation, ...player })) {
+      sessions.setState(index, SESSION_STATE.free);
+      return 'ring';
+    }
+    const session: Session = {
+      index,
+      generation,
+      account: player.account,
+      address: connection.address,
+      life: { kind: 'attached', connection: connection.number },
+      connection,
+      inputSequence: 0,
+    };
+    this.#sessions[index] = session;
+    this.#live.add(session);
+    this.#entering.add(session);
+    this.byAddress.add(session.address);
+    sessions.setState(index, SESSION_STATE.attached);
+    this.#context.counters.sessionsOpened++;
+    return session;
+  }
+
+  resume(session: Session, connection: Connection): void {
+    this.#context.counters.sessionsResumed++;
+    const replaced = session.connection;
+    session.connection = connection;
+    this.#step(session, { kind: 'resume', connection: connection.number }, replaced);
+  }
+
+  /** The connection is gone, for whatever reason. */
+  lost(connection: Connection, nowMs: number): void {
+    const { session } = connection;
+    if (session === undefined) return;
+    this.#step(session, { kind: 'lost', connection: connection.number, nowMs });
+  }
+
+  bye(session: Session): void {
+    this.#step(session, { kind: 'bye' });
+  }
+
+  /** Ends what is past its grace, and repeats what the full ring did not take. */
+  sweep(nowMs: number): void {
+    const graceMs = this.#context.settings.resumeGraceMs;
+    for (const session of this.#live) {
+      const before = session.life.kind;
+      if (before === 'attached') continue;
+      this.#step(session, { kind: 'time', nowMs, graceMs });
+      if (before === 'detached' && session.life.kind !== 'detached') this.#context.counters.sessionsExpired++;
+    }
+  }
+
+  /** Learns what the world said to the joins since the last call. */
+  checkEntering(): void {
+    const { sessions } = this.#context.store;
+    for (const session of this.#entering) {
+      if (sessions.refusal(session.index) !== undefined) {
+        this.#entering.delete(session);
+        this.#step(session, { kind: 'refused' });
+      } else if (sessions.slotPlusOne(session.index) !== 0) {
+        this.#entering.delete(session);
+      }
+    }
+  }
+
+  #step(session: Session, event: SessionEvent, replaced = session.connection): void {
+    const effects = this.#effects;
+    assert(effects.length === 0, 'effects are obeyed before the next event');
+    session.life = stepSession(session.life, event, effects);
+    const due = effects.splice(0);
+    for (const effect of due) this.#obey(session, effect, replaced);
+  }
+
+  #obey(session: Session, effect: SessionEffect, connection: Connection | undefined): void {
+    const { sessions, inputRing } = this.#context.store;
+    switch (effect.kind) {
+      case 'replace':
+        assert(connection?.number === effect.connection, 'the replaced connection is the one that was attached');
+        connection.fail('ERR_SESSION_REPLACED', 'a newer connection resumed this session');
+        return;
+      case 'refuse':
+        assert(connection?.number === effect.connection, 'the refused connection is the one that is attached');
+        connection.fail('ERR_LIMIT_SESSIONS', 'the world has no room for another player; try later');
+        return;
+      case 'attach':
+        sessions.setBacklogBytes(session.index, 0);
+        sessions.requestViewReset(session.index);
+        sessions.setState(session.index, SESSION_STATE.attached);
+        return;
+      case 'detach':
+        session.connection = undefined;
+        sessions.setState(session.index, SESSION_STATE.detached);
+        return;
+      case 'revoke':
+        this.tokens.revoke(session.index);
+        return;
+      case 'writeLeave':
+        if (!writeLeave(inputRing, { session: session.index, generation: session.generation })) return;
+        return this.#step(session, { kind: 'leaveWritten' });
+      case 'free':
+        session.connection = undefined;
+        this.#sessions[session.index] = undefined;
+        this.#live.delete(session);
+        this.#entering.delete(session);
+        this.byAddress.remove(session.address);
+        sessions.setState(session.index, SESSION_STATE.free);
+        return;
+    }
+  }
+}

@@ -1,0 +1,88 @@
+/** What the gateway is told at its start. `main` validates the settings; the gateway believes them. */
+import type { StoreHandle } from '../memory/store.ts';
+
+export interface GatewaySettings {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  readonly tickHz: number;
+  readonly snapshotHz: number;
+  /** Metres. */
+  readonly aoiRadius: number;
+  readonly edge: 'bounce' | 'stop';
+  readonly authMode: 'open' | 'token';
+  /** The key of HS256 tokens; used in token mode only. */
+  readonly authSecret: string;
+  /** WebSocket connections, players and viewers together; over it: ERR_LIMIT_CONNECTIONS. */
+  readonly connectionsMax: number;
+  /** Connections of one address, and sessions of one address; over it: ERR_LIMIT_CONNECTIONS. */
+  readonly connectionsPerAddress: number;
+  /** The same for 127.0.0.0/8 and ::1. */
+  readonly connectionsPerAddressLoopback: number;
+  /** Over it: ERR_PROTOCOL_MALFORMED; over twice of it the frame is not even read (close code 1009). */
+  readonly maxMessageBytes: number;
+  /** Messages of one connection, WebSocket pings and pongs included; over it: ERR_LIMIT_RATE. */
+  readonly messagesPerSecond: number;
+  readonly messagesBurst: number;
+  /** From the upgrade to a valid hello; over it: ERR_PROTOCOL_HELLO_TIMEOUT. */
+  readonly helloTimeoutMs: number;
+  /** From the first byte of a TCP connection to the end of the HTTP headers; over it: 408. */
+  readonly headersTimeoutMs: number;
+  /** Without a sign of life for half of it a connection is pinged, after all of it it is cut. */
+  readonly idleTimeoutMs: number;
+  /** How long a session outlives its connection. */
+  readonly resumeGraceMs: number;
+  /** Unsent bytes above which a client is sent no snapshots. */
+  readonly backlogBytesSkip: number;
+  /** Unsent bytes above which a client is dropped with ERR_LIMIT_BACKLOG. */
+  readonly backlogBytesMax: number;
+  /** How long a client may stay above `backlogBytesSkip` before it is dropped with ERR_LIMIT_BACKLOG. */
+  readonly backlogMsMax: number;
+  /** Serve the viewer's files and its feed. */
+  readonly viewer: boolean;
+  /** Absolute path of the viewer's files. */
+  readonly viewerDirectory: string;
+  readonly viewersMax: number;
+}
+
+export const GATEWAY_DEFAULTS: GatewaySettings = {
+  host: '127.0.0.1',
+  port: 7777,
+  tickHz: 20,
+  snapshotHz: 10,
+  aoiRadius: 128,
+  edge: 'bounce',
+  authMode: 'open',
+  authSecret: '',
+  connectionsMax: 4096,
+  connectionsPerAddress: 64,
+  connectionsPerAddressLoopback: 4096,
+  maxMessageBytes: 4096,
+  messagesPerSecond: 60,
+  messagesBurst: 120,
+  helloTimeoutMs: 5000,
+  headersTimeoutMs: 5000,
+  idleTimeoutMs: 30_000,
+  resumeGraceMs: 30_000,
+  backlogBytesSkip: 65_536,
+  backlogBytesMax: 1_048_576,
+  backlogMsMax: 10_000,
+  viewer: true,
+  viewerDirectory: '',
+  viewersMax: 8,
+};
+
+export interface GatewayOptions {
+  readonly store: StoreHandle;
+  readonly settings: GatewaySettings;
+  /** Shown to people in the viewer, as they are: leave secrets out. */
+  readonly shownSettings: Readonly<Record<string, string | number | boolean>>;
+}
+
+/** A cell that development mode stopped because its world code threw; shown in the viewer. */
+export interface PausedCell {
+  readonly cell: number;
+  readonly system: string;
+  readonly entity: number;
+  readonly message: string;
+}
