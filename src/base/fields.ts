@@ -89,7 +89,10 @@ export interface ComponentOptions {
 }
 
 /** Adds options to a component: who is sent it (`visible`), and whether systems of other cells may read it (`shared`). */
-export function component<const F extends Fields>(fields: F, options: ComponentOptions): F {
+export function component<const F extends Fields, const O extends ComponentOptions>(
+  fields: F,
+  options: O,
+): F & { readonly [COMPONENT_OPTIONS]?: O } {
   return Object.defineProperty({ ...fields }, COMPONENT_OPTIONS, { value: options, enumerable: false });
 }
 

@@ -1,0 +1,250 @@
+/**
+ * The player's own entity, ahead of the server. The server applies all inputs that wait at a tick, in order, then
+ * moves: x = fround(x + fround(vx · dt)), bounced or stopped at the edge; velocity holds until the next input. The same is done
+ * here from the last snapshot (tick T, inputs up to its sequence) to the tick at which an input sent now will be
+ * applied. The number of steps comes from time; each input acts once, at the tick it is expected to arrive for.
+ *
+ * A correction is not shown at once: what is drawn keeps its place and slides to the new one in about 100 ms; more than
+ * 5 m is a teleport and snaps.
+ */
+import type { Values } from '../base/pack.ts';
+
+/** Inputs kept until acknowledged; at 20 Hz these are 3.2 s. Beyond, the oldest is forgotten. */
+export const INPUTS_KEPT_MAX = 64;
+/** Never further ahead than this of the last snapshot: the connection is gone then. */
+export const PREDICTED_TICKS_MAX = 40;
+const SNAP_METRES = 5;
+/** The error shrinks to a twentieth in three of these. */
+const SMOOTHING_MS = 33;
+/** As in the server: exactly the greatest speed, along a diagonal, exceeds it by rounding. */
+const SPEED_TOLERANCE = 1.000_01;
+
+export interface Motion {
+  x: number;
+  z: number;
+  vx: number;
+  vz: number;
+}
+
+export interface PredictionWorld {
+  readonly tickHz: number;
+  readonly minX: number;
+  readonly minZ: number;
+  readonly maxX: number;
+  readonly maxZ: number;
+  readonly edge: 'bounce' | 'stop';
+}
+
+export interface KeptInput {
+  readonly sequence: number;
+  readonly input: Values;
+  /** The tick at which it is expected to be applied. */
+  readonly tick: number;
+}
+
+export interface Authoritative extends Readonly<Motion> {
+  readonly tick: number;
+  readonly inputSequence: number;
+  /** m/s, 0 for no limit. */
+  readonly speedMax: number;
+  /** Everything else that `apply` may read; it may write to it, too. */
+  readonly rest: object;
+}
+
+/** @param self has x, z, vx, vz and what else was given as `rest`. */
+export type ApplyInput = (self: Motion, input: Values) => void;
+
+export class Prediction {
+  readonly #world: PredictionWorld;
+  #apply: ApplyInput | undefined;
+  readonly #dt: number;
+  readonly #minX: number;
+  readonly #minZ: number;
+  readonly #insideX: number;
+  readonly #insideZ: number;
+  #inputs: KeptInput[] = [];
+  #base: Authoritative | undefined;
+  #self: Motion = { x: 0, z: 0, vx: 0, vz: 0 };
+  #tick = 0;
+  #appliedCount = 0;
+  #previousX = 0;
+  #previousZ = 0;
+  #errorX = 0;
+  #errorZ = 0;
+  #errorMs = 0;
+  /** Corrections larger than SNAP_METRES. */
+  snapCount = 0;
+  /** Metres, of the last correction. */
+  lastCorrection = 0;
+
+  /** @param apply without it, inputs are kept until acknowledged, and nothing is predicted. */
+  constructor(world: PredictionWorld, apply: ApplyInput | undefined) {
+    this.#world = world;
+    this.#apply = apply;
+    this.#dt = Math.fround(1 / world.tickHz);
+    this.#minX = Math.fround(world.minX);
+    this.#minZ = Math.fround(world.minZ);
+    this.#insideX = below(world.maxX);
+    this.#insideZ = below(world.maxZ);
+  }
+
+  get isActive(): boolean {
+    return this.#base !== undefined && this.#apply !== undefined;
+  }
+
+  /** Not acknowledged yet, oldest first. */
+  get inputs(): readonly KeptInput[] {
+    return this.#inputs;
+  }
+
+  /** The predicted state after `tick`. */
+  get tick(): number {
+    return this.#tick;
+  }
+
+  get motion(): Readonly<Motion> {
+    return this.#self;
+  }
+
+  /** An input is on its way. @param at the moment of sending: local time, and the tick with its fraction as in `draw`. */
+  record(input: KeptInput, at: { nowMs: number; tick: number }): void {
+    this.#inputs.push(input);
+    if (this.#inputs.length > INPUTS_KEPT_MAX) this.#inputs.shift();
+    if (this.isActive) this.#replaySmoothly(at);
+  }
+
+  /** A snapshot came: starts again from it. */
+  reconcile(base: Authoritative, at: { nowMs: number; tick: number }): void {
+    const wasActive = this.isActive;
+    this.#acknowledge(base.inputSequence);
+    this.#base = base;
+    if (wasActive) return this.#replaySmoothly(at);
+    this.#errorX = 0;
+    this.#errorZ = 0;
+    this.#replay(at.tick);
+  }
+
+  /** There is no own entity now. */
+  pause(inputSequence: number): void {
+    this.#acknowledge(inputSequence);
+    this.#base = undefined;
+  }
+
+  /** A new session, which has seen none of the inputs: forgets everything. */
+  clear(): void {
+    this.#base = undefined;
+    this.#inputs = [];
+  }
+
+  /** No prediction from now on; inputs are still kept. */
+  disable(): void {
+    this.#apply = undefined;
+  }
+
+  /** Where to draw the entity now. @param at.tick the tick, with its fraction, that the server is at when a message sent now arrives. */
+  draw(at: { nowMs: number; tick: number }, target: { renderX: number; renderZ: number }): void {
+    this.#advance(at.tick);
+    const share = Math.min(1, Math.max(0, at.tick - (this.#tick - 1)));
+    const left = Math.exp(-Math.max(0, at.nowMs - this.#errorMs) / SMOOTHING_MS);
+    target.renderX = this.#previousX + (this.#self.x - this.#previousX) * share + this.#errorX * left;
+    target.renderZ = this.#previousZ + (this.#self.z - this.#previousZ) * share + this.#errorZ * left;
+  }
+
+  #acknowledge(inputSequence: number): void {
+    this.#inputs = this.#inputs.filter((kept) => kept.sequence > inputSequence);
+  }
+
+  #replaySmoothly(at: { nowMs: number; tick: number }): void {
+    const shown = { renderX: 0, renderZ: 0 };
+    this.draw(at, shown);
+    this.#errorX = 0;
+    this.#errorZ = 0;
+    this.#replay(at.tick);
+    const corrected = { renderX: 0, renderZ: 0 };
+    this.draw(at, corrected);
+    const errorX = shown.renderX - corrected.renderX;
+    const errorZ = shown.renderZ - corrected.renderZ;
+    this.lastCorrection = Math.hypot(errorX, errorZ);
+    if (this.lastCorrection > SNAP_METRES) {
+      this.snapCount++;
+      return;
+    }
+    this.#errorX = errorX;
+    this.#errorZ = errorZ;
+    this.#errorMs = at.nowMs;
+  }
+
+  #replay(tick: number): void {
+    const base = this.#base;
+    if (base === undefined || this.#apply === undefined) return;
+    const { x, z, vx, vz, rest } = base;
+    this.#self = Object.assign(structuredClone(rest), { x, z, vx, vz });
+    this.#previousX = x;
+    this.#previousZ = z;
+    this.#tick = base.tick;
+    this.#appliedCount = 0;
+    this.#advance(tick);
+  }
+
+  /** Steps so that the state after floor(tick) + 1 is known: what is drawn lies between it and the one before. */
+  #advance(tick: number): void {
+    if (this.#base === undefined || this.#apply === undefined) return;
+    const target = Math.min(Math.floor(tick) + 1, this.#base.tick + PREDICTED_TICKS_MAX);
+    while (this.#tick < target) this.#step(this.#apply, this.#base.speedMax);
+  }
+
+  #step(apply: ApplyInput, speedMax: number): void {
+    this.#tick++;
+    const self = this.#self;
+    while (this.#appliedCount < this.#inputs.length) {
+      const next = this.#inputs[this.#appliedCount];
+      if (next === undefined || next.tick > this.#tick) break;
+      apply(self, next.input);
+      this.#appliedCount++;
+      self.x = Math.fround(self.x);
+      self.z = Math.fround(self.z);
+      self.vx = Math.fround(self.vx);
+      self.vz = Math.fround(self.vz);
+      limitSpeed(self, speedMax);
+    }
+    this.#previousX = self.x;
+    this.#previousZ = self.z;
+    this.#move(self);
+  }
+
+  #move(self: Motion): void {
+    const { edge } = this.#world;
+    const minX = this.#minX;
+    const minZ = this.#minZ;
+    self.x = Math.fround(self.x + Math.fround(self.vx * this.#dt));
+    self.z = Math.fround(self.z + Math.fround(self.vz * this.#dt));
+    if (self.x < minX || self.x > this.#insideX) {
+      self.x = self.x < minX ? minX : this.#insideX;
+      self.vx = edge === 'bounce' ? -self.vx : 0;
+    }
+    if (self.z < minZ || self.z > this.#insideZ) {
+      self.z = self.z < minZ ? minZ : this.#insideZ;
+      self.vz = edge === 'bounce' ? -self.vz : 0;
+    }
+  }
+}
+
+function limitSpeed(self: Motion, speedMax: number): void {
+  if (speedMax === 0) return;
+  const speedSquared = self.vx * self.vx + self.vz * self.vz;
+  if (speedSquared <= speedMax * speedMax * SPEED_TOLERANCE) return;
+  const scale = Number.isFinite(speedSquared) ? speedMax / Math.sqrt(speedSquared) : 0;
+  self.vx = scale === 0 ? 0 : Math.fround(self.vx * scale);
+  self.vz = scale === 0 ? 0 : Math.fround(self.vz * scale);
+}
+
+/** The greatest f32 below a bound: positions are kept there, so that the bound itself is outside. */
+function below(bound: number): number {
+  const words = new Uint32Array(1);
+  const floats = new Float32Array(words.buffer);
+  floats[0] = bound;
+  const word = words[0] ?? 0;
+  if (floats[0] === 0) words[0] = 0x8000_0001;
+  else words[0] = floats[0] > 0 ? word - 1 : word + 1;
+  return floats[0];
+}

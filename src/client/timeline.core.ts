@@ -1,0 +1,89 @@
+/**
+ * Ticks against local time, from the arrivals of snapshots: `tick = (local - offset) / tickMs`, so that tick T is now when
+ * its snapshot typically arrives. The offset is the median over the last arrivals. What is read of it slides
+ * towards a new estimate instead of jumping, so time never runs backwards on the screen.
+ */
+import { median } from './clock.core.ts';
+
+const ARRIVALS_MAX = 25;
+const JITTER_WEIGHT = 1 / 16;
+/** A slide changes the flow of time by at most this share. */
+const SLIDE_SHARE = 0.1;
+/** Further off than this, a slide would take too long. */
+const SLIDE_MS_MAX = 500;
+
+export class Timeline {
+  readonly tickMs: number;
+  readonly intervalMs: number;
+  latestTick = -1;
+  readonly #arrivalsMs: number[] = [];
+  #jitterMs = 0;
+  readonly #offset = new Slide();
+  readonly #delay = new Slide();
+
+  constructor({ tickHz, snapshotHz }: { tickHz: number; snapshotHz: number }) {
+    this.tickMs = 1000 / tickHz;
+    // Snapshots come with a tick, so never more often than ticks.
+    this.intervalMs = Math.max(1000 / snapshotHz, this.tickMs);
+    this.#delay.aim(this.intervalMs * 1.5);
+  }
+
+  get isReady(): boolean {
+    return this.latestTick >= 0;
+  }
+
+  observe(tick: number, arrivalMs: number): void {
+    this.latestTick = tick;
+    const arrival = arrivalMs - tick * this.tickMs;
+    this.#arrivalsMs.push(arrival);
+    if (this.#arrivalsMs.length > ARRIVALS_MAX) this.#arrivalsMs.shift();
+    const offsetMs = median(this.#arrivalsMs);
+    this.#jitterMs += (Math.abs(arrival - offsetMs) - this.#jitterMs) * JITTER_WEIGHT;
+    this.#offset.aim(offsetMs);
+    // Two snapshots and what jitter adds: one to interpolate to, and half of one for late ones.
+    this.#delay.aim(this.intervalMs * 1.5 + Math.min(3 * this.#jitterMs, 2 * this.intervalMs));
+  }
+
+  get jitterMs(): number {
+    return this.#jitterMs;
+  }
+
+  /** The tick, with its fraction, whose snapshot typically arrives now. */
+  tickAt(nowMs: number): number {
+    return (nowMs - this.#offset.at(nowMs)) / this.tickMs;
+  }
+
+  /** The tick, with its fraction, at which others are to be drawn now. */
+  renderTickAt(nowMs: number): number {
+    return this.tickAt(nowMs) - this.#delay.at(nowMs) / this.tickMs;
+  }
+
+  get renderDelayMs(): number {
+    return this.#delay.target;
+  }
+}
+
+/** A number that slides to its target, by at most SLIDE_SHARE of the time that passes. */
+export class Slide {
+  target = 0;
+  #value = 0;
+  #atMs = 0;
+  #started = false;
+
+  aim(target: number): void {
+    this.target = target;
+  }
+
+  at(nowMs: number): number {
+    const restMs = this.target - this.#value;
+    if (!this.#started || Math.abs(restMs) > SLIDE_MS_MAX) {
+      this.#started = true;
+      this.#value = this.target;
+    } else {
+      const stepMs = Math.max(0, nowMs - this.#atMs) * SLIDE_SHARE;
+      this.#value += Math.sign(restMs) * Math.min(stepMs, Math.abs(restMs));
+    }
+    this.#atMs = Math.max(this.#atMs, nowMs);
+    return this.#value;
+  }
+}
