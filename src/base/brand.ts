@@ -12,7 +12,7 @@ export type CellIndex = Brand<number, 'CellIndex'>;
 export type SessionIndex = Brand<number, 'SessionIndex'>;
 
 /** The counter fills the low 32 bits of an EntityId, the incarnation of the node that made it the high 21. */
-const COUNTER_RANGE = 2 ** 32;
+export const COUNTER_RANGE = 2 ** 32;
 export const INCARNATION_MAX = 2 ** 21 - 1;
 
 export function entityIdFrom(incarnation: number, counter: number): EntityId {

@@ -74,8 +74,8 @@ export class RecordError extends WorldmeshError {
   override readonly name = 'RecordError';
   readonly code: RecordErrorCode;
 
-  constructor(code: RecordErrorCode, message: string) {
-    super(message);
+  constructor(code: RecordErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
     this.code = code;
   }
 }
