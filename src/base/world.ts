@@ -56,8 +56,9 @@ export type Self<C> = {
 
 /** Start values of an entity; what is left out is zero, empty or false. */
 export type Init<C> = { x: number; z: number; vx?: number; vz?: number } & {
-  readonly [Name in keyof C]?: Partial<ValuesOf<C[Name]>>;
+  readonly [Name in keyof C]?: { readonly [F in keyof C[Name]]?: InitValue<ValueOf<C[Name][F]>> };
 };
+type InitValue<Value> = Value extends (infer Item)[] ? readonly Readonly<Item>[] : Value;
 
 /**
  * What a system works with: one cell in one tick. The rows of `slots[first … end)` are its to write; entities of

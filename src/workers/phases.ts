@@ -9,7 +9,8 @@
  *   hash       cell      the cell's rows                         its entities' hashes
  */
 import type { CellIndex, SessionIndex } from '../base/brand.ts';
-import { CapacityError, SystemError } from '../base/errors.ts';
+import type { CapacityError } from '../base/errors.ts';
+import { SystemError } from '../base/errors.ts';
 import type { World } from '../base/world.ts';
 import { CommandWriter } from '../memory/commands.ts';
 import { BLOCK_SLOTS } from '../memory/store.ts';
