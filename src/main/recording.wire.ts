@@ -21,7 +21,7 @@
 import { z } from 'zod';
 import { assert } from '../base/assert.ts';
 import { WorldmeshError } from '../base/errors.ts';
-import { crc32c } from '../memory/crc32c.ts';
+import { crc32c } from '../base/crc32c.ts';
 
 export const RECORDING_VERSION = 1;
 export const FILE_HEAD_BYTES = 16;

@@ -9,6 +9,8 @@ import { BytesColumn, ListColumn, TextColumn } from '../../src/memory/accessors.
 import { ColumnSet, planColumns } from '../../src/memory/columns.ts';
 import { Heap } from '../../src/memory/heap.ts';
 import { Planner } from '../../src/memory/region.ts';
+import { Store } from '../../src/memory/store.ts';
+import type { StoreOptions } from '../../src/memory/store.ts';
 
 export interface SmallStore {
   readonly schema: Schema;
@@ -26,6 +28,26 @@ export function makeColumns(
   const buffer = new SharedArrayBuffer(planner.sizeBytes);
   const heap = new Heap(buffer, heapOffset, heapBytes);
   return { schema, heap, columns: new ColumnSet(buffer, { offsets, schema, entitiesMax, heap }) };
+}
+
+/** A whole store: 7 × 5 cells of 30 m, the outermost cut off by the bounds. */
+export function makeStore(schema: Schema, changes: Partial<StoreOptions> = {}): Store {
+  return Store.create(
+    {
+      schema,
+      grid: { cellSize: 30, minX: -100, minZ: -70, maxX: 85, maxZ: 55 },
+      entitiesMax: 70,
+      sessionsMax: 3,
+      workers: 2,
+      hysteresis: 2,
+      heapBytes: 16_384,
+      commandBytes: 4096,
+      inputRingBytes: 4096,
+      outboundRingBytes: 4096,
+      ...changes,
+    },
+    { incarnation: 5 },
+  );
 }
 
 /** A world declaration from its components; every component is in the one kind `thing`. */
