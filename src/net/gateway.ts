@@ -26,20 +26,11 @@ const SWEEP_PERIOD_MS = 250;
 const TICKS_PERIOD_MS = 5000;
 const STOP_POLL_MS = 5;
 
-/** What the gateway has done and holds, for logs and benches. */
-export interface GatewayReport extends GatewayLoad {
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-  readonly messagesIn: number;
-  readonly messagesOut: number;
-  readonly snapshotsSent: number;
-  readonly inputsAccepted: number;
-  readonly inputsClamped: number;
-  readonly inputsRepeated: number;
-  readonly sessionsOpened: number;
-  readonly sessionsResumed: number;
-  readonly connectionsCut: number;
+/** What the gateway has done since its start and holds now, for logs and benches. */
+export interface GatewayReport extends GatewayLoad, Omit<GatewayCounters, 'errors' | 'closes' | `count${string}`> {
+  /** By error code. */
   readonly errors: Readonly<Record<string, number>>;
+  /** By WebSocket close code. */
   readonly closes: Readonly<Record<string, number>>;
 }
 

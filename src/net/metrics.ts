@@ -29,11 +29,10 @@ export class Metrics {
   readonly #tickLateness: Histogram;
   readonly #phaseDuration: Histogram<'phase'>;
   /** The next tick to look for. */
-  #nextTick: number;
+  #nextTick = 0;
 
   constructor(context: GatewayContext, load: () => GatewayLoad) {
     this.#context = context;
-    this.#nextTick = context.store.control.tick;
     const registers = [this.#registry];
     const buckets = DURATION_BUCKETS_SECONDS;
     this.#tickDuration = new Histogram({
