@@ -1,0 +1,84 @@
+/** The join form, and what stands in its place while a player walks. */
+import { element, setText } from './page-elements.ts';
+import type { Player } from './player.ts';
+
+const NAME_KEY = 'worldmesh.name';
+/** The protocol's limit, in bytes of UTF-8. */
+const NAME_BYTES_MAX = 32;
+
+export interface Whereabouts {
+  readonly cell: string;
+  readonly x: number;
+  readonly z: number;
+}
+
+export class JoinView {
+  readonly #app = element('app', HTMLElement);
+  readonly #form = element('join', HTMLFormElement);
+  readonly #name = element('name', HTMLInputElement);
+  readonly #button = element('join-button', HTMLButtonElement);
+  readonly #error = element('join-error', HTMLElement);
+  readonly #hud = element('hud', HTMLElement);
+  readonly #hudName = element('hud-name', HTMLElement);
+  readonly #hudPlace = element('hud-place', HTMLElement);
+  readonly #hudView = element('hud-view', HTMLElement);
+  readonly #hudPing = element('hud-ping', HTMLElement);
+  #nameProblem: string | undefined;
+
+  constructor({ onJoin, onLeave }: { onJoin: (name: string) => void; onLeave: () => void }) {
+    this.#name.value = rememberedName();
+    this.#form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      const name = this.#name.value.trim() || 'guest';
+      const isTooLong = new TextEncoder().encode(name).length > NAME_BYTES_MAX;
+      this.#nameProblem = isTooLong ? `This name is too long: at most ${NAME_BYTES_MAX} bytes.` : undefined;
+      if (isTooLong) return;
+      rememberName(name);
+      onJoin(name);
+    });
+    this.#name.addEventListener('input', () => (this.#nameProblem = undefined));
+    element('leave', HTMLButtonElement).addEventListener('click', onLeave);
+  }
+
+  /** `canWalk` is false when the world takes other inputs than this page sends. */
+  show(
+    player: Player,
+    { isLive, canWalk, place }: { isLive: boolean; canWalk: boolean; place: Whereabouts | undefined },
+  ): void {
+    const { state } = player;
+    const isInWorld = state.name === 'playing' || state.name === 'reconnecting';
+    this.#app.classList.toggle('playing', isInWorld);
+    this.#form.hidden = isInWorld;
+    this.#hud.hidden = !isInWorld;
+    this.#button.disabled = state.name === 'joining' || !isLive;
+    setText(this.#button, state.name === 'joining' ? 'Joining …' : 'Join');
+    const problem = this.#nameProblem ?? (state.name === 'away' ? state.reason : undefined);
+    this.#error.hidden = problem === undefined;
+    setText(this.#error, problem ?? '');
+    if (!isInWorld) return;
+    this.#hud.classList.toggle('waiting', state.name === 'reconnecting');
+    setText(this.#hudName, player.playerName);
+    if (state.name === 'reconnecting') setText(this.#hudPlace, 'reconnecting …');
+    else if (!canWalk) setText(this.#hudPlace, 'this world is not walked with keys');
+    else if (place !== undefined)
+      setText(this.#hudPlace, `cell ${place.cell} · ${place.x.toFixed(1)}, ${place.z.toFixed(1)}`);
+    setText(this.#hudView, `${player.others.length} in view`);
+    setText(this.#hudPing, player.pingMs > 0 ? `${Math.round(player.pingMs)} ms` : '');
+  }
+}
+
+function rememberedName(): string {
+  try {
+    return localStorage.getItem(NAME_KEY) ?? '';
+  } catch {
+    return ''; // Storage may be forbidden; the name is a convenience.
+  }
+}
+
+function rememberName(name: string): void {
+  try {
+    localStorage.setItem(NAME_KEY, name);
+  } catch {
+    // As above.
+  }
+}

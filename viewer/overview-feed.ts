@@ -1,0 +1,163 @@
+/**
+ * The connection to `/overview`: reconnects by itself, and notices a server that is connected but silent.
+ *
+ *   connecting ──open──▶ live ──silence──▶ silent ──longer──▶ waiting ──delay──▶ connecting
+ *        └───────close───────┴──────close──────┴──────────────▶ waiting
+ */
+import { WorldmeshError } from '../src/base/errors.ts';
+import { retryDelayMs } from './backoff.ts';
+import type { Bounds } from './camera.ts';
+import { decodeText, type StatsMessage, type WorldMessage } from './overview-text.wire.ts';
+import { decodeFrame, type EntitiesFrame, type HandoversFrame } from './overview.wire.ts';
+
+const SILENT_AFTER_MS = 2500;
+const LOST_AFTER_MS = 8000;
+const WATCH_INTERVAL_MS = 250;
+/** The camera moves every frame; the server needs to know five times a second. */
+const VIEWPORT_INTERVAL_MS = 200;
+const ENTITIES_MAX = 50_000;
+
+export type FeedState =
+  | { readonly name: 'connecting' }
+  | { readonly name: 'live' }
+  | { readonly name: 'silent' }
+  | { readonly name: 'waiting'; readonly retryAtMs: number; readonly attempt: number };
+
+export interface FeedListener {
+  onState(state: FeedState): void;
+  onWorld(world: WorldMessage): void;
+  onStats(stats: StatsMessage): void;
+  onEntities(frame: EntitiesFrame): void;
+  onHandovers(frame: HandoversFrame): void;
+  /** A message that does not follow the format: it was skipped. */
+  onMalformed(reason: string): void;
+}
+
+export class OverviewFeed {
+  readonly #url: string;
+  readonly #listener: FeedListener;
+  readonly #watch: ReturnType<typeof setInterval>;
+  #socket: WebSocket | undefined;
+  #state: FeedState = { name: 'connecting' };
+  #attempt = 0;
+  #heardMs = 0;
+  #viewport: Bounds | undefined;
+  #viewportSentMs = 0;
+  #viewportSent = '';
+
+  constructor(url: string, listener: FeedListener) {
+    this.#url = url;
+    this.#listener = listener;
+    this.#watch = setInterval(() => this.#check(performance.now()), WATCH_INTERVAL_MS);
+    this.#connect();
+  }
+
+  get state(): FeedState {
+    return this.#state;
+  }
+
+  /** What the screen shows; the server sends no entities outside it. */
+  setViewport(bounds: Bounds, nowMs: number): void {
+    this.#viewport = bounds;
+    this.#sendViewport(nowMs);
+  }
+
+  retryNow(): void {
+    if (this.#state.name === 'waiting') this.#connect();
+  }
+
+  close(): void {
+    clearInterval(this.#watch);
+    this.#drop();
+  }
+
+  #connect(): void {
+    this.#drop();
+    this.#setState({ name: 'connecting' });
+    this.#heardMs = performance.now();
+    this.#viewportSent = '';
+    const socket = new WebSocket(this.#url);
+    socket.binaryType = 'arraybuffer';
+    socket.onmessage = (event: MessageEvent<string | ArrayBuffer>) => this.#receive(event.data);
+    socket.onclose = () => {
+      if (socket === this.#socket) this.#wait();
+    };
+    this.#socket = socket;
+  }
+
+  #drop(): void {
+    const socket = this.#socket;
+    this.#socket = undefined;
+    if (socket === undefined) return;
+    socket.onmessage = null;
+    socket.onclose = null;
+    socket.close();
+  }
+
+  #wait(): void {
+    this.#drop();
+    const delayMs = retryDelayMs(this.#attempt, Math.random());
+    this.#setState({ name: 'waiting', retryAtMs: performance.now() + delayMs, attempt: this.#attempt });
+    this.#attempt++;
+  }
+
+  #check(nowMs: number): void {
+    switch (this.#state.name) {
+      case 'waiting':
+        if (nowMs >= this.#state.retryAtMs) this.#connect();
+        return;
+      case 'live':
+        if (nowMs - this.#heardMs > SILENT_AFTER_MS) this.#setState({ name: 'silent' });
+        this.#sendViewport(nowMs);
+        return;
+      case 'connecting':
+      case 'silent':
+        if (nowMs - this.#heardMs > LOST_AFTER_MS) this.#wait();
+        return;
+    }
+  }
+
+  #receive(data: string | ArrayBuffer): void {
+    this.#heardMs = performance.now();
+    try {
+      if (typeof data === 'string') this.#receiveText(data);
+      else this.#receiveFrame(data);
+    } catch (error) {
+      // The feed is for looking at: one bad message is reported and skipped. Anything else is our bug.
+      if (!(error instanceof WorldmeshError)) throw error;
+      this.#listener.onMalformed(`${error.code}: ${error.message}`);
+    }
+    if (this.#state.name !== 'live') {
+      this.#attempt = 0;
+      this.#setState({ name: 'live' });
+    }
+  }
+
+  #receiveText(text: string): void {
+    const message = decodeText(text);
+    if (message?.type === 'world') this.#listener.onWorld(message);
+    else if (message?.type === 'stats') this.#listener.onStats(message);
+  }
+
+  #receiveFrame(bytes: ArrayBuffer): void {
+    const frame = decodeFrame(bytes);
+    if (frame.type === 'entities') this.#listener.onEntities(frame);
+    else this.#listener.onHandovers(frame);
+  }
+
+  #sendViewport(nowMs: number): void {
+    if (this.#viewport === undefined || this.#socket?.readyState !== WebSocket.OPEN) return;
+    if (nowMs - this.#viewportSentMs < VIEWPORT_INTERVAL_MS) return;
+    const { minX, minZ, maxX, maxZ } = this.#viewport;
+    const text = JSON.stringify({ type: 'viewport', minX, minZ, maxX, maxZ, entitiesMax: ENTITIES_MAX });
+    if (text === this.#viewportSent) return;
+    this.#viewportSent = text;
+    this.#viewportSentMs = nowMs;
+    this.#socket.send(text);
+  }
+
+  #setState(state: FeedState): void {
+    this.#state = state;
+    this.#listener.onState(state);
+  }
+}

@@ -1,0 +1,198 @@
+/**
+ * The JSON messages of the overview feed: `world` first, then `stats` four times a second. Everything is checked
+ * before the page relies on it; a missing number in `stats` is zero, because a server may be older than the page.
+ */
+import { WireError } from '../src/base/errors.ts';
+
+export const CELLS_MAX = 1 << 20;
+const TICKS_MAX = 1024;
+const PAUSED_MAX = 1024;
+const KINDS_MAX = 256;
+const TEXT_MAX = 500;
+
+export interface GridShape {
+  /** Metres. */
+  readonly cellSize: number;
+  readonly minX: number;
+  readonly minZ: number;
+  readonly maxX: number;
+  readonly maxZ: number;
+  /** The cell coordinates of column and row 0. */
+  readonly firstCellX: number;
+  readonly firstCellZ: number;
+  readonly width: number;
+  readonly depth: number;
+}
+
+export interface KindInfo {
+  readonly name: string;
+  readonly sheddable: boolean;
+}
+
+export interface WorldMessage {
+  readonly type: 'world';
+  readonly name: string;
+  readonly kinds: readonly KindInfo[];
+  readonly inputFields: readonly string[];
+  readonly grid: GridShape;
+  readonly tickHz: number;
+  readonly snapshotHz: number;
+  readonly aoiRadius: number;
+}
+
+export const PHASES = ['intake', 'simulate', 'move', 'settle', 'index', 'observe'] as const;
+export type Phase = (typeof PHASES)[number];
+
+export interface TickRow {
+  readonly tick: number;
+  readonly totalMs: number;
+  readonly latenessMs: number;
+  readonly localHandovers: number;
+  /** Milliseconds in the order of PHASES. */
+  readonly phasesMs: readonly number[];
+}
+
+export interface PausedCell {
+  readonly cell: number;
+  readonly system: string;
+  readonly entity: number;
+  readonly message: string;
+}
+
+export interface StatsMessage {
+  readonly type: 'stats';
+  readonly tick: number;
+  readonly ticks: readonly TickRow[];
+  readonly counters: Readonly<Record<string, number>>;
+  readonly gauges: Readonly<Record<string, number>>;
+  readonly gateway: Readonly<Record<string, number>>;
+  /** Entities per cell, row by row. */
+  readonly cells: readonly number[];
+  readonly pausedCells: readonly PausedCell[];
+}
+
+/** Throws WireError. Undefined for a message of a type that this page does not know. */
+export function decodeText(text: string): WorldMessage | StatsMessage | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new WireError('ERR_WIRE_JSON', `an overview text is not JSON: ${String(cause)}`);
+  }
+  const message = asRecord(value, 'message');
+  if (message.type === 'world') return decodeWorld(message);
+  if (message.type === 'stats') return decodeStats(message);
+  return undefined;
+}
+
+function decodeWorld(message: Record<string, unknown>): WorldMessage {
+  const schema = asRecord(message.schema, 'schema');
+  const kinds = asArray(schema.kinds, 'schema.kinds', KINDS_MAX).map((kind) => {
+    const row = asRecord(kind, 'kind');
+    return { name: asText(row.name), sheddable: row.sheddable === true };
+  });
+  const input = asArray(schema.input ?? [], 'schema.input', KINDS_MAX);
+  return {
+    type: 'world',
+    name: asText(message.name),
+    kinds,
+    inputFields: input.map((field) => asText(asRecord(field, 'input field').name)),
+    grid: decodeGrid(asRecord(message.grid, 'grid')),
+    tickHz: positive(message.tickHz, 'tickHz'),
+    snapshotHz: positive(message.snapshotHz, 'snapshotHz'),
+    aoiRadius: positive(message.aoiRadius, 'aoiRadius'),
+  };
+}
+
+function decodeGrid(grid: Record<string, unknown>): GridShape {
+  const shape: GridShape = {
+    cellSize: positive(grid.cellSize, 'grid.cellSize'),
+    minX: finite(grid.minX, 'grid.minX'),
+    minZ: finite(grid.minZ, 'grid.minZ'),
+    maxX: finite(grid.maxX, 'grid.maxX'),
+    maxZ: finite(grid.maxZ, 'grid.maxZ'),
+    firstCellX: finite(grid.firstCellX, 'grid.firstCellX'),
+    firstCellZ: finite(grid.firstCellZ, 'grid.firstCellZ'),
+    width: positive(grid.width, 'grid.width'),
+    depth: positive(grid.depth, 'grid.depth'),
+  };
+  const { width, depth } = shape;
+  if (!Number.isInteger(width) || !Number.isInteger(depth) || width * depth > CELLS_MAX) {
+    throw new WireError('ERR_WIRE_RANGE', `a grid has at most ${CELLS_MAX} cells, got ${width} × ${depth}`);
+  }
+  if (!(shape.maxX > shape.minX && shape.maxZ > shape.minZ)) {
+    throw new WireError('ERR_WIRE_RANGE', 'the world of the overview feed has no area');
+  }
+  return shape;
+}
+
+function decodeStats(message: Record<string, unknown>): StatsMessage {
+  return {
+    type: 'stats',
+    tick: finite(message.tick, 'tick'),
+    ticks: asArray(message.ticks ?? [], 'ticks', TICKS_MAX).map((row) => decodeTick(asRecord(row, 'tick'))),
+    counters: numbers(message.counters),
+    gauges: numbers(message.gauges),
+    gateway: numbers(message.gateway),
+    cells: asArray(message.cells ?? [], 'cells', CELLS_MAX).map(numberOrZero),
+    pausedCells: asArray(message.pausedCells ?? [], 'pausedCells', PAUSED_MAX).map((row) => {
+      const paused = asRecord(row, 'paused cell');
+      return {
+        cell: numberOrZero(paused.cell),
+        system: asText(paused.system),
+        entity: numberOrZero(paused.entity),
+        message: asText(paused.message),
+      };
+    }),
+  };
+}
+
+function decodeTick(row: Record<string, unknown>): TickRow {
+  return {
+    tick: numberOrZero(row.tick),
+    totalMs: numberOrZero(row.totalMs),
+    latenessMs: numberOrZero(row.latenessMs),
+    localHandovers: numberOrZero(row.localHandovers),
+    phasesMs: PHASES.map((phase) => numberOrZero(row[`${phase}Ms`])),
+  };
+}
+
+function asRecord(value: unknown, name: string): Record<string, unknown> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw new WireError('ERR_WIRE_JSON', `overview feed: "${name}" is an object`);
+}
+
+function asArray(value: unknown, name: string, countMax: number): readonly unknown[] {
+  if (!Array.isArray(value)) throw new WireError('ERR_WIRE_JSON', `overview feed: "${name}" is a list`);
+  if (value.length <= countMax) return value;
+  throw new WireError(
+    'ERR_WIRE_RANGE',
+    `overview feed: "${name}" has ${value.length} rows, at most ${countMax} are allowed`,
+  );
+}
+
+function asText(value: unknown): string {
+  return typeof value === 'string' ? value.slice(0, TEXT_MAX) : '';
+}
+
+function finite(value: unknown, name: string): number {
+  if (typeof value === 'number' && Number.isFinite(value)) return value;
+  throw new WireError('ERR_WIRE_RANGE', `overview feed: "${name}" is a finite number`);
+}
+
+function positive(value: unknown, name: string): number {
+  const number = finite(value, name);
+  if (number > 0) return number;
+  throw new WireError('ERR_WIRE_RANGE', `overview feed: "${name}" is above zero, got ${number}`);
+}
+
+function numberOrZero(value: unknown): number {
+  return typeof value === 'number' && Number.isFinite(value) ? value : 0;
+}
+
+function numbers(value: unknown): Record<string, number> {
+  if (value === undefined) return {};
+  return Object.fromEntries(
+    Object.entries(asRecord(value, 'numbers')).map(([name, number]) => [name, numberOrZero(number)]),
+  );
+}

@@ -1,0 +1,271 @@
+/** The page: owns the feed, the player, the camera and the scene, and draws a frame whenever the browser can. */
+import { scaleBar, screenToWorld, visibleBounds, type Place, type Point } from './camera.ts';
+import { Charts } from './charts.ts';
+import { ConnectionView } from './connection-view.ts';
+import { Crowd } from './crowd.ts';
+import { formatCount, formatMetres } from './format.ts';
+import { FrameMeter } from './frame-meter.ts';
+import { History } from './history.ts';
+import { JoinView } from './join-view.ts';
+import { Keyboard } from './keyboard.ts';
+import { Joystick } from './joystick.ts';
+import { showLegend } from './legend.ts';
+import { MapGestures } from './map-gestures.ts';
+import { OverviewFeed, type FeedListener } from './overview-feed.ts';
+import type { StatsMessage, WorldMessage } from './overview-text.wire.ts';
+import type { EntitiesFrame, HandoversFrame } from './overview.wire.ts';
+import { element, setText } from './page-elements.ts';
+import { Panel } from './panel.ts';
+import { Player } from './player.ts';
+import type { Scene } from './scene/scene.ts';
+import { Selection, cellText } from './selection.ts';
+import { Timeline, type Sample } from './timeline.ts';
+import { ViewCamera } from './view-camera.ts';
+import type { Direction } from './walk-keys.ts';
+
+const ZOOM_STEP = 1.5;
+const PAN_STEP_PIXELS = 80;
+const PICK_PIXELS = 14;
+const SCALE_BAR_PIXELS_MAX = 120;
+/** The server is asked for a little more than the screen, so that panning does not show an empty rim. */
+const VIEWPORT_MARGIN_PIXELS = 160;
+/** A view this full may have left the farthest entities out: the overview then shows them. */
+const VIEW_FULL_COUNT = 250;
+const INSPECT_INTERVAL_MS = 100;
+
+export class Page implements FeedListener {
+  readonly crowd = new Crowd();
+  readonly meter = new FrameMeter();
+  readonly player: Player;
+  readonly connection: ConnectionView;
+  readonly view: ViewCamera;
+  world: WorldMessage | undefined;
+  stats: StatsMessage | undefined;
+  malformedCount = 0;
+  readonly #scene: Scene;
+  readonly #feed: OverviewFeed;
+  readonly #history = new History();
+  readonly #charts = new Charts(element('charts', HTMLElement));
+  readonly #panel: Panel;
+  readonly #join: JoinView;
+  readonly #selection: Selection;
+  readonly #canvas = element('map', HTMLCanvasElement);
+  readonly #app = element('app', HTMLElement);
+  readonly #joystick = element('joystick', HTMLElement);
+  readonly #follow = element('follow', HTMLButtonElement);
+  readonly #scaleBar = element('scale-bar', HTMLElement);
+  readonly #scaleText = element('scale-text', HTMLElement);
+  #timeline = new Timeline(20);
+  #sample: Sample | undefined;
+  #frameMs = 0;
+  #inspectedMs = 0;
+  #wasPlaying = false;
+
+  constructor(scene: Scene, { origin, isStill }: { origin: string; isStill: boolean }) {
+    this.#scene = scene;
+    this.view = new ViewCamera({ isStill });
+    this.player = new Player(`${origin}/connect`);
+    this.#selection = new Selection(this.crowd, this.player);
+    this.connection = new ConnectionView(() => this.#feed.retryNow());
+    this.#panel = new Panel(
+      {
+        figures: element('figures', HTMLElement),
+        paused: element('paused', HTMLElement),
+        inspector: element('inspector', HTMLElement),
+      },
+      () => this.#selection.clear(),
+    );
+    this.#join = new JoinView({ onJoin: (name) => this.#startPlaying(name), onLeave: () => this.player.leave() });
+    this.#listen();
+    this.#feed = new OverviewFeed(`${origin}/overview`, this);
+    requestAnimationFrame((nowMs) => this.#draw(nowMs));
+  }
+
+  get feedState(): string {
+    return this.#feed.state.name;
+  }
+
+  onState(): void {
+    // Shown by the next frame.
+    this.#history.pause();
+  }
+
+  onWorld(world: WorldMessage): void {
+    const isSame = this.world !== undefined && JSON.stringify(this.world) === JSON.stringify(world);
+    this.world = world;
+    this.#timeline = new Timeline(world.tickHz);
+    this.#sample = undefined;
+    this.crowd.clear();
+    this.#scene.uploadOverview(this.crowd.rows);
+    if (isSame) return;
+    this.#history.clear();
+    this.#selection.clear();
+    this.#scene.setWorld(world);
+    this.view.setBounds(world.grid);
+    document.title = `${world.name} · Worldmesh`;
+    setText(element('world-name', HTMLElement), world.name);
+    showLegend(element('legend', HTMLElement), world.kinds);
+  }
+
+  onStats(stats: StatsMessage): void {
+    if (this.world === undefined) return;
+    this.stats = stats;
+    this.#scene.setStats(stats);
+    const isNewRow = this.#history.push(stats, performance.now());
+    this.#panel.setStats(stats, this.#history.newest, this.world.tickHz);
+    if (isNewRow && !this.#app.classList.contains('no-panel')) this.#charts.update(this.#history);
+  }
+
+  onEntities(frame: EntitiesFrame): void {
+    this.#timeline.push(frame, performance.now());
+  }
+
+  onHandovers(frame: HandoversFrame): void {
+    // Shown when the entities are drawn there, which is as late as the page plays the feed.
+    this.#scene.addHandovers(frame, (performance.now() + this.#timeline.delayMs) / 1000);
+  }
+
+  onMalformed(reason: string): void {
+    this.malformedCount++;
+    console.warn(`overview feed: skipped a message: ${reason}`);
+  }
+
+  #listen(): void {
+    const resize = (): void => {
+      const viewport = {
+        width: this.#canvas.parentElement!.clientWidth,
+        height: this.#canvas.parentElement!.clientHeight,
+      };
+      if (viewport.width === 0 || viewport.height === 0) return;
+      this.#scene.resize(viewport);
+      this.view.setViewport(viewport);
+    };
+    new ResizeObserver(resize).observe(this.#canvas.parentElement!);
+    resize();
+    new MapGestures(this.#canvas, {
+      onPan: (delta) => this.view.pan(delta),
+      onZoom: (point, factor) => this.view.zoom(point, factor, false),
+      onClick: (point) => this.#click(point),
+    });
+    const walk = (direction: Direction): void => this.player.setDirection(direction);
+    new Joystick(this.#joystick, walk);
+    const actions = {
+      zoomIn: () => this.view.zoom(undefined, ZOOM_STEP, true),
+      zoomOut: () => this.view.zoom(undefined, 1 / ZOOM_STEP, true),
+      fit: () => this.view.fit(),
+      follow: () => this.#toggleFollow(),
+      panel: () => this.#togglePanel(),
+      deselect: () => this.#selection.clear(),
+      pan: ({ moveX, moveZ }: Direction) => this.view.pan({ x: -moveX * PAN_STEP_PIXELS, y: -moveZ * PAN_STEP_PIXELS }),
+      walk,
+    };
+    new Keyboard(actions, () => this.#isPlaying);
+    element('zoom-in', HTMLButtonElement).addEventListener('click', actions.zoomIn);
+    element('zoom-out', HTMLButtonElement).addEventListener('click', actions.zoomOut);
+    element('fit', HTMLButtonElement).addEventListener('click', actions.fit);
+    this.#follow.addEventListener('click', actions.follow);
+    element('panel-toggle', HTMLButtonElement).addEventListener('click', actions.panel);
+    this.#setPanel(globalThis.matchMedia('(width > 820px)').matches);
+  }
+
+  get #isPlaying(): boolean {
+    return this.player.state.name === 'playing' || this.player.state.name === 'reconnecting';
+  }
+
+  #startPlaying(name: string): void {
+    this.player.join(name);
+    this.#canvas.focus();
+  }
+
+  #click(point: Point): void {
+    this.#canvas.focus();
+    const { camera } = this.view;
+    const place = screenToWorld(camera, this.#scene.viewport, point);
+    this.#selection.pick(place, { blend: this.#sample?.blend ?? 1, reach: PICK_PIXELS / camera.scale });
+    this.#inspectedMs = 0;
+  }
+
+  #toggleFollow(): void {
+    if (this.view.isFollowing) this.view.isFollowing = false;
+    else if (this.player.self !== undefined) this.view.follow(this.player.self);
+  }
+
+  #togglePanel(): void {
+    this.#setPanel(this.#app.classList.contains('no-panel'));
+  }
+
+  #setPanel(isShown: boolean): void {
+    this.#app.classList.toggle('no-panel', !isShown);
+    element('panel-toggle', HTMLButtonElement).setAttribute('aria-expanded', String(isShown));
+    if (isShown) this.#charts.update(this.#history);
+  }
+
+  #draw(nowMs: number): void {
+    requestAnimationFrame((laterMs) => this.#draw(laterMs));
+    const elapsedMs = Math.min(250, nowMs - this.#frameMs);
+    this.#frameMs = nowMs;
+    this.meter.frame(nowMs);
+    this.player.update(nowMs);
+    this.#noticeJoining();
+    const self = this.player.self;
+    this.view.update(elapsedMs, self);
+    this.#playOverview(nowMs);
+    const { camera } = this.view;
+    this.#feed.setViewport(visibleBounds(camera, this.#scene.viewport, VIEWPORT_MARGIN_PIXELS), nowMs);
+    const blend = this.#sample?.blend ?? 1;
+    this.#showTexts(nowMs, blend);
+    this.#scene.draw({
+      camera,
+      nowSeconds: nowMs / 1000,
+      blend,
+      entities: self === undefined ? this.player.others : [...this.player.others, { ...self, name: undefined }],
+      self: self && { x: self.x, z: self.z, name: this.player.playerName, aoiRadius: this.player.aoiRadius },
+      viewRadius: self === undefined ? 0 : this.#viewRadius(self),
+      selected: this.#selection.place,
+    });
+  }
+
+  #playOverview(nowMs: number): void {
+    const before = this.#sample;
+    this.#sample = this.#timeline.sample(nowMs);
+    const sample = this.#sample;
+    if (sample === undefined || (before?.from === sample.from && before.to === sample.to)) return;
+    const seconds = (sample.to.tick - sample.from.tick) / (this.world?.tickHz ?? 20);
+    this.crowd.join(sample.from, sample.to, seconds);
+    this.#scene.uploadOverview(this.crowd.rows);
+  }
+
+  #viewRadius(self: Place): number {
+    const { others, aoiRadius } = this.player;
+    if (others.length < VIEW_FULL_COUNT) return aoiRadius;
+    return others.reduce((farthest, other) => Math.max(farthest, Math.hypot(other.x - self.x, other.z - self.z)), 0);
+  }
+
+  #noticeJoining(): void {
+    const isPlaying = this.#isPlaying && this.player.self !== undefined;
+    if (isPlaying && !this.#wasPlaying) this.view.follow(this.player.self!);
+    if (!this.#isPlaying && this.view.isFollowing) this.view.isFollowing = false;
+    this.#wasPlaying = isPlaying;
+  }
+
+  #showTexts(nowMs: number, blend: number): void {
+    const { world, player } = this;
+    const entities = formatCount(this.#timeline.newest?.total ?? 0);
+    this.connection.show(this.#feed.state, nowMs, world === undefined ? 'Live' : `Live · ${entities} entities`);
+    const { self } = player;
+    const place = self && world && { cell: cellText(world, self), x: self.x, z: self.z };
+    const canWalk = ['moveX', 'moveZ'].every((name) => world?.inputFields.includes(name));
+    this.#join.show(player, { isLive: this.#feed.state.name === 'live', canWalk, place });
+    this.#joystick.hidden = !(this.#isPlaying && canWalk && globalThis.matchMedia('(pointer: coarse)').matches);
+    this.#follow.disabled = self === undefined;
+    this.#follow.setAttribute('aria-pressed', String(this.view.isFollowing));
+    const bar = scaleBar(this.view.camera.scale, SCALE_BAR_PIXELS_MAX);
+    this.#scaleBar.style.width = `${bar.pixels.toFixed(1)}px`;
+    setText(this.#scaleText, formatMetres(bar.metres));
+    if (world === undefined) return;
+    const inspected = this.#selection.update(world, blend);
+    if (nowMs - this.#inspectedMs < INSPECT_INTERVAL_MS) return;
+    this.#inspectedMs = nowMs;
+    this.#panel.setInspected(inspected);
+  }
+}

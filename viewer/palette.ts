@@ -1,0 +1,62 @@
+/**
+ * Colours. The page is dark and quiet; what moves is bright. Kinds differ in lightness as well as in hue, so that
+ * they can be told apart without colour vision.
+ */
+import type { KindInfo } from './overview-text.wire.ts';
+
+export const COLOUR = {
+  background: 0x0a0f14,
+  land: 0x0f171e,
+  line: 0x27353f,
+  worldEdge: 0x4b6170,
+  text: 0xdfe9ee,
+  textMuted: 0x9db3c0,
+  self: 0xffffff,
+  pulse: 0x8be9ff,
+  alarm: 0xff5d5d,
+  select: 0xffd166,
+} as const;
+
+/** Load tint of a cell from empty to full. Dark throughout: entities are drawn over it. */
+export const LOAD_RAMP = [0x0f171e, 0x12242e, 0x15333e, 0x1c4650, 0x3d4d3d, 0x6b4a26] as const;
+
+export const PHASE_COLOURS = ['#5b7083', '#4cc9b0', '#5aa9f2', '#f0b35a', '#b18cf0', '#ef7fa4'] as const;
+
+const PLAYER_COLOUR = 0xffb454;
+const KIND_COLOURS = [0x57d6bd, 0x6aaef5, 0xb79cf2, 0xe88fb4, 0xa5d977, 0xe6d36a] as const;
+
+/** Kinds beyond this share colours; the shader holds a table of this size. */
+export const PALETTE_SIZE = 32;
+
+/** Players are the kinds named so; a world without that name: those that overload never sheds. */
+export function isPlayerKind(kinds: readonly KindInfo[], index: number): boolean {
+  const kind = kinds[index];
+  if (kind === undefined) return false;
+  return kinds.some((other) => other.name === 'player') ? kind.name === 'player' : !kind.sheddable;
+}
+
+export function kindColour(kinds: readonly KindInfo[], index: number): number {
+  if (isPlayerKind(kinds, index)) return PLAYER_COLOUR;
+  const before = kinds.slice(0, index).filter((_, other) => !isPlayerKind(kinds, other)).length;
+  return KIND_COLOURS[before % KIND_COLOURS.length]!;
+}
+
+/** From 0 (empty) to 1 (full), between the colours of the ramp. */
+export function loadColour(share: number): number {
+  const position = Math.min(1, Math.max(0, share)) * (LOAD_RAMP.length - 1);
+  const index = Math.min(LOAD_RAMP.length - 2, Math.floor(position));
+  const blend = position - index;
+  const from = LOAD_RAMP[index]!;
+  const to = LOAD_RAMP[index + 1]!;
+  let colour = 0;
+  for (const shift of [16, 8, 0]) {
+    const a = (from >> shift) & 0xff;
+    const b = (to >> shift) & 0xff;
+    colour |= Math.round(a + (b - a) * blend) << shift;
+  }
+  return colour;
+}
+
+export function cssColour(colour: number): string {
+  return `#${colour.toString(16).padStart(6, '0')}`;
+}

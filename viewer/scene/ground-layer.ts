@@ -1,0 +1,149 @@
+/**
+ * The ground: one texel per cell, tinted by the cell's load, and the player's interest circle a little brighter.
+ *
+ * It covers most of the screen, so it has a fragment shader of its own with one texel fetch and no blending: the
+ * general sprite shader halves the frame rate where the processor draws instead of a graphics card.
+ */
+import {
+  Buffer,
+  BufferImageSource,
+  BufferUsage,
+  Geometry,
+  GlProgram,
+  Mesh,
+  Shader,
+  State,
+  UniformGroup,
+  type Container,
+} from 'pixi.js';
+import type { Camera, Viewport } from '../camera.ts';
+import type { GridShape } from '../overview-text.wire.ts';
+import { COLOUR, loadColour } from '../palette.ts';
+
+/** A cell this crowded has the full tint, if the world has no fuller one. */
+const FULL_CELL_ENTITIES_MIN = 40;
+
+const VERTEX = `#version 300 es
+in vec2 aCorner;
+uniform vec2 uCentre;
+uniform vec2 uViewport;
+uniform float uScale;
+uniform vec4 uArea;
+uniform vec2 uCells;
+uniform vec3 uInterest;
+out vec2 vCell;
+out vec2 vInterest;
+void main() {
+  vec2 place = uArea.xy + aCorner * uArea.zw;
+  vec2 offset = (place - uCentre) * uScale;
+  gl_Position = vec4(offset.x * 2.0 / uViewport.x, -offset.y * 2.0 / uViewport.y, 0.0, 1.0);
+  vCell = aCorner * uCells;
+  vInterest = (place - uInterest.xy) / max(uInterest.z, 0.001);
+}`;
+
+const FRAGMENT = `#version 300 es
+precision highp float;
+in vec2 vCell;
+in vec2 vInterest;
+uniform sampler2D uLoad;
+out vec4 finalColor;
+void main() {
+  vec3 colour = texelFetch(uLoad, ivec2(vCell), 0).rgb;
+  finalColor = vec4(dot(vInterest, vInterest) < 1.0 ? colour * 1.12 + 0.028 : colour, 1.0);
+}`;
+
+const CORNERS = [0, 0, 1, 0, 1, 1, 0, 0, 1, 1, 0, 1];
+const FAR_AWAY = 1e9;
+
+export class GroundLayer {
+  readonly #uniforms;
+  readonly #shader: Shader;
+  #grid: GridShape | undefined;
+  #texels = new Uint8Array(4);
+  #source = makeSource(this.#texels, { width: 1, depth: 1 });
+
+  constructor(parent: Container) {
+    this.#uniforms = new UniformGroup({
+      uCentre: { value: new Float32Array(2), type: 'vec2<f32>' },
+      uViewport: { value: new Float32Array([1, 1]), type: 'vec2<f32>' },
+      uScale: { value: 1, type: 'f32' },
+      uArea: { value: new Float32Array(4), type: 'vec4<f32>' },
+      uCells: { value: new Float32Array(2), type: 'vec2<f32>' },
+      uInterest: { value: new Float32Array(3), type: 'vec3<f32>' },
+    });
+    this.#shader = new Shader({
+      glProgram: GlProgram.from({ vertex: VERTEX, fragment: FRAGMENT, name: 'ground' }),
+      resources: { ground: this.#uniforms, uLoad: this.#source },
+    });
+    const buffer = new Buffer({ data: new Float32Array(CORNERS), usage: BufferUsage.VERTEX | BufferUsage.COPY_DST });
+    const geometry = new Geometry({
+      attributes: { aCorner: { buffer, format: 'float32x2', stride: 8, offset: 0 } },
+    });
+    const state = new State();
+    state.blend = false;
+    parent.addChild(new Mesh({ geometry, shader: this.#shader, state }));
+  }
+
+  setGrid(grid: GridShape): void {
+    this.#grid = grid;
+    const before = this.#source;
+    this.#texels = new Uint8Array(4 * grid.width * grid.depth);
+    this.#source = makeSource(this.#texels, grid);
+    this.#shader.resources.uLoad = this.#source;
+    before.destroy();
+    const { uniforms } = this.#uniforms;
+    const { cellSize } = grid;
+    (uniforms.uArea as Float32Array).set([
+      grid.firstCellX * cellSize,
+      grid.firstCellZ * cellSize,
+      grid.width * cellSize,
+      grid.depth * cellSize,
+    ]);
+    (uniforms.uCells as Float32Array).set([grid.width, grid.depth]);
+    this.setCells([]);
+  }
+
+  /** Entities per cell, row by row. */
+  setCells(cells: readonly number[]): void {
+    const grid = this.#grid;
+    if (grid === undefined) return;
+    let fullest = FULL_CELL_ENTITIES_MIN;
+    for (const count of cells) if (count > fullest) fullest = count;
+    for (let cell = 0; cell < grid.width * grid.depth; cell++) {
+      const colour = loadColour((cells[cell] ?? 0) / fullest);
+      this.#texels[4 * cell] = colour >> 16;
+      this.#texels[4 * cell + 1] = (colour >> 8) & 0xff;
+      this.#texels[4 * cell + 2] = colour & 0xff;
+      this.#texels[4 * cell + 3] = 255;
+    }
+    this.#source.update();
+  }
+
+  draw(
+    camera: Camera,
+    viewport: Viewport,
+    interest: { readonly x: number; readonly z: number; readonly aoiRadius: number } | undefined,
+  ): void {
+    const { uniforms } = this.#uniforms;
+    (uniforms.uCentre as Float32Array).set([camera.centreX, camera.centreZ]);
+    (uniforms.uViewport as Float32Array).set([viewport.width, viewport.height]);
+    uniforms.uScale = camera.scale;
+    (uniforms.uInterest as Float32Array).set(
+      interest === undefined ? [FAR_AWAY, FAR_AWAY, 1] : [interest.x, interest.z, interest.aoiRadius],
+    );
+  }
+}
+
+function makeSource(texels: Uint8Array, { width, depth }: { width: number; depth: number }): BufferImageSource {
+  for (let texel = 0; texel < width * depth; texel++) {
+    texels.set([COLOUR.land >> 16, (COLOUR.land >> 8) & 0xff, COLOUR.land & 0xff, 255], 4 * texel);
+  }
+  return new BufferImageSource({
+    resource: texels,
+    width,
+    height: depth,
+    format: 'rgba8unorm',
+    scaleMode: 'nearest',
+    alphaMode: 'no-premultiply-alpha',
+  });
+}

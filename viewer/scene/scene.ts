@@ -1,0 +1,219 @@
+/**
+ * Everything that is drawn on the map, from back to front: ground, interest circle, entities of the overview,
+ * entities of the player's own view, handover pulses, marks, labels. Positions are screen pixels, computed each frame
+ * from the camera; only the points carry world positions.
+ */
+import { BitmapText, Container, Graphics, WebGLRenderer } from 'pixi.js';
+import 'pixi.js/unsafe-eval';
+import { worldToScreen, type Camera, type Place, type Viewport } from '../camera.ts';
+import { CROWD_FLOATS } from '../crowd.ts';
+import type { StatsMessage, WorldMessage } from '../overview-text.wire.ts';
+import type { HandoversFrame } from '../overview.wire.ts';
+import { COLOUR } from '../palette.ts';
+import { GridLayer, makeLabel } from './grid-layer.ts';
+import { GroundLayer } from './ground-layer.ts';
+import { PointsLayer } from './points-layer.ts';
+import { Pool } from './pool.ts';
+import { PulsesLayer } from './pulses-layer.ts';
+
+/** A screen of more pixels per CSS pixel is drawn at this ratio: sharper is not seen, and costs fill rate. */
+const PIXEL_RATIO_MAX = 2;
+const SPRITE_TEXTURES = 3;
+/** As many as a client can have in view, and some. */
+const VIEW_ENTITIES_MAX = 512;
+const NAMES_MAX = 80;
+/** Names stay away until the map is close enough for them not to cover each other. */
+const NAME_SCALE_MIN = 1.1;
+
+/** An entity in the player's own view. */
+export interface DrawnEntity {
+  readonly x: number;
+  readonly z: number;
+  readonly kind: number;
+  readonly name: string | undefined;
+}
+
+export interface Frame {
+  readonly camera: Camera;
+  readonly nowSeconds: number;
+  /** Between the two overview frames. */
+  readonly blend: number;
+  readonly entities: readonly DrawnEntity[];
+  readonly self:
+    | { readonly x: number; readonly z: number; readonly name: string; readonly aoiRadius: number }
+    | undefined;
+  /** Inside it the overview's entities give way to those of the player's view; 0 for none. */
+  readonly viewRadius: number;
+  readonly selected: Place | undefined;
+}
+
+export class Scene {
+  readonly #renderer: WebGLRenderer;
+  readonly #stage = new Container({ eventMode: 'none' });
+  readonly #ground: GroundLayer;
+  readonly #grid: GridLayer;
+  readonly #interest = new Graphics();
+  readonly #overview: PointsLayer;
+  readonly #view: PointsLayer;
+  readonly #viewRows = new Float32Array(VIEW_ENTITIES_MAX * CROWD_FLOATS).fill(-1);
+  readonly #pulses: PulsesLayer;
+  readonly #selfMark = new Graphics();
+  readonly #selection = new Graphics();
+  readonly #names: Pool<BitmapText>;
+  readonly #selfName: BitmapText;
+  #interestPixels = 0;
+  #viewport: Viewport = { width: 1, height: 1 };
+
+  /** Rejects when the browser gives no WebGL. */
+  static async open(canvas: HTMLCanvasElement, options: { isStill: boolean }): Promise<Scene> {
+    const renderer = new WebGLRenderer();
+    await renderer.init({
+      canvas,
+      width: 1,
+      height: 1,
+      background: COLOUR.background,
+      antialias: false,
+      autoDensity: true,
+      resolution: Math.min(PIXEL_RATIO_MAX, globalThis.devicePixelRatio || 1),
+      powerPreference: 'high-performance',
+    });
+    // The sprite shader branches over its textures; this page has three, and few branches draw faster in software.
+    renderer.limits.maxBatchableTextures = SPRITE_TEXTURES;
+    return new Scene(renderer, options);
+  }
+
+  private constructor(renderer: WebGLRenderer, { isStill }: { isStill: boolean }) {
+    this.#renderer = renderer;
+    const layer = (): Container => this.#stage.addChild(new Container());
+    this.#ground = new GroundLayer(layer());
+    const grid = layer();
+    this.#stage.addChild(this.#interest);
+    const overview = layer();
+    const view = layer();
+    const pulses = layer();
+    this.#stage.addChild(this.#selfMark, this.#selection);
+    const labels = layer();
+    this.#grid = new GridLayer(grid, labels);
+    this.#overview = new PointsLayer(overview);
+    this.#view = new PointsLayer(view);
+    this.#pulses = new PulsesLayer(pulses, { isStill });
+    this.#names = new Pool(labels, () => makeCentredLabel(COLOUR.text));
+    this.#selfName = labels.addChild(makeCentredLabel(COLOUR.self));
+    this.#selection.circle(0, 0, 13).stroke({ width: 2, color: COLOUR.select });
+    this.#selfMark.circle(0, 0, 12).stroke({ width: 2, color: COLOUR.self });
+  }
+
+  get viewport(): Viewport {
+    return this.#viewport;
+  }
+
+  resize(viewport: Viewport): void {
+    this.#viewport = viewport;
+    this.#renderer.resize(viewport.width, viewport.height);
+  }
+
+  setWorld(world: WorldMessage): void {
+    this.#ground.setGrid(world.grid);
+    this.#grid.setGrid(world.grid);
+    this.#overview.setKinds(world.kinds);
+    this.#view.setKinds(world.kinds);
+  }
+
+  setStats(stats: StatsMessage): void {
+    this.#ground.setCells(stats.cells);
+    this.#grid.setCells(stats.cells, stats.pausedCells);
+  }
+
+  uploadOverview(rows: Float32Array): void {
+    this.#overview.upload(rows);
+  }
+
+  /** `atSeconds`: when the entities are drawn where they crossed. */
+  addHandovers(frame: HandoversFrame, atSeconds: number): void {
+    for (let index = 0; index < frame.count; index++) {
+      this.#pulses.add(frame.x[index]!, frame.z[index]!, atSeconds);
+      this.#grid.flash(frame.sourceCell[index]!, frame.targetCell[index]!, atSeconds);
+    }
+  }
+
+  draw(frame: Frame): void {
+    const { camera, nowSeconds, self } = frame;
+    const viewport = this.#viewport;
+    const pixelRatio = this.#renderer.resolution;
+    this.#ground.draw(camera, viewport, self);
+    this.#grid.draw(camera, viewport, nowSeconds);
+    const hole = self === undefined ? ([0, 0, 0] as const) : ([self.x, self.z, frame.viewRadius] as const);
+    this.#overview.draw({ camera, viewport, pixelRatio, blend: frame.blend, hole });
+    this.#drawView(frame, pixelRatio);
+    this.#pulses.draw({ camera, viewport, pixelRatio, nowSeconds });
+    this.#drawSelf(frame);
+    this.#drawNames(frame);
+    this.#selection.visible = frame.selected !== undefined;
+    if (frame.selected !== undefined) {
+      const point = worldToScreen(camera, viewport, frame.selected);
+      this.#selection.position.set(point.x, point.y);
+    }
+    this.#renderer.render(this.#stage);
+  }
+
+  #drawView({ camera, entities, self }: Frame, pixelRatio: number): void {
+    const rows = this.#viewRows;
+    const count = Math.min(entities.length, VIEW_ENTITIES_MAX);
+    for (let index = 0; index < VIEW_ENTITIES_MAX; index++) {
+      const row = index * CROWD_FLOATS;
+      const entity = index < count ? entities[index] : undefined;
+      if (entity === undefined) {
+        rows[row + 4] = -1;
+        continue;
+      }
+      rows[row] = entity.x;
+      rows[row + 1] = entity.z;
+      rows[row + 2] = entity.x;
+      rows[row + 3] = entity.z;
+      rows[row + 4] = entity.kind;
+    }
+    if (self !== undefined || count > 0) this.#view.upload(rows);
+    this.#view.draw({ camera, viewport: this.#viewport, pixelRatio, blend: 1, hole: [0, 0, 0] });
+  }
+
+  #drawSelf({ camera, self }: Frame): void {
+    this.#interest.visible = self !== undefined;
+    this.#selfMark.visible = self !== undefined;
+    this.#selfName.visible = self !== undefined;
+    if (self === undefined) return;
+    const point = worldToScreen(camera, this.#viewport, self);
+    const radiusPixels = self.aoiRadius * camera.scale;
+    if (Math.abs(radiusPixels - this.#interestPixels) > 0.25) {
+      this.#interestPixels = radiusPixels;
+      this.#interest.clear().circle(0, 0, radiusPixels).stroke({ width: 1.5, color: COLOUR.self, alpha: 0.5 });
+    }
+    const mark = Math.min(24, Math.max(7, 1.8 * camera.scale + 4)) / 12;
+    this.#interest.position.set(point.x, point.y);
+    this.#selfMark.position.set(point.x, point.y);
+    this.#selfMark.scale.set(mark);
+    this.#selfName.text = self.name;
+    this.#selfName.position.set(Math.round(point.x), Math.round(point.y - 12 * mark - 12));
+  }
+
+  #drawNames({ camera, entities }: Frame): void {
+    this.#names.begin();
+    let shown = 0;
+    if (camera.scale >= NAME_SCALE_MIN) {
+      for (const entity of entities) {
+        if (entity.name === undefined || entity.name === '' || shown >= NAMES_MAX) continue;
+        const point = worldToScreen(camera, this.#viewport, entity);
+        const label = this.#names.take();
+        label.text = entity.name;
+        label.position.set(Math.round(point.x), Math.round(point.y - Math.min(23, 1.8 * camera.scale) - 11));
+        shown++;
+      }
+    }
+    this.#names.end();
+  }
+}
+
+function makeCentredLabel(tint: number): BitmapText {
+  const label = makeLabel(tint);
+  label.anchor.set(0.5, 0.5);
+  return label;
+}
