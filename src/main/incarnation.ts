@@ -24,6 +24,7 @@ import {
 import path from 'node:path';
 import { crc32 } from 'node:zlib';
 import { INCARNATION_MAX } from '../base/brand.ts';
+import { pause } from '../memory/pause.ts';
 import { NodeError } from './node-error.ts';
 
 const FILE_NAME = 'incarnation';
@@ -102,7 +103,7 @@ function openLock(dataDir: string, lock: string): number {
           `another process holds ${lock}; if none runs, delete that file`,
         );
       }
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_RETRY_MS);
+      pause(LOCK_RETRY_MS);
     }
   } catch (error) {
     if (error instanceof NodeError) throw error;

@@ -1,9 +1,6 @@
 /** Records that travel between nodes of different versions of one world. */
 import test from 'ava';
-import type { ExecutionContext } from 'ava';
 import * as fc from 'fast-check';
-import { RecordError } from '../../src/base/errors.ts';
-import type { RecordErrorCode } from '../../src/base/errors.ts';
 import { f32, list, text, u16, u8 } from '../../src/base/fields.ts';
 import { Random } from '../../src/base/random.ts';
 import type { Schema } from '../../src/base/schema.ts';
@@ -13,6 +10,7 @@ import type { Migrations } from '../../src/memory/record-schema.ts';
 import { RecordEncoder, SchemaRegistry, applyRecord, decodeRecord } from '../../src/memory/record.ts';
 import { componentsArbitrary, describeSlot, fillSlot, makeColumns, schemaOf } from './fixture.ts';
 import type { SmallStore } from './fixture.ts';
+import { throwsCode } from './record-fixture.ts';
 
 const item = { what: u16() };
 const OLD = schemaOf({ look: { name: text(16) }, body: { hp: u8(), mass: f32() } });
@@ -155,64 +153,48 @@ test('values of more than one version back are let go', (t) => {
   t.true(paths(thirdNode).includes('body.mass'));
 });
 
-function throwsCode(t: ExecutionContext, code: RecordErrorCode, run: () => unknown, message?: RegExp): void {
-  const error = t.throws(run, { instanceOf: RecordError });
-  t.is(error?.code, code, error?.message);
-  if (message !== undefined) t.regex(error?.message ?? '', message);
-}
-
 test('two versions apart, an unknown kind, and bad migrations are typed errors', (t) => {
   const oldNode = makeNode(OLD, []);
   fillSlot(oldNode.store, 0, { kind: 0, draw: () => 1 });
   const third = schemaOf({ body: { health: u16() } }, { version: 3 });
-  throwsCode(t, 'ERR_RECORD_VERSION', () => send(oldNode, makeNode(third, [OLD])));
+  throwsCode(t, { code: 'ERR_RECORD_VERSION' }, () => send(oldNode, makeNode(third, [OLD])));
   const otherKind = schemaOf({ body: { hp: u8() } }, { version: 2, kinds: { stone: { components: ['body'] } } });
-  throwsCode(t, 'ERR_RECORD_SCHEMA', () => send(oldNode, makeNode(otherKind, [OLD])), /kind "thing"/);
+  const unknownKind = { code: 'ERR_RECORD_SCHEMA', message: /kind "thing"/ } as const;
+  throwsCode(t, unknownKind, () => send(oldNode, makeNode(otherKind, [OLD])));
   const migrated = (migration: Migrations[number]) => () => send(oldNode, makeNode(NEW, [OLD], { 1: migration }));
-  throwsCode(
-    t,
-    'ERR_RECORD_SCHEMA',
-    migrated(() => {
-      throw new Error('no idea');
-    }),
-    /no idea/,
-  );
-  throwsCode(
-    t,
-    'ERR_RECORD_SCHEMA',
-    migrated(() => null as never),
-    /null/,
-  );
-  throwsCode(
-    t,
-    'ERR_RECORD_RANGE',
-    migrated(() => ({ 'body.health': 70_000 })),
-    /health/,
-  );
-  throwsCode(
-    t,
-    'ERR_RECORD_RANGE',
-    migrated(() => ({ 'hat.badges': [null] })),
-    /badges|item/,
-  );
-  throwsCode(
-    t,
-    'ERR_RECORD_RANGE',
-    migrated(() => ({ 'hat.colour': Symbol('red') })),
-    /colour/,
-  );
+  const throwing = migrated(() => {
+    throw new Error('no idea');
+  });
+  throwsCode(t, { code: 'ERR_RECORD_SCHEMA', message: /no idea/ }, throwing);
+  const nothing = migrated(() => null as never);
+  throwsCode(t, { code: 'ERR_RECORD_SCHEMA', message: /null/ }, nothing);
+  for (const [path, value] of [
+    ['body.health', 70_000],
+    ['hat.badges', [null]],
+    ['hat.colour', Symbol('red')],
+  ] as const) {
+    const message = new RegExp(path.split('.')[1]!);
+    throwsCode(
+      t,
+      { code: 'ERR_RECORD_RANGE', message },
+      migrated(() => ({ [path]: value })),
+    );
+  }
 });
 
 test('foreign fields have a limit, and each of their faults a code', (t) => {
   const entry = { origin: 2, type: 'u8', component: 'a', field: 'b', itemHash: 0, value: Uint8Array.of(7) } as const;
   const bytes = writeForeign([entry, { ...entry, field: 'cc' }]);
   t.deepEqual(readForeign(bytes), [entry, { ...entry, field: 'cc' }]);
-  throwsCode(t, 'ERR_RECORD_SIZE', () => writeForeign([{ ...entry, value: new Uint8Array(FOREIGN_BYTES_MAX) }]));
-  throwsCode(t, 'ERR_RECORD_SIZE', () => readForeign(new Uint8Array(FOREIGN_BYTES_MAX + 1)));
-  throwsCode(t, 'ERR_RECORD_TRUNCATED', () => readForeign(bytes.subarray(0, 10)));
-  throwsCode(t, 'ERR_RECORD_TRUNCATED', () => readForeign(bytes.subarray(0, 18)));
-  throwsCode(t, 'ERR_RECORD_RANGE', () => readForeign(Uint8Array.from(bytes).fill(99, 2, 3)));
-  throwsCode(t, 'ERR_RECORD_RANGE', () => readForeign(Uint8Array.from(bytes).fill(0x2e, 16, 17)), /name/);
+  const size = { code: 'ERR_RECORD_SIZE' } as const;
+  throwsCode(t, size, () => writeForeign([{ ...entry, value: new Uint8Array(FOREIGN_BYTES_MAX) }]));
+  throwsCode(t, size, () => readForeign(new Uint8Array(FOREIGN_BYTES_MAX + 1)));
+  throwsCode(t, { code: 'ERR_RECORD_TRUNCATED' }, () => readForeign(bytes.subarray(0, 10)));
+  throwsCode(t, { code: 'ERR_RECORD_TRUNCATED' }, () => readForeign(bytes.subarray(0, 18)));
+  throwsCode(t, { code: 'ERR_RECORD_RANGE' }, () => readForeign(Uint8Array.from(bytes).fill(99, 2, 3)));
+  throwsCode(t, { code: 'ERR_RECORD_RANGE', message: /name/ }, () =>
+    readForeign(Uint8Array.from(bytes).fill(46, 16, 17)),
+  );
 });
 
 test('property: any two versions: new → old → new loses nothing', (t) => {
