@@ -29,6 +29,14 @@ export interface SpatialOptions {
   readonly hysteresis: number;
 }
 
+/** A circle, in metres, as of the end of a tick. */
+export interface Query {
+  readonly x: number;
+  readonly z: number;
+  readonly radius: number;
+  readonly tick: number;
+}
+
 /** Where a query puts what it finds. */
 export interface Found {
   readonly slots: Uint32Array;
@@ -40,6 +48,7 @@ export class SpatialIndex {
   readonly #grid: Grid;
   readonly #hysteresis: number;
   readonly #bucketSize: number;
+  readonly #bucketsPerMetre: number;
   readonly #cellFirst: Uint32Array<SharedArrayBuffer>;
   readonly #cellTick: Uint32Array<SharedArrayBuffer>;
   readonly #bucketEnd: Uint32Array<SharedArrayBuffer>;
@@ -47,6 +56,12 @@ export class SpatialIndex {
   readonly #x: Float32Array<SharedArrayBuffer>;
   readonly #z: Float32Array<SharedArrayBuffer>;
   readonly #bucketOf: Uint8Array<ArrayBuffer>;
+  // The query in work, as fields: a call per cell with ten arguments would cost more.
+  #centreX = 0;
+  #centreZ = 0;
+  #localX = 0;
+  #localZ = 0;
+  #radius = 0;
 
   static sizeBytes({ grid, entitiesMax }: { grid: Grid; entitiesMax: number }): number {
     return grid.cellCount * (8 + BUCKETS * 4) + entitiesMax * 12;
@@ -56,6 +71,7 @@ export class SpatialIndex {
     this.#grid = grid;
     this.#hysteresis = hysteresis;
     this.#bucketSize = grid.cellSize / SIDE;
+    this.#bucketsPerMetre = SIDE / grid.cellSize;
     const cells = grid.cellCount;
     let at = offsetBytes;
     this.#cellFirst = new Uint32Array(buffer, at, cells);
@@ -88,7 +104,7 @@ export class SpatialIndex {
     counts.fill(0, countsFirst, countsFirst + BUCKETS);
     const minX = this.#grid.cellMinX(cell as never);
     const minZ = this.#grid.cellMinZ(cell as never);
-    const perMetre = 1 / this.#bucketSize;
+    const perMetre = this.#bucketsPerMetre;
     const firstGroup = cell * lists.kindCount;
     const endGroup = firstGroup + lists.kindCount;
     let total = 0;
@@ -128,53 +144,61 @@ export class SpatialIndex {
    * Finds everybody within `radius` metres (inclusive) as of `tick`, in a fixed order, up to the length of `found`.
    * Returns how many. Every cell that the circle touches must have been built for that tick.
    */
-  query({ x, z, radius, tick }: { x: number; z: number; radius: number; tick: number }, found: Found): number {
+  query({ x, z, radius, tick }: Query, found: Found): number {
     const grid = this.#grid;
+    const { cellSize, width, firstCellX, firstCellZ } = grid;
     const reach = radius + this.#hysteresis;
-    const column0 = clamp(Math.floor((x - reach) / grid.cellSize) - grid.firstCellX, grid.width - 1);
-    const column1 = clamp(Math.floor((x + reach) / grid.cellSize) - grid.firstCellX, grid.width - 1);
-    const row0 = clamp(Math.floor((z - reach) / grid.cellSize) - grid.firstCellZ, grid.depth - 1);
-    const row1 = clamp(Math.floor((z + reach) / grid.cellSize) - grid.firstCellZ, grid.depth - 1);
+    const column0 = clamp(Math.floor((x - reach) / cellSize) - firstCellX, width - 1);
+    const column1 = clamp(Math.floor((x + reach) / cellSize) - firstCellX, width - 1);
+    const row0 = clamp(Math.floor((z - reach) / cellSize) - firstCellZ, grid.depth - 1);
+    const row1 = clamp(Math.floor((z + reach) / cellSize) - firstCellZ, grid.depth - 1);
+    this.#centreX = x;
+    this.#centreZ = z;
+    this.#radius = radius;
     let count = 0;
     for (let row = row0; row <= row1; row++) {
       for (let column = column0; column <= column1; column++) {
-        const cell = row * grid.width + column;
+        const cell = row * width + column;
         assert(this.#cellTick[cell] === tick + 1, 'a query touches only cells that were built');
-        count = this.#queryCell({ cell, column, row, x, z, radius, count }, found);
+        this.#localX = x - (column + firstCellX) * cellSize;
+        this.#localZ = z - (row + firstCellZ) * cellSize;
+        count = this.#queryCell(cell, count, found);
       }
     }
     return count;
   }
 
-  #queryCell(
-    query: { cell: number; column: number; row: number; x: number; z: number; radius: number; count: number },
-    found: Found,
-  ): number {
-    const { cell, x, z, radius } = query;
-    const perMetre = 1 / this.#bucketSize;
-    const localX = x - (query.column + this.#grid.firstCellX) * this.#grid.cellSize;
-    const localZ = z - (query.row + this.#grid.firstCellZ) * this.#grid.cellSize;
+  /** Adds what one cell holds to `found`, from index `before`; the circle stands in the fields above. */
+  #queryCell(cell: number, before: number, found: Found): number {
+    const radius = this.#radius;
+    const bucketSize = this.#bucketSize;
+    const perMetre = this.#bucketsPerMetre;
+    const localX = this.#localX;
+    const localZ = this.#localZ;
+    const centreX = this.#centreX;
+    const centreZ = this.#centreZ;
     const radiusSquared = radius * radius;
     const countMax = found.slots.length;
     const sortedX = this.#x;
     const sortedZ = this.#z;
+    const bucketEnd = this.#bucketEnd;
     const base = this.#cellFirst[cell]!;
     const bucketsFirst = cell * BUCKETS;
     const lastRow = rank((localZ + radius) * perMetre);
-    let count = query.count;
+    let count = before;
     for (let row = rank((localZ - radius) * perMetre); row <= lastRow; row++) {
       // The outermost rows also hold what overhangs, so only inner edges bound the circle's width.
-      const rowNear = row === 0 ? -Infinity : row * this.#bucketSize - localZ;
-      const rowFar = row === SIDE - 1 ? Infinity : (row + 1) * this.#bucketSize - localZ;
+      const rowNear = row === 0 ? -Infinity : row * bucketSize - localZ;
+      const rowFar = row === SIDE - 1 ? Infinity : (row + 1) * bucketSize - localZ;
       const away = rowNear > 0 ? rowNear : rowFar < 0 ? -rowFar : 0;
       const halfWidth = Math.sqrt(Math.max(0, radiusSquared - away * away)) + ROUNDING_METRES;
       const firstBucket = bucketsFirst + row * SIDE + rank((localX - halfWidth) * perMetre);
       const lastBucket = bucketsFirst + row * SIDE + rank((localX + halfWidth) * perMetre);
-      const end = base + this.#bucketEnd[lastBucket]!;
-      let at = base + (firstBucket === bucketsFirst ? 0 : this.#bucketEnd[firstBucket - 1]!);
+      const end = base + bucketEnd[lastBucket]!;
+      let at = base + (firstBucket === bucketsFirst ? 0 : bucketEnd[firstBucket - 1]!);
       for (; at < end; at++) {
-        const dx = sortedX[at]! - x;
-        const dz = sortedZ[at]! - z;
+        const dx = sortedX[at]! - centreX;
+        const dz = sortedZ[at]! - centreZ;
         if (dx * dx + dz * dz > radiusSquared) continue;
         if (count === countMax) return count;
         found.slots[count] = this.#slots[at]!;

@@ -28,7 +28,7 @@ function worldWith(system: Omit<System<any, any, any, any>, 'run'> & { run(cell:
       },
     },
     events: { hit: { by: entity(), amount: u32() } },
-    systems: { only: system },
+    systems: { only: system as never },
     on: {
       hit(self, event) {
         self.count.hits += event.amount;
