@@ -19,7 +19,8 @@ import type { GatewayContext } from './context.ts';
 const SLACK_CONNECTIONS = 256;
 const SLACK_PER_ADDRESS = 64;
 const HEADER_BYTES_MAX = 8192;
-const CHECK_PERIOD_MS = 500;
+/** How often connections past their time are looked for; often, so that few are closed at once. */
+const CHECK_PERIOD_MS = 100;
 const KEEP_ALIVE_MS = 5000;
 /** How long a client has to answer a close before its socket is cut. */
 const CLOSE_TIMEOUT_MS = 2000;
