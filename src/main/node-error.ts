@@ -7,9 +7,8 @@ export type NodeErrorCode =
   | 'ERR_NODE_INCARNATION_MAX'
   | 'ERR_NODE_INCARNATION_BUSY'
   | 'ERR_NODE_LISTEN'
-  | 'ERR_NODE_CONNECTION'
-  | 'ERR_NODE_PARAM'
-  | 'ERR_NODE_STOP_TIMEOUT';
+  | 'ERR_NODE_STOPPED'
+  | 'ERR_NODE_PARAM';
 
 export class NodeError extends WorldmeshError {
   override readonly name = 'NodeError';

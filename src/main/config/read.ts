@@ -22,6 +22,11 @@ export interface ConfigInputs {
   readonly file: string | undefined;
 }
 
+/** With the environment of this process. @throws ConfigError */
+export function readConfigOfProcess(given: Omit<ConfigInputs, 'environment'>): ResolvedConfig {
+  return readConfig({ ...given, environment: process.env });
+}
+
 /** @throws ConfigError */
 export function readConfig({ flags, environment, file }: ConfigInputs): ResolvedConfig {
   const path = file ?? environment[CONFIG_VARIABLE];

@@ -226,6 +226,20 @@ export const settingsSchema = z.strictObject({
     max: 600_000,
     about: 'Time for a new connection to say hello',
   }),
+  headersTimeoutMs: integer(5000, {
+    group: 'Clients',
+    unit: 'ms',
+    min: 100,
+    max: 600_000,
+    about: 'Time for a new connection to send its HTTP headers',
+  }),
+  idleTimeoutMs: integer(30_000, {
+    group: 'Clients',
+    unit: 'ms',
+    min: 1000,
+    max: 3_600_000,
+    about: 'A connection without a sign of life for so long is cut; it is pinged at half of it',
+  }),
   maxMessageBytes: bytes(4096, { group: 'Clients', min: 256, max: MIB, about: 'Largest message taken from a client' }),
   messagesPerSecond: integer(60, {
     group: 'Clients',
@@ -240,6 +254,20 @@ export const settingsSchema = z.strictObject({
     min: 1,
     max: 1_000_000,
     about: 'Messages of one client at once',
+  }),
+  connectionsMax: integer(4096, {
+    group: 'Clients',
+    unit: 'connections',
+    min: 1,
+    max: 1_000_000,
+    about: 'Connections at once, players and viewers together',
+  }),
+  viewersMax: integer(8, {
+    group: 'Clients',
+    unit: 'connections',
+    min: 0,
+    max: 1000,
+    about: 'Viewer pages that are sent the overview at once',
   }),
   connectionsPerAddress: integer(64, {
     group: 'Clients',

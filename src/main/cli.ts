@@ -1,0 +1,72 @@
+/** The command line: what there is, and how each command is called. Commands load what they need when they run. */
+import { Command, CommanderError } from 'commander';
+import packageJson from '../../package.json' with { type: 'json' };
+import { addBenchCommand } from './cli/bench-command.ts';
+import { addBotsCommand } from './cli/bots-command.ts';
+import { addConfigCommand, examples } from './cli/config-command.ts';
+import { EXIT_CODE, exitCodeOf, printError, styled } from './cli/output.ts';
+import { addReplayCommand } from './cli/replay-command.ts';
+import { addDevCommand, addServeCommand } from './cli/serve-command.ts';
+
+const EXIT_CODES = `
+Exit codes:
+  0  done, or stopped by SIGTERM or SIGINT
+  1  failed: world code threw, the module cannot be used, a replay differs, the port is taken
+  2  wrong usage or configuration
+`;
+
+await main(process.argv);
+
+async function main(argv: readonly string[]): Promise<void> {
+  try {
+    await createProgram().parseAsync([...argv]);
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // Commander has said what is wrong; help and version end here with 0.
+      process.exitCode = error.exitCode === 0 ? EXIT_CODE.ok : EXIT_CODE.usage;
+      return;
+    }
+    printError(error);
+    process.exitCode = exitCodeOf(error);
+  }
+}
+
+function createProgram(): Command {
+  const program = new Command('worldmesh')
+    .description('A server for one big seamless world')
+    .version(packageJson.version)
+    .exitOverride()
+    .showSuggestionAfterError(true)
+    .configureOutput({
+      outputError: (text, write) => write(errorText(text)),
+    });
+  addServeCommand(program);
+  addDevCommand(program);
+  addBotsCommand(program);
+  addBenchCommand(program);
+  addReplayCommand(program);
+  addConfigCommand(program);
+  program.addHelpText('after', EXIT_CODES);
+  program.addHelpText(
+    'after',
+    examples([
+      'worldmesh dev examples/meadow.ts',
+      'worldmesh serve game.ts --port 7777 --workers 4',
+      'worldmesh bots --count 100',
+      'worldmesh bench --entities 100000',
+    ]),
+  );
+  for (const command of program.commands) inherit(command, program);
+  return program;
+}
+
+/** Subcommands made with `command()` copy these settings only at their creation; ours are complete by now. */
+function inherit(command: Command, parent: Command): void {
+  command.copyInheritedSettings(parent);
+  for (const child of command.commands) inherit(child, command);
+}
+
+function errorText(text: string): string {
+  const message = text.trim().replace(/^error: /, '');
+  return `${styled(['bold', 'red'], 'worldmesh:', process.stderr)} ${message}; see "worldmesh --help"\n`;
+}

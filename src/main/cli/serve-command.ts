@@ -1,0 +1,170 @@
+/** `worldmesh serve` and `worldmesh dev`. */
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Command } from 'commander';
+import type { Settings } from '../config/settings.ts';
+import type { Log } from '../log.ts';
+import type { WorldFailure, WorldNode } from '../node.ts';
+import type { WorldModule } from '../world-module.ts';
+import { examples } from './config-command.ts';
+import { EXIT_CODE, errorBlock, note, styled } from './output.ts';
+import { addSettingFlags } from './setting-flags.ts';
+
+const DEFAULT_MODULE = fileURLToPath(new URL('../../../examples/meadow.ts', import.meta.url));
+
+interface RunOptions {
+  readonly module: string | undefined;
+  readonly settings: Settings;
+  readonly development: boolean;
+  readonly recordFile: string | undefined;
+}
+
+export function addServeCommand(program: Command): void {
+  const serve = program
+    .command('serve')
+    .description('Run a world: simulation, clients, metrics and viewer')
+    .argument('[module]', 'world module, a .ts or .js file (default: the meadow example)')
+    .option('--record <file>', 'record inputs and state hashes of each tick, for "worldmesh replay"');
+  const flags = addSettingFlags(serve);
+  serve.addHelpText(
+    'after',
+    examples([
+      'worldmesh serve game.ts',
+      'worldmesh serve game.ts --port 9000 --workers 4 --tick-hz 30 --snapshot-hz 15',
+      'worldmesh serve examples/meadow.ts --param botsPerCell=100 --record run.wmr',
+      'WORLDMESH_AUTH_SECRET="$(openssl rand -hex 32)" worldmesh serve game.ts --auth-mode token --host 0.0.0.0',
+    ]),
+  );
+  serve.action(async (module: string | undefined, { record }: { record?: string }) => {
+    const { settings } = flags.read();
+    await run({ module, settings, development: false, recordFile: record });
+  });
+}
+
+export function addDevCommand(program: Command): void {
+  const dev = program
+    .command('dev')
+    .description('Run a world and go on with it when its module changes')
+    .argument('[module]', 'world module, a .ts or .js file (default: the meadow example)');
+  const flags = addSettingFlags(dev);
+  dev.addHelpText(
+    'after',
+    examples(['worldmesh dev', 'worldmesh dev game.ts', 'worldmesh dev examples/tag.ts --port 0']),
+  );
+  dev.action(async (module: string | undefined) => {
+    const { settings } = flags.read();
+    await run({ module, settings, development: true, recordFile: undefined });
+  });
+}
+
+/** Runs a node until a signal or the end of its world. Sets the exit code. */
+async function run({ module, settings, development, recordFile }: RunOptions): Promise<void> {
+  const stopped = stopSignal();
+  const [{ createLog, isPretty }, { loadWorldModule, moduleUrl }, { WorldNode }] = await Promise.all([
+    import('../log.ts'),
+    import('../world-module.ts'),
+    import('../node.ts'),
+  ]);
+  const log = createLog(settings);
+  const viewer = settings.viewer ? prepare(log, { development }) : Promise.resolve();
+  const world = await loadWorldModule(moduleUrl(module ?? DEFAULT_MODULE, { folder: process.cwd() }));
+  const node = await WorldNode.start({ world, settings, development, recordFile, log });
+  await viewer;
+  const watch = development ? await watchModule(node, log) : undefined;
+  announce(node, { settings, log, pretty: isPretty(settings), development });
+  const failure = await Promise.race([stopped, node.ended]);
+  if (failure === undefined) note('worldmesh: stopping');
+  await watch?.[Symbol.asyncDispose]();
+  await node.stop();
+  if (failure !== undefined) reportFailure(failure);
+  else log.info('stopped');
+  process.exitCode = failure === undefined ? EXIT_CODE.ok : EXIT_CODE.failure;
+}
+
+/** The first SIGTERM or SIGINT resolves; a second one ends the process at once. */
+function stopSignal(): Promise<undefined> {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  let isStopping = false;
+  const onSignal = (): void => {
+    if (isStopping) process.exit(EXIT_CODE.failure);
+    isStopping = true;
+    resolve(undefined);
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+  return promise;
+}
+
+async function prepare(log: Log, { development }: { development: boolean }): Promise<void> {
+  const { prepareViewer } = await import('../viewer-files.ts');
+  const problem = await prepareViewer({ fresh: development });
+  if (problem !== undefined) log.warn('the viewer page could not be bundled; the world runs without it', { problem });
+}
+
+async function watchModule(node: WorldNode, log: Log): Promise<AsyncDisposable> {
+  const { ModuleWatch } = await import('../dev-watch.ts');
+  const { loadWorldModule } = await import('../world-module.ts');
+  const watch: InstanceType<typeof ModuleWatch> = new ModuleWatch(node.world.files, async (file) => {
+    const startMs = performance.now();
+    try {
+      const world: WorldModule = await loadWorldModule(node.world.url);
+      watch.add(world.files);
+      const result = await node.reload(world);
+      const tookMs = Math.round(performance.now() - startMs);
+      const store = result === 'kept' ? 'the world goes on' : 'new schema, entities carried over';
+      log.info(`${path.basename(file)} changed: ${store} (${tookMs} ms)`);
+    } catch (error) {
+      log.error(`${path.basename(file)} changed, but the world cannot go on with it`);
+      note(errorBlock(error));
+    }
+  });
+  await watch.ready();
+  return watch;
+}
+
+function announce(
+  node: WorldNode,
+  { settings, log, pretty, development }: { settings: Settings; log: Log; pretty: boolean; development: boolean },
+): void {
+  const shownHost = settings.host === '0.0.0.0' || settings.host === '::' ? 'localhost' : settings.host;
+  const url = `http://${shownHost.includes(':') ? `[${shownHost}]` : shownHost}:${node.port}/`;
+  const { name, version } = node.world.schema;
+  if (!pretty) {
+    log.info('ready', {
+      url,
+      port: node.port,
+      world: name,
+      version,
+      workers: settings.workers,
+      incarnation: node.incarnation,
+      entities: node.store.entityCount,
+    });
+    return;
+  }
+  const { width, depth, maxX, minX } = node.store.grid;
+  const lines = [
+    '',
+    `  ${styled(['bold', 'cyan'], name)} ${styled('dim', `version ${version}`)} is running`,
+    '',
+    `  ${settings.viewer ? 'Open' : 'Metrics'}    ${styled(['bold', 'underline'], settings.viewer ? url : `${url}metrics`)}`,
+    `  Clients ${styled('bold', `${url.replace('http', 'ws')}connect`)}`,
+    `  World   ${maxX - minX} m, ${width} × ${depth} cells, ${node.store.entityCount} entities`,
+    `  Ticks   ${settings.tickHz} Hz on ${settings.workers} ${settings.workers === 1 ? 'worker' : 'workers'}, snapshots ${settings.snapshotHz} Hz`,
+    development ? styled('dim', '  Change the module and the world goes on with it. Stop with Ctrl+C.') : '',
+    '',
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+function reportFailure({ system, cell, entity, message, stack }: WorldFailure): void {
+  const frames = stack
+    .split('\n')
+    .slice(1)
+    .filter((line) => !line.includes('node:internal') && !line.includes('/src/workers/'));
+  note(`${styled(['bold', 'red'], 'worldmesh:', process.stderr)} world code threw, and the world stopped
+  system: ${system}
+  cell:   ${cell}
+  entity: ${entity === 0 ? 'unknown' : entity}
+  error:  ${message}
+${frames.join('\n')}`);
+}

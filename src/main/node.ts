@@ -1,0 +1,279 @@
+/**
+ * One node: a world module, its store, the simulation threads, the gateway thread, and a recording if one is made.
+ * This is the only place where they meet.
+ *
+ *   start ──▶ running ──▶ stop: gateway says goodbye (1012) ──▶ simulation ends after its tick ──▶ recording is closed
+ *                │  └──▶ world code throws: `ended` tells; the owner stops the node
+ *                └──▶ reload (development): new threads on the same store, or a new store with the old entities
+ */
+import { CapacityError } from '../base/errors.ts';
+import { Store } from '../memory/store.ts';
+import { GatewayThread } from '../net/gateway-thread.ts';
+import type { PausedCell } from '../net/settings.ts';
+import type { SimulationEvent } from '../workers/simulation.worker.ts';
+import type { Settings } from './config/settings.ts';
+import { takeIncarnation } from './incarnation.ts';
+import type { Log } from './log.ts';
+import { migrateStore } from './migrate-store.ts';
+import { NodeError } from './node-error.ts';
+import { gatewaySettings, phaseOptions, shownSettings, storeOptions } from './node-settings.ts';
+import { RecordingWriter } from './recording.ts';
+import { recordedTick, recordingHeader } from './recorded.ts';
+import { Simulation } from './simulation.ts';
+import type { WorldModule } from './world-module.ts';
+
+export interface NodeOptions {
+  readonly world: WorldModule;
+  readonly settings: Settings;
+  /** Development: world code that throws pauses its cell, and modules can be reloaded. */
+  readonly development: boolean;
+  readonly recordFile: string | undefined;
+  readonly log: Log;
+}
+
+/** World code threw, and the world stands still. */
+export type WorldFailure = Extract<SimulationEvent, { type: 'failed' }>;
+
+/** A stop within a second: clients get their close frames in this time. */
+const DRAIN_MS = 300;
+/** A report of a failure travels behind the news that the world stands still. */
+const FAILURE_REPORT_MS_MAX = 1000;
+/** Cells shown as paused; a broken system pauses all it runs in. */
+const PAUSED_CELLS_SHOWN_MAX = 64;
+
+export class WorldNode implements AsyncDisposable {
+  readonly #options: NodeOptions;
+  readonly #incarnation: number;
+  readonly #recording: RecordingWriter | undefined;
+  readonly #pausedCells = new Map<number, PausedCell>();
+  readonly #failed = Promise.withResolvers<WorldFailure>();
+  readonly #ended = Promise.withResolvers<WorldFailure>();
+  #world: WorldModule;
+  #store: Store;
+  #simulation: Simulation | undefined;
+  #gateway: GatewayThread | undefined;
+  #port = 0;
+  #isStopping = false;
+
+  /**
+   * Starts everything; resolves when clients can connect.
+   * @throws ModuleError, NodeError, CapacityError, RecordingError; nothing is left running then.
+   */
+  static async start(options: NodeOptions): Promise<WorldNode> {
+    const { world, settings } = options;
+    const incarnation = takeIncarnation(settings.dataDir);
+    const store = Store.create(storeOptions(settings, world), { incarnation });
+    const recording = await openRecording(options, incarnation);
+    const node = new WorldNode(options, { store, incarnation, recording });
+    try {
+      await node.#startSimulation({ populate: true });
+      await node.#startGateway();
+    } catch (cause) {
+      await node.stop().catch(() => {});
+      throw cause;
+    }
+    return node;
+  }
+
+  private constructor(
+    options: NodeOptions,
+    parts: { store: Store; incarnation: number; recording: RecordingWriter | undefined },
+  ) {
+    this.#options = options;
+    this.#world = options.world;
+    this.#store = parts.store;
+    this.#incarnation = parts.incarnation;
+    this.#recording = parts.recording;
+    // Whoever stops the node need not have asked how it ended.
+    this.#ended.promise.catch(() => {});
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  get incarnation(): number {
+    return this.#incarnation;
+  }
+
+  get world(): WorldModule {
+    return this.#world;
+  }
+
+  get store(): Store {
+    return this.#store;
+  }
+
+  /** Settles when the world ends by itself: resolves when world code threw, rejects when a thread died. */
+  get ended(): Promise<WorldFailure> {
+    return this.#ended.promise;
+  }
+
+  /** Sessions that clients hold now. */
+  async sessionCount(): Promise<number> {
+    return (await this.#gateway?.report())?.sessions ?? 0;
+  }
+
+  /**
+   * Development: goes on with another version of the module.
+   * @throws what the module throws when it starts; the world stands still then until the next reload.
+   */
+  async reload(world: WorldModule): Promise<'kept' | 'migrated'> {
+    const isSameShape = world.schema.hash === this.#world.schema.hash && world.size === this.#world.size;
+    const isSameGateway = isSameShape && world.edge === this.#world.edge;
+    await this.#simulation?.stop();
+    this.#simulation = undefined;
+    this.#world = world;
+    this.#pausedCells.clear();
+    if (isSameShape) this.#store.pausedCells.fill(0);
+    else this.#migrate(world);
+    if (!isSameGateway) {
+      await this.#gateway?.stop({ drainMs: DRAIN_MS });
+      this.#gateway = undefined;
+    }
+    await this.#startSimulation({ populate: !isSameShape && this.#store.entityCount === 0 });
+    if (this.#gateway === undefined) await this.#startGateway();
+    else await this.#gateway.setPausedCells([]);
+    return isSameShape ? 'kept' : 'migrated';
+  }
+
+  /** Clients are told to come back, the tick in work ends, files are closed. Can be called again. */
+  async stop(): Promise<void> {
+    if (this.#isStopping) return;
+    this.#isStopping = true;
+    const gateway = this.#gateway;
+    const simulation = this.#simulation;
+    this.#gateway = undefined;
+    this.#simulation = undefined;
+    await gateway?.stop({ drainMs: DRAIN_MS });
+    await simulation?.stop();
+    await this.#recording?.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  async #startSimulation({ populate }: { populate: boolean }): Promise<void> {
+    const { settings, development } = this.#options;
+    const simulation = await Simulation.start(
+      {
+        store: this.#store,
+        moduleUrl: this.#world.url,
+        phases: phaseOptions(settings, { world: this.#world, pauseOnFailure: development }),
+        snapshotHz: settings.snapshotHz,
+        catchUpTicksMax: settings.catchUpTicksMax,
+        record: this.#recording !== undefined,
+        onEvent: (event) => this.#hear(event),
+      },
+      { populate },
+    );
+    this.#simulation = simulation;
+    const { done } = simulation.run();
+    done.then(
+      () => this.#simulationEnded(simulation),
+      (error: unknown) => this.#threadDied(error, simulation),
+    );
+  }
+
+  async #startGateway(): Promise<void> {
+    const { settings } = this.#options;
+    // After a reload clients must find the gateway where it was, also when any port was taken at first.
+    const port = this.#port === 0 ? settings.port : this.#port;
+    try {
+      const gateway = await GatewayThread.start({
+        store: this.#store.handle,
+        settings: { ...gatewaySettings(settings, { world: this.#world }), port },
+        shownSettings: shownSettings(settings, this.#world),
+      });
+      this.#gateway = gateway;
+      this.#port = gateway.port;
+      gateway.done.catch((error: unknown) => this.#threadDied(error, undefined));
+    } catch (cause) {
+      throw listenError(cause, { host: settings.host, port });
+    }
+  }
+
+  #migrate(world: WorldModule): void {
+    const { settings, log } = this.#options;
+    const store = Store.create(storeOptions(settings, world), { incarnation: this.#incarnation });
+    const report = migrateStore(this.#store, store);
+    this.#store = store;
+    log.info('the schema changed: a new store, with the entities of the old one', { ...report });
+  }
+
+  #hear(event: SimulationEvent): void {
+    const { log, settings } = this.#options;
+    switch (event.type) {
+      case 'failed':
+        return this.#hearFailure(event);
+      case 'capacity':
+        return log.warn(event.message, { code: event.code, setting: event.setting });
+      case 'joinFailed':
+        return log.error(`a player could not join: ${event.message}`, { stack: event.stack });
+      case 'recorded':
+        return this.#record(recordedTick(event, { entitiesMax: settings.recordEntitiesMax }));
+    }
+  }
+
+  #hearFailure(failure: WorldFailure): void {
+    if (!this.#options.development) {
+      this.#failed.resolve(failure);
+      return;
+    }
+    const { cell, system, entity, message } = failure;
+    this.#options.log.error(`${message}; the cell is paused until the module changes`, { stack: failure.stack });
+    if (this.#pausedCells.size >= PAUSED_CELLS_SHOWN_MAX) return;
+    this.#pausedCells.set(cell, { cell, system, entity, message });
+    this.#gateway?.setPausedCells([...this.#pausedCells.values()]).catch(() => {
+      // The gateway's end is told by its `done`.
+    });
+  }
+
+  #record(tick: Parameters<RecordingWriter['append']>[0]): void {
+    const recording = this.#recording;
+    if (recording === undefined || recording.failure !== undefined) return;
+    recording.append(tick);
+    const failure = recording.failure as Error | undefined;
+    if (failure) this.#options.log.error(`${failure.message}; the world goes on without it`);
+  }
+
+  #simulationEnded(simulation: Simulation): void {
+    if (this.#isStopping || this.#simulation !== simulation) return;
+    const timer = setTimeout(() => {
+      this.#ended.reject(new NodeError('ERR_NODE_STOPPED', 'the simulation ended without saying why'));
+    }, FAILURE_REPORT_MS_MAX);
+    void this.#failed.promise.then((failure) => {
+      clearTimeout(timer);
+      this.#ended.resolve(failure);
+    });
+  }
+
+  #threadDied(error: unknown, simulation: Simulation | undefined): void {
+    if (this.#isStopping || (simulation !== undefined && simulation !== this.#simulation)) return;
+    this.#ended.reject(error);
+  }
+}
+
+async function openRecording(options: NodeOptions, incarnation: number): Promise<RecordingWriter | undefined> {
+  const { recordFile, world, settings } = options;
+  if (recordFile === undefined) return undefined;
+  return RecordingWriter.open(recordFile, {
+    header: recordingHeader({ world, settings, incarnation }),
+    backlogBytesMax: settings.recordBacklogBytesMax,
+  });
+}
+
+function listenError(cause: unknown, { host, port }: { host: string; port: number }): unknown {
+  if (cause instanceof CapacityError) return cause;
+  const { code } = cause as NodeJS.ErrnoException;
+  const what = LISTEN_PROBLEMS.get(code ?? '');
+  return what === undefined ? cause : new NodeError('ERR_NODE_LISTEN', `${host}:${port} ${what}`, { cause });
+}
+
+const LISTEN_PROBLEMS: ReadonlyMap<string, string> = new Map([
+  ['EADDRINUSE', 'is in use by another process; stop it, or choose another --port (0 takes a free one)'],
+  ['EACCES', 'may not be used by this user; choose a --port from 1024'],
+  ['EADDRNOTAVAIL', 'is not an address of this machine; choose another --host, such as 127.0.0.1 or 0.0.0.0'],
+  ['ENOTFOUND', 'is not a known address; choose another --host, such as 127.0.0.1 or 0.0.0.0'],
+]);
