@@ -55,6 +55,8 @@ export interface ConnectOptions<W> {
   readonly backoff?: BackoffOptions;
   /** Local milliseconds, monotonic; `performance.now` by default. */
   readonly now?: () => number;
+  /** Takes what a listener threw, or the world's `apply`; without it, they are thrown again as uncaught errors. */
+  readonly onError?: (error: unknown) => void;
   /** Spreads reconnects; `Math.random` by default. */
   readonly random?: () => number;
 }
@@ -67,13 +69,13 @@ export function connect<W extends World = World>(url: string, options: ConnectOp
 }
 
 export class Client<W extends World = World> {
-  /** Calls: an entity came into view. */
-  readonly #onEnter = new Listeners<[EntityOf<W>]>();
-  readonly #onUpdate = new Listeners<[EntityOf<W>, ComponentName<W>]>();
-  readonly #onLeave = new Listeners<[EntityOf<W>]>();
-  readonly #onEvent = new Listeners<[ClientEvent<W>]>();
-  readonly #onStatus = new Listeners<[ClientStatus]>();
-  readonly #onSnapshot = new Listeners<[{ readonly tick: number }]>();
+  readonly #report: (error: unknown) => void;
+  readonly #onEnter: Listeners<[EntityOf<W>]>;
+  readonly #onUpdate: Listeners<[EntityOf<W>, ComponentName<W>]>;
+  readonly #onLeave: Listeners<[EntityOf<W>]>;
+  readonly #onEvent: Listeners<[ClientEvent<W>]>;
+  readonly #onStatus: Listeners<[ClientStatus]>;
+  readonly #onSnapshot: Listeners<[{ readonly tick: number }]>;
   readonly #link: Link;
   readonly #apply: ApplyInput | undefined;
   readonly #now: () => number;
@@ -91,6 +93,13 @@ export class Client<W extends World = World> {
   #sendTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(url: string, options: ConnectOptions<W> = {}) {
+    this.#report = options.onError ?? throwUncaught;
+    this.#onEnter = new Listeners(this.#report);
+    this.#onUpdate = new Listeners(this.#report);
+    this.#onLeave = new Listeners(this.#report);
+    this.#onEvent = new Listeners(this.#report);
+    this.#onStatus = new Listeners(this.#report);
+    this.#onSnapshot = new Listeners(this.#report);
     this.#now = options.now ?? (() => performance.now());
     const worldApply = options.world?.declaration.input?.apply as ApplyInput | undefined;
     this.#apply = options.predict === false ? undefined : ((options.predict as ApplyInput | undefined) ?? worldApply);
@@ -326,12 +335,9 @@ export class Client<W extends World = World> {
       run();
     } catch (cause) {
       this.#prediction?.disable();
-      const error = new ClientError('ERR_CLIENT_PREDICT', `input.apply threw, prediction is off: ${String(cause)}`, {
-        cause,
-      });
-      queueMicrotask(() => {
-        throw error;
-      });
+      this.#report(
+        new ClientError('ERR_CLIENT_PREDICT', `input.apply threw, prediction is off: ${String(cause)}`, { cause }),
+      );
     }
   }
 
@@ -379,6 +385,13 @@ export interface ClientStatistics {
 }
 
 const NONE: ReadonlyMap<EntityId, never> = new Map<EntityId, never>();
+
+/** As from an event handler: not the caller's to catch. */
+function throwUncaught(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
+}
 
 function roundTripped(schema: Schema, values: Values): Values {
   try {

@@ -1,6 +1,11 @@
 /** Functions to call when something happens. One that throws keeps neither the others nor the client from their work. */
 export class Listeners<Arguments extends readonly unknown[]> {
   readonly #listeners = new Set<(...args: Arguments) => void>();
+  readonly #report: (error: unknown) => void;
+
+  constructor(report: (error: unknown) => void) {
+    this.#report = report;
+  }
 
   /** Returns a function that takes the listener away again. */
   add(listener: (...args: Arguments) => void): () => void {
@@ -17,10 +22,7 @@ export class Listeners<Arguments extends readonly unknown[]> {
       try {
         listener(...args);
       } catch (error) {
-        // As in an event handler: reported as uncaught, by itself.
-        queueMicrotask(() => {
-          throw error;
-        });
+        this.#report(error);
       }
     }
   }

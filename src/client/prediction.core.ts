@@ -74,7 +74,7 @@ export class Prediction {
   #errorMs = 0;
   /** Corrections larger than SNAP_METRES. */
   snapCount = 0;
-  /** Metres, of the last correction. */
+  /** Metres by which the last snapshot put the prediction right. */
   lastCorrection = 0;
 
   /** @param apply without it, inputs are kept until acknowledged, and nothing is predicted. */
@@ -108,20 +108,18 @@ export class Prediction {
 
   /** An input is on its way. @param at the moment of sending: local time, and the tick with its fraction as in `draw`. */
   record(input: KeptInput, at: { nowMs: number; tick: number }): void {
-    this.#inputs.push(input);
-    if (this.#inputs.length > INPUTS_KEPT_MAX) this.#inputs.shift();
-    if (this.isActive) this.#replaySmoothly(at);
+    this.#replaceSmoothly(at, () => {
+      this.#inputs.push(input);
+      if (this.#inputs.length > INPUTS_KEPT_MAX) this.#inputs.shift();
+    });
   }
 
   /** A snapshot came: starts again from it. */
   reconcile(base: Authoritative, at: { nowMs: number; tick: number }): void {
-    const wasActive = this.isActive;
-    this.#acknowledge(base.inputSequence);
-    this.#base = base;
-    if (wasActive) return this.#replaySmoothly(at);
-    this.#errorX = 0;
-    this.#errorZ = 0;
-    this.#replay(at.tick);
+    this.lastCorrection = this.#replaceSmoothly(at, () => {
+      this.#acknowledge(base.inputSequence);
+      this.#base = base;
+    });
   }
 
   /** There is no own entity now. */
@@ -154,24 +152,30 @@ export class Prediction {
     this.#inputs = this.#inputs.filter((kept) => kept.sequence > inputSequence);
   }
 
-  #replaySmoothly(at: { nowMs: number; tick: number }): void {
+  /** Changes what the prediction is made of, and makes it again. Returns how far what is drawn would have jumped, in metres. */
+  #replaceSmoothly(at: { nowMs: number; tick: number }, change: () => void): number {
     const shown = { renderX: 0, renderZ: 0 };
-    this.draw(at, shown);
+    const wasShown = this.isActive;
+    if (wasShown) this.draw(at, shown);
+    change();
     this.#errorX = 0;
     this.#errorZ = 0;
+    if (!this.isActive) return 0;
     this.#replay(at.tick);
+    if (!wasShown) return 0;
     const corrected = { renderX: 0, renderZ: 0 };
     this.draw(at, corrected);
     const errorX = shown.renderX - corrected.renderX;
     const errorZ = shown.renderZ - corrected.renderZ;
-    this.lastCorrection = Math.hypot(errorX, errorZ);
-    if (this.lastCorrection > SNAP_METRES) {
+    const jump = Math.hypot(errorX, errorZ);
+    if (jump > SNAP_METRES) {
       this.snapCount++;
-      return;
+      return jump;
     }
     this.#errorX = errorX;
     this.#errorZ = errorZ;
     this.#errorMs = at.nowMs;
+    return jump;
   }
 
   #replay(tick: number): void {

@@ -51,8 +51,32 @@ export const CENTIMETRES_PER_METRE = 100;
 const FLAGS_KNOWN = SNAPSHOT_FLAG.keyframe | SNAPSHOT_FLAG.self;
 const COUNT_BYTES = 6;
 
+/** What a snapshot says, in its order. The head comes first; `self` only if the client has an entity. */
+export interface SnapshotVisitor {
+  head(head: { keyframe: boolean; tick: number; inputSequence: number }): void;
+  self(alias: number, motion: { x: number; z: number; vx: number; vz: number }): void;
+  leave(alias: number): void;
+  enter(enter: EnterEntry): void;
+  move(alias: number, dxCm: number, dzCm: number): void;
+  jump(alias: number, xCm: number, zCm: number): void;
+  change(alias: number, component: number, values: Values): void;
+  event(alias: number, event: number, values: Values): void;
+}
+
 /** @throws WireError; a snapshot that was not read to its end must not be applied. */
 export function decodeSnapshot(bytes: Uint8Array, schema: Schema): Snapshot {
+  const collector = new Collector();
+  visitSnapshot(bytes, schema, collector);
+  const { keyframe, tick, inputSequence } = collector.headRead;
+  const { selfRead: self, leaves, enters, moves, jumps, changes, events } = collector;
+  return { type: 'snapshot', keyframe, tick, inputSequence, self, leaves, enters, moves, jumps, changes, events };
+}
+
+/**
+ * Reads a snapshot without building it: moves, the most of it, allocate nothing.
+ * @throws WireError, when part of it may have been visited already.
+ */
+export function visitSnapshot(bytes: Uint8Array, schema: Schema, visitor: SnapshotVisitor): void {
   const reader = readerOver(bytes);
   const type = readU8(reader);
   if (type !== MESSAGE.snapshot) throw new WireError('ERR_WIRE_TYPE', `type ${MESSAGE.snapshot} expected, got ${type}`);
@@ -60,23 +84,31 @@ export function decodeSnapshot(bytes: Uint8Array, schema: Schema): Snapshot {
   if ((flags & ~FLAGS_KNOWN) !== 0) throw new WireError('ERR_WIRE_RANGE', `unknown snapshot flags ${flags}`);
   const tick = readU32(reader);
   const inputSequence = readU32(reader);
-  const self = (flags & SNAPSHOT_FLAG.self) === 0 ? undefined : readSelf(reader);
-  const ownAlias = self?.alias ?? 0;
-  const snapshot: Snapshot = {
-    type: 'snapshot',
-    keyframe: (flags & SNAPSHOT_FLAG.keyframe) !== 0,
-    tick,
-    inputSequence,
-    self,
-    leaves: readEntries(reader, readAlias),
-    enters: readEntries(reader, () => readEnter(reader, schema, ownAlias)),
-    moves: readEntries(reader, readMove),
-    jumps: readEntries(reader, readJump),
-    changes: readEntries(reader, () => readChange(reader, schema)),
-    events: readEntries(reader, () => readEvent(reader, schema)),
-  };
+  visitor.head({ keyframe: (flags & SNAPSHOT_FLAG.keyframe) !== 0, tick, inputSequence });
+  const ownAlias = (flags & SNAPSHOT_FLAG.self) === 0 ? 0 : visitSelf(reader, visitor);
+  for (let count = readU8(reader); count > 0; count--) visitor.leave(readAlias(reader));
+  for (let count = readU8(reader); count > 0; count--) visitor.enter(readEnter(reader, schema, ownAlias));
+  for (let count = readU8(reader); count > 0; count--) {
+    const alias = readAlias(reader);
+    const dxCm = readI8(reader);
+    visitor.move(alias, dxCm, readI8(reader));
+  }
+  for (let count = readU8(reader); count > 0; count--) {
+    const alias = readAlias(reader);
+    const xCm = readI32(reader);
+    visitor.jump(alias, xCm, readI32(reader));
+  }
+  for (let count = readU8(reader); count > 0; count--) {
+    const alias = readAlias(reader);
+    const component = readU8(reader);
+    visitor.change(alias, component, unpackComponent(componentAt(schema, component).fields, reader));
+  }
+  for (let count = readU8(reader); count > 0; count--) {
+    const alias = readAlias(reader);
+    const event = readU8(reader);
+    visitor.event(alias, event, readEvent(reader, schema, event));
+  }
   readEnd(reader);
-  return snapshot;
 }
 
 /** @throws WireError ERR_WIRE_RANGE when there are too many entries of a sort, or a value that the schema forbids. */
@@ -143,11 +175,40 @@ export function entityIdOf(low: number, high: number): EntityId {
   return entityIdFrom(high, low);
 }
 
-function readEntries<Entry>(reader: Reader, read: (reader: Reader) => Entry): Entry[] {
-  const count = readU8(reader);
-  const entries: Entry[] = [];
-  for (let index = 0; index < count; index++) entries.push(read(reader));
-  return entries;
+class Collector implements SnapshotVisitor {
+  headRead = { keyframe: false, tick: 0, inputSequence: 0 };
+  selfRead: Snapshot['self'];
+  readonly leaves: Snapshot['leaves'][number][] = [];
+  readonly enters: EnterEntry[] = [];
+  readonly moves: Snapshot['moves'][number][] = [];
+  readonly jumps: Snapshot['jumps'][number][] = [];
+  readonly changes: Snapshot['changes'][number][] = [];
+  readonly events: Snapshot['events'][number][] = [];
+
+  head(head: Collector['headRead']): void {
+    this.headRead = head;
+  }
+  self(alias: number, { x, z, vx, vz }: { x: number; z: number; vx: number; vz: number }): void {
+    this.selfRead = { alias, x, z, vx, vz };
+  }
+  leave(alias: number): void {
+    this.leaves.push(alias);
+  }
+  enter(enter: EnterEntry): void {
+    this.enters.push(enter);
+  }
+  move(alias: number, dxCm: number, dzCm: number): void {
+    this.moves.push({ alias, dxCm, dzCm });
+  }
+  jump(alias: number, xCm: number, zCm: number): void {
+    this.jumps.push({ alias, xCm, zCm });
+  }
+  change(alias: number, component: number, values: Values): void {
+    this.changes.push({ alias, component, values });
+  }
+  event(alias: number, event: number, values: Values): void {
+    this.events.push({ alias, event, values });
+  }
 }
 
 function readAlias(reader: Reader): number {
@@ -156,13 +217,15 @@ function readAlias(reader: Reader): number {
   return alias;
 }
 
-function readSelf(reader: Reader): NonNullable<Snapshot['self']> {
+/** Returns the own entity's alias. */
+function visitSelf(reader: Reader, visitor: SnapshotVisitor): number {
   const alias = readU8(reader);
   const x = readF32(reader);
   const z = readF32(reader);
   const vx = readF32(reader);
   const vz = readF32(reader);
-  return { alias, x, z, vx, vz };
+  visitor.self(alias, { x, z, vx, vz });
+  return alias;
 }
 
 function readEnter(reader: Reader, schema: Schema, ownAlias: number): EnterEntry {
@@ -179,33 +242,10 @@ function readEnter(reader: Reader, schema: Schema, ownAlias: number): EnterEntry
   return { alias, id, kind, xCm, zCm, components };
 }
 
-function readMove(reader: Reader): Snapshot['moves'][number] {
-  const alias = readAlias(reader);
-  const dxCm = readI8(reader);
-  const dzCm = readI8(reader);
-  return { alias, dxCm, dzCm };
-}
-
-function readJump(reader: Reader): Snapshot['jumps'][number] {
-  const alias = readAlias(reader);
-  const xCm = readI32(reader);
-  const zCm = readI32(reader);
-  return { alias, xCm, zCm };
-}
-
-function readChange(reader: Reader, schema: Schema): Snapshot['changes'][number] {
-  const alias = readAlias(reader);
-  const component = readU8(reader);
-  const values = unpackComponent(componentAt(schema, component).fields, reader);
-  return { alias, component, values };
-}
-
-function readEvent(reader: Reader, schema: Schema): Snapshot['events'][number] {
-  const alias = readAlias(reader);
-  const event = readU8(reader);
+function readEvent(reader: Reader, schema: Schema, event: number): Values {
   const values: Values = {};
   for (const field of eventAt(schema, event).fields) values[field.name] = readField(field, reader);
-  return { alias, event, values };
+  return values;
 }
 
 function writeEntries<Entry>(writer: Writer, entries: readonly Entry[], write: (entry: Entry) => void): void {

@@ -1,0 +1,91 @@
+import test from 'ava';
+import { backoffDelayMs, isFinal } from '../../src/client/backoff.core.ts';
+import { median, ServerClock } from '../../src/client/clock.core.ts';
+import { Slide, Timeline } from '../../src/client/timeline.core.ts';
+import { Random } from '../../src/base/random.ts';
+import { CLOSE_CODE } from '../../src/wire/messages.ts';
+
+test('the clock is the median of the samples, without the slow ones', (t) => {
+  const clock = new ServerClock();
+  const serverMinusLocal = 5000;
+  const sample = (sentMs: number, upMs: number, downMs: number): void =>
+    clock.add({ sentMs, receivedMs: sentMs + upMs + downMs, serverTimeMs: sentMs + upMs + serverMinusLocal });
+  for (let index = 0; index < 7; index++) sample(index * 1000, 20 + index, 20 + index);
+  t.is(clock.offsetMs, serverMinusLocal);
+  t.is(clock.rttMs, 46);
+  // One lopsided answer in eleven does not move it; one slower than 500 ms does not count at all.
+  sample(8000, 20, 220);
+  t.is(clock.offsetMs, serverMinusLocal);
+  sample(9000, 20, 600);
+  t.is(clock.droppedCount, 1);
+  t.is(clock.sampleCount, 8);
+  t.is(clock.serverTimeMs(100), 5100);
+  for (let index = 0; index < 100; index++) sample(index, 5, 5);
+  t.is(clock.sampleCount, 11);
+  t.is(clock.rttMs, 10);
+});
+
+test('the median', (t) => {
+  t.is(median([]), 0);
+  t.is(median([3]), 3);
+  t.is(median([9, 1]), 5);
+  t.is(median([9, 1, 4]), 4);
+});
+
+test('the timeline finds the ticks through jitter, and time never runs backwards', (t) => {
+  const random = new Random(7);
+  const timeline = new Timeline({ tickHz: 20, snapshotHz: 10 });
+  let lastTick = 0;
+  let lastRender = Number.NEGATIVE_INFINITY;
+  for (let snapshot = 1; snapshot <= 400; snapshot++) {
+    const sentMs = 1000 + snapshot * 100;
+    const arrivalMs = sentMs + 30 + random.next() * 20;
+    timeline.observe(snapshot * 2, arrivalMs);
+    for (let frame = 0; frame < 6; frame++) {
+      const nowMs = sentMs + 50 + frame * 16;
+      const tick = timeline.tickAt(nowMs);
+      const render = timeline.renderTickAt(nowMs);
+      t.true(tick >= lastTick);
+      t.true(render >= lastRender);
+      lastTick = tick;
+      lastRender = render;
+    }
+  }
+  const tick = timeline.tickAt(1000 + 400 * 100 + 40);
+  t.true(Math.abs(tick - 800) < 0.3, `${tick}`);
+  t.true(timeline.jitterMs > 2 && timeline.jitterMs < 10, `${timeline.jitterMs}`);
+  t.true(timeline.renderDelayMs > 150 && timeline.renderDelayMs < 200, `${timeline.renderDelayMs}`);
+});
+
+test('a slide goes at a tenth of the time that passes, and jumps when it is far off', (t) => {
+  const slide = new Slide();
+  slide.aim(100);
+  t.is(slide.at(0), 100);
+  slide.aim(110);
+  t.is(slide.at(50), 105);
+  t.is(slide.at(1000), 110);
+  slide.aim(1110);
+  t.is(slide.at(1001), 1110);
+});
+
+test('delays double up to the limit, half of them random; after a restart the first is quick', (t) => {
+  const backoff = { minMs: 1000, maxMs: 30_000 };
+  const delay = (attempt: number, random: number, closeCode: number): number =>
+    backoffDelayMs(attempt, { closeCode, random, backoff });
+  t.deepEqual(
+    [0, 1, 2, 3, 4, 5, 6, 1000].map((attempt) => delay(attempt, 1, 1006)),
+    [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000],
+  );
+  t.is(delay(0, 0, 1006), 500);
+  t.true(delay(0, 0.999, CLOSE_CODE.restart) < 500);
+  t.is(delay(1, 1, CLOSE_CODE.restart), 2000);
+});
+
+test('refusals are final, trouble is not', (t) => {
+  const final = Object.entries(CLOSE_CODE).filter(([, code]) => isFinal(code));
+  t.deepEqual(
+    final.map(([name]) => name),
+    ['normal', 'malformed', 'version', 'auth', 'replaced'],
+  );
+  t.false(isFinal(1006));
+});
