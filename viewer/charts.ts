@@ -5,7 +5,7 @@ import { WINDOW_SECONDS, chartColumns, stackedPhase, type History, type HistoryR
 import { PHASES } from './overview-text.wire.ts';
 import { PHASE_COLOURS } from './palette.ts';
 
-const PLOT_HEIGHT = 90;
+const PLOT_HEIGHT = 84;
 const AXIS_COLOUR = '#7f95a3';
 const GRID_COLOUR = 'rgb(126 150 165 / 12%)';
 const AXIS_FONT = '11px system-ui, sans-serif';

@@ -7,7 +7,12 @@ export class Joystick {
   readonly #onDirection: (direction: Direction) => void;
   #pointer: number | undefined;
 
-  constructor(element: HTMLElement, onDirection: (direction: Direction) => void) {
+  /** Listens as long as the page lives. */
+  static listen(element: HTMLElement, onDirection: (direction: Direction) => void): Joystick {
+    return new Joystick(element, onDirection);
+  }
+
+  private constructor(element: HTMLElement, onDirection: (direction: Direction) => void) {
     this.#element = element;
     this.#knob = element.querySelector('i')!;
     this.#onDirection = onDirection;

@@ -18,7 +18,12 @@ export class Keyboard {
   readonly #isPlaying: () => boolean;
   readonly #held = new Set<string>();
 
-  constructor(actions: KeyActions, isPlaying: () => boolean) {
+  /** Listens as long as the page lives. */
+  static listen(actions: KeyActions, isPlaying: () => boolean): Keyboard {
+    return new Keyboard(actions, isPlaying);
+  }
+
+  private constructor(actions: KeyActions, isPlaying: () => boolean) {
     this.#actions = actions;
     this.#isPlaying = isPlaying;
     globalThis.addEventListener('keydown', (event) => this.#down(event));

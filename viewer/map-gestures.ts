@@ -19,7 +19,12 @@ export class MapGestures {
   readonly #pointers = new Map<number, Point>();
   #travelled = 0;
 
-  constructor(element: HTMLElement, listener: GestureListener) {
+  /** Listens as long as the page lives. */
+  static listen(element: HTMLElement, listener: GestureListener): MapGestures {
+    return new MapGestures(element, listener);
+  }
+
+  private constructor(element: HTMLElement, listener: GestureListener) {
     this.#element = element;
     this.#listener = listener;
     element.addEventListener('pointerdown', (event) => this.#down(event));

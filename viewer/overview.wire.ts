@@ -20,7 +20,7 @@ const KIND_SHIFT = 24;
 export interface EntitiesFrame {
   readonly type: 'entities';
   readonly tick: number;
-  /** How many entities the frame carries, of how many there are in the world. */
+  /** How many entities the frame carries, of how many there are in the viewport. */
   readonly count: number;
   readonly total: number;
   readonly x: Float32Array;

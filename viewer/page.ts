@@ -91,6 +91,7 @@ export class Page implements FeedListener {
   }
 
   onWorld(world: WorldMessage): void {
+    // The same world after a reconnect keeps its camera and charts.
     const isSame = this.world !== undefined && JSON.stringify(this.world) === JSON.stringify(world);
     this.world = world;
     this.#timeline = new Timeline(world.tickHz);
@@ -142,13 +143,13 @@ export class Page implements FeedListener {
     };
     new ResizeObserver(resize).observe(this.#canvas.parentElement!);
     resize();
-    new MapGestures(this.#canvas, {
+    MapGestures.listen(this.#canvas, {
       onPan: (delta) => this.view.pan(delta),
       onZoom: (point, factor) => this.view.zoom(point, factor, false),
       onClick: (point) => this.#click(point),
     });
     const walk = (direction: Direction): void => this.player.setDirection(direction);
-    new Joystick(this.#joystick, walk);
+    Joystick.listen(this.#joystick, walk);
     const actions = {
       zoomIn: () => this.view.zoom(undefined, ZOOM_STEP, true),
       zoomOut: () => this.view.zoom(undefined, 1 / ZOOM_STEP, true),
@@ -159,7 +160,7 @@ export class Page implements FeedListener {
       pan: ({ moveX, moveZ }: Direction) => this.view.pan({ x: -moveX * PAN_STEP_PIXELS, y: -moveZ * PAN_STEP_PIXELS }),
       walk,
     };
-    new Keyboard(actions, () => this.#isPlaying);
+    Keyboard.listen(actions, () => this.#isPlaying);
     element('zoom-in', HTMLButtonElement).addEventListener('click', actions.zoomIn);
     element('zoom-out', HTMLButtonElement).addEventListener('click', actions.zoomOut);
     element('fit', HTMLButtonElement).addEventListener('click', actions.fit);
@@ -250,8 +251,9 @@ export class Page implements FeedListener {
 
   #showTexts(nowMs: number, blend: number): void {
     const { world, player } = this;
-    const entities = formatCount(this.#timeline.newest?.total ?? 0);
-    this.connection.show(this.#feed.state, nowMs, world === undefined ? 'Live' : `Live · ${entities} entities`);
+    const entities = this.stats?.gauges.entities;
+    const liveText = entities === undefined ? 'Live' : `Live · ${formatCount(entities)} entities`;
+    this.connection.show(this.#feed.state, nowMs, liveText);
     const { self } = player;
     const place = self && world && { cell: cellText(world, self), x: self.x, z: self.z };
     const canWalk = ['moveX', 'moveZ'].every((name) => world?.inputFields.includes(name));

@@ -10,8 +10,9 @@ const FRAMES_MAX = 8;
 const DELAY_INTERVALS = 1.6;
 const INTERVAL_MS_INITIAL = 100;
 const INTERVAL_MS_MAX = 1000;
-/** The share by which one arrival moves the estimates of interval and clock. */
-const SMOOTHING = 0.1;
+/** The share by which one arrival moves the estimates of clock and interval: 20 ms of jitter move the clock by 1 ms. */
+const CLOCK_SMOOTHING = 0.05;
+const INTERVAL_SMOOTHING = 0.02;
 /** A frame this far from where the clock expects it means that the server paused or restarted: start anew. */
 const JUMP_MS = 1500;
 
@@ -52,9 +53,9 @@ export class Timeline {
       this.#originMs = originMs;
     } else {
       if (frame.tick === newest.tick) return;
-      this.#originMs += (originMs - this.#originMs) * SMOOTHING;
+      this.#originMs += (originMs - this.#originMs) * CLOCK_SMOOTHING;
       const intervalMs = Math.min(INTERVAL_MS_MAX, nowMs - this.#arrivedMs);
-      this.#intervalMs += (intervalMs - this.#intervalMs) * SMOOTHING;
+      this.#intervalMs += (intervalMs - this.#intervalMs) * INTERVAL_SMOOTHING;
     }
     this.#arrivedMs = nowMs;
     this.#frames.push(frame);

@@ -13,9 +13,20 @@ const FLASH_SECONDS = 0.8;
 /** Borders that flash at once; beyond it new ones wait for old ones to fade. */
 const FLASHES_MAX = 400;
 const LINE_PIXELS_MIN = 7;
+/** A cell is divided into this many when the parts are at least so large. */
+const FINE_LINES_PER_CELL = 8;
+const FINE_PIXELS_MIN = 24;
 const LABEL_PIXELS_MIN = 46;
 const LABELS_MAX = 400;
 const LABEL_FONT_PIXELS = 12;
+
+/** Where the grid lies on the screen, in pixels, and which of its cells are on it. */
+interface Ruling {
+  readonly grid: GridShape;
+  readonly range: Range;
+  readonly origin: { readonly x: number; readonly y: number };
+  readonly cellPixels: number;
+}
 
 interface Range {
   readonly columnFirst: number;
@@ -79,62 +90,63 @@ export class GridLayer {
       z: grid.firstCellZ * grid.cellSize,
     });
     const cellPixels = grid.cellSize * camera.scale;
-    this.#drawLines({ grid, range, origin, cellPixels });
-    this.#drawFlashes({ grid, origin, cellPixels, nowSeconds });
-    this.#drawPaused({ grid, origin, cellPixels });
-    this.#drawLabels({ grid, range, origin, cellPixels });
+    const ruling = { grid, range, origin, cellPixels };
+    this.#drawLines(ruling);
+    this.#drawFlashes(ruling, nowSeconds);
+    this.#drawPaused(ruling);
+    this.#drawLabels(ruling);
   }
 
-  #drawLines({
-    grid,
-    range,
-    origin,
-    cellPixels,
-  }: {
-    grid: GridShape;
-    range: Range;
-    origin: { x: number; y: number };
-    cellPixels: number;
-  }): void {
+  #drawLines({ grid, range, origin, cellPixels }: Ruling): void {
     this.#lines.begin();
     const fade = Math.min(1, (cellPixels - LINE_PIXELS_MIN) / 40);
+    const opacity = 0.35 + 0.65 * fade;
     const stretch = { x: grid.width * cellPixels, y: grid.depth * cellPixels };
     if (fade > 0) {
       for (let column = range.columnFirst; column <= range.columnEnd; column++) {
         const isEdge = column === 0 || column === grid.width;
-        this.#line(origin.x + column * cellPixels, origin.y, { width: 1, height: stretch.y, isEdge, fade });
+        this.#line(origin.x + column * cellPixels, origin.y, { width: 1, height: stretch.y, isEdge, opacity });
       }
       for (let row = range.rowFirst; row <= range.rowEnd; row++) {
         const isEdge = row === 0 || row === grid.depth;
-        this.#line(origin.x, origin.y + row * cellPixels, { width: stretch.x, height: 1, isEdge, fade });
+        this.#line(origin.x, origin.y + row * cellPixels, { width: stretch.x, height: 1, isEdge, opacity });
       }
     }
+    this.#drawFineLines({ range, origin, cellPixels });
     this.#lines.end();
+  }
+
+  /** Seen closely a cell is larger than the screen: finer lines show that the map moves, and how far. */
+  #drawFineLines({ range, origin, cellPixels }: Ruling): void {
+    const finePixels = cellPixels / FINE_LINES_PER_CELL;
+    const fade = Math.min(1, (finePixels - FINE_PIXELS_MIN) / 80);
+    if (fade <= 0) return;
+    const width = (range.columnEnd - range.columnFirst) * cellPixels;
+    const height = (range.rowEnd - range.rowFirst) * cellPixels;
+    const x = origin.x + range.columnFirst * cellPixels;
+    const y = origin.y + range.rowFirst * cellPixels;
+    const style = { isEdge: false, opacity: 0.4 * fade };
+    for (let at = 1; at * finePixels < width; at++) {
+      if (at % FINE_LINES_PER_CELL !== 0) this.#line(x + at * finePixels, y, { width: 1, height, ...style });
+    }
+    for (let at = 1; at * finePixels < height; at++) {
+      if (at % FINE_LINES_PER_CELL !== 0) this.#line(x, y + at * finePixels, { width, height: 1, ...style });
+    }
   }
 
   #line(
     x: number,
     y: number,
-    { width, height, isEdge, fade }: { width: number; height: number; isEdge: boolean; fade: number },
+    { width, height, isEdge, opacity }: { width: number; height: number; isEdge: boolean; opacity: number },
   ): void {
     const line = this.#lines.take();
     line.position.set(Math.round(x), Math.round(y));
     line.setSize(width, height);
     line.tint = isEdge ? COLOUR.worldEdge : COLOUR.line;
-    line.alpha = isEdge ? 1 : 0.35 + 0.65 * fade;
+    line.alpha = isEdge ? 1 : opacity;
   }
 
-  #drawFlashes({
-    grid,
-    origin,
-    cellPixels,
-    nowSeconds,
-  }: {
-    grid: GridShape;
-    origin: { x: number; y: number };
-    cellPixels: number;
-    nowSeconds: number;
-  }): void {
+  #drawFlashes({ grid, origin, cellPixels }: Ruling, nowSeconds: number): void {
     this.#flashSprites.begin();
     for (const [border, startSeconds] of this.#flashes) {
       const age = (nowSeconds - startSeconds) / FLASH_SECONDS;
@@ -156,15 +168,7 @@ export class GridLayer {
     this.#flashSprites.end();
   }
 
-  #drawPaused({
-    grid,
-    origin,
-    cellPixels,
-  }: {
-    grid: GridShape;
-    origin: { x: number; y: number };
-    cellPixels: number;
-  }): void {
+  #drawPaused({ grid, origin, cellPixels }: Ruling): void {
     this.#hatches.begin();
     this.#errors.begin();
     for (const paused of this.#paused) {
@@ -182,17 +186,7 @@ export class GridLayer {
     this.#errors.end();
   }
 
-  #drawLabels({
-    grid,
-    range,
-    origin,
-    cellPixels,
-  }: {
-    grid: GridShape;
-    range: Range;
-    origin: { x: number; y: number };
-    cellPixels: number;
-  }): void {
+  #drawLabels({ grid, range, origin, cellPixels }: Ruling): void {
     this.#labels.begin();
     const shown = (range.columnEnd - range.columnFirst) * (range.rowEnd - range.rowFirst);
     if (cellPixels >= LABEL_PIXELS_MIN && shown <= LABELS_MAX) {
@@ -202,7 +196,7 @@ export class GridLayer {
           const label = this.#labels.take();
           const coordinates = `${grid.firstCellX + column}, ${grid.firstCellZ + row}`;
           label.text = cellPixels > 170 ? `cell ${coordinates}  ·  ${formatShort(count)}` : formatShort(count);
-          label.alpha = Math.min(1, (cellPixels - LABEL_PIXELS_MIN) / 30 + 0.45);
+          label.alpha = Math.min(1, (cellPixels - LABEL_PIXELS_MIN) / 30 + 0.7);
           label.position.set(
             Math.round(origin.x + column * cellPixels + 6),
             Math.round(origin.y + row * cellPixels + 5),

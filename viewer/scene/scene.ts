@@ -3,7 +3,7 @@
  * entities of the player's own view, handover pulses, marks, labels. Positions are screen pixels, computed each frame
  * from the camera; only the points carry world positions.
  */
-import { BitmapText, Container, Graphics, WebGLRenderer } from 'pixi.js';
+import { Container, Graphics, WebGLRenderer, type BitmapText } from 'pixi.js';
 import 'pixi.js/unsafe-eval';
 import { worldToScreen, type Camera, type Place, type Viewport } from '../camera.ts';
 import { CROWD_FLOATS } from '../crowd.ts';
