@@ -60,11 +60,19 @@ export class Ring {
       this.#reserved = at + LENGTH_BYTES;
       return this.#reserved;
     }
-    if (untilEnd + frameBytes > free) return -1;
-    this.view.setUint32(at, SKIP, true);
-    Atomics.store(this.#words, HEAD_WORD, (head + untilEnd) | 0);
+    if (untilEnd + frameBytes > free) {
+      // A frame longer than either part of an empty ring would never fit: move on to the start for the next attempt.
+      if (free === this.capacityBytes && frameBytes <= free) this.#skipToStart(at, head + untilEnd);
+      return -1;
+    }
+    this.#skipToStart(at, head + untilEnd);
     this.#reserved = LENGTH_BYTES;
     return this.#reserved;
+  }
+
+  #skipToStart(at: number, head: number): void {
+    this.view.setUint32(at, SKIP, true);
+    Atomics.store(this.#words, HEAD_WORD, head | 0);
   }
 
   /** Writer: publishes the reserved frame with its true size. */
