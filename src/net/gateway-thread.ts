@@ -1,8 +1,8 @@
 /** The gateway as the main thread sees it. */
 import { MessageChannel, Worker } from 'node:worker_threads';
-import { wrap } from 'comlink';
-import type { Endpoint, Remote } from 'comlink';
 import { assert } from '../base/assert.ts';
+import { wrapThread } from '../base/thread.ts';
+import type { Remote } from '../base/thread.ts';
 import type { GatewayReport } from './gateway.ts';
 import type { GatewayApi } from './gateway.worker.ts';
 import type { GatewayOptions, PausedCell } from './settings.ts';
@@ -32,7 +32,7 @@ export class GatewayThread {
     const done = watch(worker).finally(() => port1.close());
     // A failure while starting is reported by the call below, and later by whoever watches `done`.
     done.catch(() => {});
-    const api = wrap<GatewayApi>(port1 as unknown as Endpoint);
+    const api = wrapThread<GatewayApi>(port1);
     try {
       const started = await Promise.race([api.start(options), done]);
       assert(started !== undefined, 'the thread lives until it is stopped');

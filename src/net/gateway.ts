@@ -123,7 +123,6 @@ export class Gateway {
   async stop({ drainMs }: { readonly drainMs: number }): Promise<void> {
     if (this.#isDraining) return;
     this.#isDraining = true;
-    clearInterval(this.#sweepTimer);
     this.#listener.stopListening();
     for (const connection of this.#connections) connection.fail('ERR_SERVER_STOPPING', 'the server restarts');
     this.#overview.stop();
@@ -135,7 +134,10 @@ export class Gateway {
     this.#overview.terminate();
     this.#listener.terminate();
     this.#delivery.stop();
+    // The wait for the doorbell does not keep a thread alive; the timer does until it is over.
+    this.#context.store.control.ringDoorbell();
     await this.#delivering;
+    clearInterval(this.#sweepTimer);
   }
 
   #start(): void {

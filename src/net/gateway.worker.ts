@@ -1,9 +1,8 @@
 /** The gateway's thread. It is called over Comlink through the port that gateway-thread.ts hands it. */
 import type { MessagePort } from 'node:worker_threads';
 import { workerData } from 'node:worker_threads';
-import { expose } from 'comlink';
-import type { Endpoint } from 'comlink';
 import { assert } from '../base/assert.ts';
+import { exposeThread } from '../base/thread.ts';
 import { Gateway } from './gateway.ts';
 import type { GatewayReport } from './gateway.ts';
 import type { GatewayOptions, PausedCell } from './settings.ts';
@@ -43,4 +42,4 @@ function createApi() {
 export type GatewayApi = ReturnType<typeof createApi>;
 
 const { port } = workerData as { port: MessagePort };
-expose(createApi(), port as unknown as Endpoint);
+exposeThread(createApi(), port);

@@ -8,7 +8,12 @@ import { decodeClientMessage, encodeClientMessage } from '../../src/wire/client.
 import { clientMessageFromJson, toJson } from '../../src/wire/json.wire.ts';
 import type { ClientMessage } from '../../src/wire/messages.ts';
 import { HELLO, rawSocket, schema, until } from './fixture.ts';
-import type { Rig } from './fixture.ts';
+
+/** Where to send what. */
+export interface Victim {
+  readonly url: string;
+  readonly port: number;
+}
 
 const FRAMES_AT_ONCE = 50;
 const UPGRADE =
@@ -80,14 +85,14 @@ function decodeOne(random: Random): void {
 }
 
 /** Sends frames over real connections, a new one whenever the last was closed. */
-export async function fuzzGateway(rig: Rig, random: Random, frames: number): Promise<{ connections: number }> {
+export async function fuzzGateway(victim: Victim, random: Random, frames: number): Promise<{ connections: number }> {
   let sent = 0;
   let connections = 0;
   while (sent < frames) {
     connections++;
-    if (connections % 50 === 0) await fuzzSocket(rig, random);
+    if (connections % 50 === 0) await fuzzSocket(victim, random);
     const isText = connections % 5 === 0;
-    const webSocket = new WebSocket(isText ? `${rig.url}?format=json` : rig.url, { perMessageDeflate: false });
+    const webSocket = new WebSocket(isText ? `${victim.url}?format=json` : victim.url, { perMessageDeflate: false });
     webSocket.on('error', () => {});
     await until(() => webSocket.readyState !== WebSocket.CONNECTING, 'the connection opens');
     webSocket.send(isText ? toJson(HELLO) : encodeClientMessage(HELLO, schema));
@@ -103,9 +108,9 @@ export async function fuzzGateway(rig: Rig, random: Random, frames: number): Pro
 }
 
 /** Noise where HTTP, or a WebSocket frame, is expected. */
-async function fuzzSocket(rig: Rig, random: Random): Promise<void> {
+async function fuzzSocket(victim: Victim, random: Random): Promise<void> {
   const isUpgraded = random.below(2) === 0;
-  const { socket, answer } = rawSocket(rig.gateway.port, isUpgraded ? UPGRADE : '');
+  const { socket, answer } = rawSocket(victim.port, isUpgraded ? UPGRADE : '');
   if (isUpgraded) await until(() => answer().includes('\r\n\r\n'), 'the upgrade is answered');
   socket.end(noise(random, 1 + random.below(300)));
   await until(() => socket.closed, 'the socket closes');

@@ -144,6 +144,7 @@ export interface Rig {
   readonly gateway: GatewayThread;
   readonly world: WorldStandIn;
   readonly store: Store;
+  readonly port: number;
   readonly url: string;
   readonly http: string;
   dispose(): Promise<void>;
@@ -166,6 +167,7 @@ export async function startRig(
     gateway,
     world: standIn,
     store,
+    port: gateway.port,
     url: `ws://127.0.0.1:${gateway.port}/connect`,
     http: `http://127.0.0.1:${gateway.port}`,
     async dispose() {
