@@ -7,8 +7,6 @@ import type { Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import type { ClientOptions } from 'ws';
 import type { SessionIndex } from '../../src/base/brand.ts';
-import { f32, text, u8 } from '../../src/base/fields.ts';
-import { defineWorld } from '../../src/base/world.ts';
 import { readIntake } from '../../src/memory/intake.ts';
 import type { Refusal } from '../../src/memory/sessions.ts';
 import { Store } from '../../src/memory/store.ts';
@@ -21,25 +19,11 @@ import { serverMessageFromJson, toJson } from '../../src/wire/json.wire.ts';
 import { PROTOCOL_VERSION } from '../../src/wire/messages.ts';
 import type { ClientMessage, ServerMessage, Snapshot, Welcome } from '../../src/wire/messages.ts';
 import { encodeSnapshot } from '../../src/wire/snapshot.wire.ts';
+import world from './harbour-world.ts';
 
 export const DEADLINE_MS = 20_000;
 const PUMP_PERIOD_MS = 5;
 
-export const world = defineWorld({
-  name: 'harbour',
-  version: 2,
-  size: 896,
-  components: { look: { name: text(16) } },
-  kinds: { player: { components: ['look'] } },
-  input: {
-    fields: { moveX: f32({ min: -1, max: 1 }), gear: u8({ max: 5 }), say: text(8) },
-    apply(self, input) {
-      self.vx = input.moveX;
-    },
-  },
-  systems: {},
-  join: () => ({ kind: 'player', x: 0, z: 0 }),
-});
 export const { schema } = world;
 
 export const STORE_OPTIONS: StoreOptions = {
