@@ -126,7 +126,8 @@ function copyOf(
 function compareScalars(column: ScalarColumn, copy: ScalarColumn): Compare {
   return (slot) => {
     const value = column[slot]!;
-    if (copy[slot] === value) return false;
+    // A NaN differs from itself, and would be told to every client for ever.
+    if (Object.is(copy[slot], value)) return false;
     copy[slot] = value;
     return true;
   };

@@ -1,0 +1,91 @@
+import test from 'ava';
+import type { SessionIndex } from '../../src/base/brand.ts';
+import {
+  PENDING_INPUTS_MAX,
+  PENDING_INPUT_BYTES,
+  SESSION_STATE,
+  Sessions,
+  VIEW_ENTITIES_MAX,
+} from '../../src/memory/sessions.ts';
+
+const make = (capacity = 3): Sessions => new Sessions(new SharedArrayBuffer(Sessions.sizeBytes(capacity)), 0, capacity);
+const FIRST = 0 as SessionIndex;
+
+test('rows are given out until all are taken, and again when their entity has gone', (t) => {
+  const sessions = make();
+  t.deepEqual([sessions.open(), sessions.open(), sessions.open(), sessions.open()] as number[], [0, 1, 2, -1]);
+  t.is(sessions.state(FIRST), SESSION_STATE.detached);
+  sessions.setSlotPlusOne(FIRST, 5);
+  sessions.setState(FIRST, SESSION_STATE.free);
+  t.is(sessions.open(), -1);
+  sessions.setSlotPlusOne(FIRST, 0);
+  t.is(sessions.open() as number, 0);
+  t.is(sessions.generation(FIRST), 2);
+});
+
+test('a new session starts with nothing of the one before', (t) => {
+  const sessions = make();
+  sessions.open();
+  sessions.setInputSequence(FIRST, 2 ** 32 - 1);
+  t.is(sessions.inputSequence(FIRST), 2 ** 32 - 1);
+  sessions.setBacklogBytes(FIRST, 2 ** 40);
+  t.is(sessions.backlogBytes(FIRST), 0x7fff_ffff);
+  sessions.countSkipped(FIRST);
+  sessions.setRefusal(FIRST, 'heap');
+  t.is(sessions.refusal(FIRST), 'heap');
+  t.is(sessions.skipped(FIRST), 1);
+  t.true(sessions.takeViewReset(FIRST));
+  sessions.setState(FIRST, SESSION_STATE.free);
+  sessions.open();
+  t.is(sessions.inputSequence(FIRST), 0);
+  t.is(sessions.backlogBytes(FIRST), 0);
+  t.is(sessions.skipped(FIRST), 0);
+  t.is(sessions.refusal(FIRST), undefined);
+  t.true(sessions.takeViewReset(FIRST));
+});
+
+test('a view reset is taken once for any number of requests', (t) => {
+  const sessions = make();
+  sessions.open();
+  t.true(sessions.takeViewReset(FIRST));
+  t.false(sessions.takeViewReset(FIRST));
+  sessions.requestViewReset(FIRST);
+  sessions.requestViewReset(FIRST);
+  t.true(sessions.takeViewReset(FIRST));
+  t.false(sessions.takeViewReset(FIRST));
+});
+
+test('views and pending inputs of sessions do not overlap', (t) => {
+  const sessions = make();
+  t.is(sessions.viewX.length, 3 * VIEW_ENTITIES_MAX);
+  const offsets = [0, 1, 2].flatMap((session) =>
+    Array.from({ length: PENDING_INPUTS_MAX }, (_, index) =>
+      sessions.pendingOffsetBytes(session as SessionIndex, index),
+    ),
+  );
+  t.is(new Set(offsets).size, offsets.length);
+  t.is(Math.max(...offsets) + PENDING_INPUT_BYTES, sessions.pendingBytes.length);
+  for (const view of [
+    sessions.viewSlotPlusOne,
+    sessions.viewGeneration,
+    sessions.viewX,
+    sessions.viewZ,
+    sessions.viewTick,
+  ])
+    view.fill(view.byteOffset & 0xffff);
+  for (const view of [
+    sessions.viewSlotPlusOne,
+    sessions.viewGeneration,
+    sessions.viewX,
+    sessions.viewZ,
+    sessions.viewTick,
+  ])
+    t.true(view.every((value) => value === (view.byteOffset & 0xffff)));
+  sessions.setPendingCount(FIRST, 3);
+  sessions.setViewCount(FIRST, 9);
+  sessions.setLastSnapshotTick(FIRST, 2 ** 31 + 1);
+  t.deepEqual(
+    [sessions.pendingCount(FIRST), sessions.viewCount(FIRST), sessions.lastSnapshotTick(FIRST)],
+    [3, 9, 2 ** 31 + 1],
+  );
+});
