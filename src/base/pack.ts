@@ -78,7 +78,12 @@ export function packField(field: FieldSchema, value: unknown, writer: Writer): v
     }
     writer.view.setUint16(writer.at, items.length, true);
     writer.at += 2;
-    for (const item of items) packInto(field.item ?? [], item as Values, writer);
+    for (const item of items as unknown[]) {
+      if (typeof item !== 'object' || item === null) {
+        throw new WireError('ERR_WIRE_RANGE', `"${field.name}" takes items that are objects, got ${typeof item}`);
+      }
+      packInto(field.item ?? [], item as Values, writer);
+    }
     return;
   }
   const data = field.type === 'text' ? textBytes(field, value ?? '') : (value ?? new Uint8Array());
@@ -101,12 +106,13 @@ function writeScalar(
   at: number,
   { field, type, value }: { field: FieldSchema; type: ScalarType; value: unknown },
 ): number {
-  const number = value === undefined ? 0 : Number(value);
+  const isNumber = typeof value === 'number' || typeof value === 'boolean';
+  const number = value === undefined ? 0 : isNumber ? Number(value) : NaN;
   const { min, max } = naturalRange(type);
   if (!(number >= (field.min ?? min) && number <= (field.max ?? max))) {
     throw new WireError(
       'ERR_WIRE_RANGE',
-      `"${field.name}" takes ${type} from ${field.min ?? min} to ${field.max ?? max}, got ${String(value)}`,
+      `"${field.name}" takes ${type} from ${field.min ?? min} to ${field.max ?? max}, got ${isNumber || value === undefined ? number : typeof value}`,
     );
   }
   switch (type) {
