@@ -3,7 +3,9 @@
  * pong also names the tick in work: `serverTime - tick · tickMs` is the beginning of tick 0 plus the part of the tick that
  * was over, so its minimum over many pongs is the beginning. Two halves of a window follow a server that skips ticks.
  */
-const WINDOW_MS = 10_000;
+const HALF_WINDOW_MS = 1000;
+/** With fewer, none may have come right after the beginning of a tick: they are as good as even over it. */
+const HALF_WINDOW_PONGS = 40;
 
 export class ServerTime {
   readonly #tickMs: number;
@@ -11,7 +13,8 @@ export class ServerTime {
   #offsetMs = 0;
   #currentMs = Number.POSITIVE_INFINITY;
   #formerMs = Number.POSITIVE_INFINITY;
-  #windowStartMs = 0;
+  #halfStartMs = 0;
+  #halfPongs = 0;
 
   constructor(tickHz: number) {
     this.#tickMs = 1000 / tickHz;
@@ -26,8 +29,10 @@ export class ServerTime {
       this.#rttMs = rttMs;
       this.#offsetMs = pong.serverTimeMs - (sentMs + rttMs / 2);
     }
-    if (receivedMs - this.#windowStartMs > WINDOW_MS / 2) {
-      this.#windowStartMs = receivedMs;
+    this.#halfPongs++;
+    if (this.#halfPongs > HALF_WINDOW_PONGS && receivedMs - this.#halfStartMs > HALF_WINDOW_MS) {
+      this.#halfStartMs = receivedMs;
+      this.#halfPongs = 1;
       this.#formerMs = this.#currentMs;
       this.#currentMs = Number.POSITIVE_INFINITY;
     }
