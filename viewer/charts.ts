@@ -26,6 +26,8 @@ interface ChartSpec {
   /** For the labels of the axis. */
   format(value: number): string;
   readonly isWide?: boolean;
+  /** The axis reaches at least so far: an idle server's chart is flat, not noise. */
+  readonly topMin: number;
 }
 
 interface Chart {
@@ -38,6 +40,7 @@ interface Chart {
 const SPECS: readonly ChartSpec[] = [
   {
     title: 'Tick time',
+    topMin: 1,
     format: (value) => `${trim(value)} ms`,
     series: [
       { name: 'p99', colour: '#f0b35a', value: (row) => row.tickMsP99, text: (row) => formatMs(row.tickMsP99) },
@@ -52,6 +55,7 @@ const SPECS: readonly ChartSpec[] = [
   },
   {
     title: 'Phases of a tick',
+    topMin: 0.2,
     format: (value) => `${trim(value)} ms`,
     isWide: true,
     // The whole stack is drawn first and each smaller sum over it, so every band keeps its own colour.
@@ -65,6 +69,7 @@ const SPECS: readonly ChartSpec[] = [
   },
   {
     title: 'Entities',
+    topMin: 10,
     format: short,
     series: [
       {
@@ -78,6 +83,7 @@ const SPECS: readonly ChartSpec[] = [
   },
   {
     title: 'Clients',
+    topMin: 4,
     format: short,
     series: [
       {
@@ -91,6 +97,7 @@ const SPECS: readonly ChartSpec[] = [
   },
   {
     title: 'Network',
+    topMin: 2000,
     format: (value) => formatBytes(value),
     series: [
       {
@@ -190,7 +197,7 @@ function plotOptions(spec: ChartSpec, width: number): uPlot.Options {
     padding: [6, 14, 0, 0],
     scales: {
       x: { time: false, range: () => [-WINDOW_SECONDS, 0] },
-      y: { range: (_plot, _min, max) => [0, niceMax(max)] },
+      y: { range: (_plot, _min, max) => [0, niceMax(Math.max(max, spec.topMin))] },
     },
     axes: [
       {
@@ -222,8 +229,7 @@ function plotOptions(spec: ChartSpec, width: number): uPlot.Options {
 
 /** The top of an axis: twice a round number, so that its middle is round as well. */
 function niceMax(max: number): number {
-  if (!(max > 0)) return 1;
-  const half = (max * 1.08) / 2;
+  const half = max / 2;
   const power = 10 ** Math.floor(Math.log10(half));
   const step = [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10].find((candidate) => candidate * power >= half) ?? 10;
   return step * power * 2;

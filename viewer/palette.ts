@@ -60,3 +60,8 @@ export function loadColour(share: number): number {
 export function cssColour(colour: number): string {
   return `#${colour.toString(16).padStart(6, '0')}`;
 }
+
+/** Red, green and blue in 0 … 1, as a shader takes them. */
+export function channelsOf(colour: number): [number, number, number] {
+  return [((colour >> 16) & 0xff) / 255, ((colour >> 8) & 0xff) / 255, (colour & 0xff) / 255];
+}

@@ -55,7 +55,6 @@ export class Panel {
     const { gauges } = stats;
     const load = gauges.load ?? 0;
     const shedLevel = gauges.shedLevel ?? 0;
-    const startedAtMs = gauges.startedAtMs ?? 0;
     this.#set('Tick', formatCount(stats.tick));
     const rate = newest?.ticksPerSecond ?? tickHz;
     this.#set('Rate', `${rate.toFixed(1)} Hz`, rate < tickHz * 0.95);
@@ -64,7 +63,7 @@ export class Panel {
     this.#set('Entities', formatCount(gauges.entities ?? 0));
     this.#set('Clients', formatCount(stats.gateway.clients ?? 0));
     this.#set('Handovers', `${Math.round(newest?.localHandoversPerSecond ?? 0)}/s`);
-    this.#set('Uptime', startedAtMs > 0 ? formatDuration((Date.now() - startedAtMs) / 1000) : '–');
+    this.#set('Uptime', formatDuration(stats.tick / tickHz));
     this.#setPaused(stats.pausedCells);
   }
 

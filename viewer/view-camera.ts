@@ -16,7 +16,7 @@ const FIT_MARGIN_PIXELS = 24;
 const EASE_HALF_LIFE_MS = 70;
 const FOLLOW_HALF_LIFE_MS = 90;
 /** On joining the map comes at least this close, in pixels per metre. */
-const FOLLOW_SCALE = 2.6;
+const FOLLOW_SCALE = 3;
 const SETTLED_SHARE = 0.002;
 
 export class ViewCamera {

@@ -117,7 +117,7 @@ export class GridLayer {
   }
 
   /** Seen closely a cell is larger than the screen: finer lines show that the map moves, and how far. */
-  #drawFineLines({ range, origin, cellPixels }: Ruling): void {
+  #drawFineLines({ range, origin, cellPixels }: Omit<Ruling, 'grid'>): void {
     const finePixels = cellPixels / FINE_LINES_PER_CELL;
     const fade = Math.min(1, (finePixels - FINE_PIXELS_MIN) / 80);
     if (fade <= 0) return;

@@ -18,10 +18,14 @@ import {
 } from 'pixi.js';
 import type { Camera, Viewport } from '../camera.ts';
 import type { GridShape } from '../overview-text.wire.ts';
-import { COLOUR, loadColour } from '../palette.ts';
+import { COLOUR, channelsOf, loadColour } from '../palette.ts';
 
-/** A cell this crowded has the full tint, if the world has no fuller one. */
-const FULL_CELL_ENTITIES_MIN = 40;
+/** The full tint is for the fullest cell, if it stands out: it holds this many, and this many times the mean. */
+const FULL_CELL_ENTITIES_MIN = 60;
+const FULL_CELL_MEANS_MIN = 3;
+/** The tint is for the view from above: it fades where a cell is larger than this on the screen, in pixels. */
+const TINT_PIXELS_MAX = 160;
+const TINT_CLOSE = 0.3;
 
 const VERTEX = `#version 300 es
 in vec2 aCorner;
@@ -30,7 +34,7 @@ uniform vec2 uViewport;
 uniform float uScale;
 uniform vec4 uArea;
 uniform vec2 uCells;
-uniform vec3 uInterest;
+uniform vec4 uInterest;
 out vec2 vCell;
 out vec2 vInterest;
 void main() {
@@ -38,7 +42,7 @@ void main() {
   vec2 offset = (place - uCentre) * uScale;
   gl_Position = vec4(offset.x * 2.0 / uViewport.x, -offset.y * 2.0 / uViewport.y, 0.0, 1.0);
   vCell = aCorner * uCells;
-  vInterest = (place - uInterest.xy) / max(uInterest.z, 0.001);
+  vInterest = (place - uInterest.xy) / uInterest.z;
 }`;
 
 const FRAGMENT = `#version 300 es
@@ -46,10 +50,18 @@ precision highp float;
 in vec2 vCell;
 in vec2 vInterest;
 uniform sampler2D uLoad;
+uniform vec4 uInterest;
+uniform vec4 uLand;
 out vec4 finalColor;
 void main() {
-  vec3 colour = texelFetch(uLoad, ivec2(vCell), 0).rgb;
-  finalColor = vec4(dot(vInterest, vInterest) < 1.0 ? colour * 1.12 + 0.028 : colour, 1.0);
+  vec3 colour = mix(uLand.rgb, texelFetch(uLoad, ivec2(vCell), 0).rgb, uLand.a);
+  float square = dot(vInterest, vInterest);
+  if (square < 1.0) colour = colour * 1.15 + 0.022;
+  if (abs(square - 1.0) < 0.25) {
+    float away = abs(sqrt(square) - 1.0) * uInterest.w;
+    colour = mix(vec3(0.8, 0.86, 0.88), colour, 0.35 + 0.65 * smoothstep(0.5, 1.5, away));
+  }
+  finalColor = vec4(colour, 1.0);
 }`;
 
 const CORNERS = [0, 0, 1, 0, 1, 1, 0, 0, 1, 1, 0, 1];
@@ -69,7 +81,10 @@ export class GroundLayer {
       uScale: { value: 1, type: 'f32' },
       uArea: { value: new Float32Array(4), type: 'vec4<f32>' },
       uCells: { value: new Float32Array(2), type: 'vec2<f32>' },
-      uInterest: { value: new Float32Array(3), type: 'vec3<f32>' },
+      /** x, z and radius in metres, radius in pixels. */
+      uInterest: { value: new Float32Array(4), type: 'vec4<f32>' },
+      /** Colour of an empty cell, and the strength of the tint. */
+      uLand: { value: new Float32Array([...channelsOf(COLOUR.land), 1]), type: 'vec4<f32>' },
     });
     this.#shader = new Shader({
       glProgram: GlProgram.from({ vertex: VERTEX, fragment: FRAGMENT, name: 'ground' }),
@@ -108,7 +123,12 @@ export class GroundLayer {
     const grid = this.#grid;
     if (grid === undefined) return;
     let fullest = FULL_CELL_ENTITIES_MIN;
-    for (const count of cells) if (count > fullest) fullest = count;
+    let total = 0;
+    for (const count of cells) {
+      total += count;
+      if (count > fullest) fullest = count;
+    }
+    fullest = Math.max(fullest, (FULL_CELL_MEANS_MIN * total) / Math.max(1, cells.length));
     for (let cell = 0; cell < grid.width * grid.depth; cell++) {
       const colour = loadColour((cells[cell] ?? 0) / fullest);
       this.#texels[4 * cell] = colour >> 16;
@@ -120,8 +140,7 @@ export class GroundLayer {
   }
 
   draw(
-    camera: Camera,
-    viewport: Viewport,
+    { camera, viewport, pixelRatio }: { camera: Camera; viewport: Viewport; pixelRatio: number },
     interest: { readonly x: number; readonly z: number; readonly aoiRadius: number } | undefined,
   ): void {
     const { uniforms } = this.#uniforms;
@@ -129,8 +148,13 @@ export class GroundLayer {
     (uniforms.uViewport as Float32Array).set([viewport.width, viewport.height]);
     uniforms.uScale = camera.scale;
     (uniforms.uInterest as Float32Array).set(
-      interest === undefined ? [FAR_AWAY, FAR_AWAY, 1] : [interest.x, interest.z, interest.aoiRadius],
+      interest === undefined
+        ? [FAR_AWAY, FAR_AWAY, 1, 1]
+        : [interest.x, interest.z, Math.max(interest.aoiRadius, 0.001), interest.aoiRadius * camera.scale * pixelRatio],
     );
+    const cellPixels = (this.#grid?.cellSize ?? 1) * camera.scale;
+    const tint = Math.max(TINT_CLOSE, Math.min(1, TINT_PIXELS_MAX / cellPixels));
+    (uniforms.uLand as Float32Array)[3] = tint;
   }
 }
 

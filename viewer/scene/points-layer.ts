@@ -7,12 +7,12 @@ import { Buffer, BufferUsage, Geometry, GlProgram, Mesh, Shader, UniformGroup, t
 import type { Camera, Viewport } from '../camera.ts';
 import { CROWD_FLOATS } from '../crowd.ts';
 import type { KindInfo } from '../overview-text.wire.ts';
-import { PALETTE_SIZE, isPlayerKind, kindColour } from '../palette.ts';
+import { PALETTE_SIZE, channelsOf, isPlayerKind, kindColour } from '../palette.ts';
 
 const FLOAT_BYTES = 4;
 
 /** Closer than this, in pixels per metre, entities have a rim and a nose; farther they are dots. */
-const CLOSE_SCALE = 2.2;
+const CLOSE_SCALE = 4.5;
 
 const SHARED = `
 in vec2 aFrom;
@@ -38,7 +38,7 @@ flat out vec4 vColour;
 void main() {
   vec4 style = uPalette[clamp(int(aKind + 0.5), 0, ${PALETTE_SIZE - 1})];
   gl_Position = clipPosition(mix(aFrom, aTo, uBlend));
-  gl_PointSize = (style.a > 0.5 ? 8.0 : clamp(1.9 + 1.3 * uScale, 2.0, 4.6)) * uPixelRatio;
+  gl_PointSize = (style.a > 0.5 ? clamp(7.0 + 2.0 * uScale, 8.0, 14.0) : clamp(1.9 + 1.5 * uScale, 2.0, 8.0)) * uPixelRatio;
   vColour = vec4(style.rgb, 0.9);
 }`;
 
@@ -62,7 +62,7 @@ void main() {
   vec4 style = uPalette[clamp(int(aKind + 0.5), 0, ${PALETTE_SIZE - 1})];
   gl_Position = clipPosition(mix(aFrom, aTo, uBlend));
   vPlayer = style.a;
-  vSize = clamp(mix(2.0, 2.6, vPlayer) * uScale, mix(8.0, 14.0, vPlayer), 46.0) * uPixelRatio;
+  vSize = clamp(mix(2.2, 3.2, vPlayer) * uScale, mix(13.0, 20.0, vPlayer), 46.0) * uPixelRatio;
   gl_PointSize = vSize;
   vColour = style.rgb;
   vec2 walked = aTo - aFrom;
@@ -133,11 +133,7 @@ export class PointsLayer {
   setKinds(kinds: readonly KindInfo[]): void {
     const palette = this.#uniforms.uniforms.uPalette as Float32Array;
     for (let kind = 0; kind < PALETTE_SIZE; kind++) {
-      const colour = kindColour(kinds, kind);
-      palette[4 * kind] = ((colour >> 16) & 0xff) / 255;
-      palette[4 * kind + 1] = ((colour >> 8) & 0xff) / 255;
-      palette[4 * kind + 2] = (colour & 0xff) / 255;
-      palette[4 * kind + 3] = isPlayerKind(kinds, kind) ? 1 : 0;
+      palette.set([...channelsOf(kindColour(kinds, kind)), isPlayerKind(kinds, kind) ? 1 : 0], 4 * kind);
     }
   }
 

@@ -1,7 +1,7 @@
 /** Local handovers as they happen: a short ring where the entity crossed the border. One draw call for all. */
 import { Buffer, BufferUsage, Geometry, GlProgram, Mesh, Shader, UniformGroup, type Container } from 'pixi.js';
 import type { Camera, Viewport } from '../camera.ts';
-import { COLOUR } from '../palette.ts';
+import { COLOUR, channelsOf } from '../palette.ts';
 
 /** Pulses alive at once; the oldest is overwritten, because more rings than this are noise. */
 const PULSES_MAX = 512;
@@ -54,7 +54,6 @@ export class PulsesLayer {
 
   constructor(parent: Container, { isStill }: { isStill: boolean }) {
     this.#buffer = new Buffer({ data: this.#rows, usage: BufferUsage.VERTEX | BufferUsage.COPY_DST });
-    const colour = COLOUR.pulse;
     this.#uniforms = new UniformGroup({
       uCentre: { value: new Float32Array(2), type: 'vec2<f32>' },
       uViewport: { value: new Float32Array(2), type: 'vec2<f32>' },
@@ -63,7 +62,7 @@ export class PulsesLayer {
       uPixelRatio: { value: 1, type: 'f32' },
       uGrows: { value: isStill ? 0 : 1, type: 'f32' },
       uColour: {
-        value: new Float32Array([(colour >> 16) / 255, ((colour >> 8) & 0xff) / 255, (colour & 0xff) / 255]),
+        value: new Float32Array(channelsOf(COLOUR.pulse)),
         type: 'vec3<f32>',
       },
     });

@@ -52,7 +52,6 @@ export class Scene {
   readonly #stage = new Container({ eventMode: 'none' });
   readonly #ground: GroundLayer;
   readonly #grid: GridLayer;
-  readonly #interest = new Graphics();
   readonly #overview: PointsLayer;
   readonly #view: PointsLayer;
   readonly #viewRows = new Float32Array(VIEW_ENTITIES_MAX * CROWD_FLOATS).fill(-1);
@@ -61,7 +60,6 @@ export class Scene {
   readonly #selection = new Graphics();
   readonly #names: Pool<BitmapText>;
   readonly #selfName: BitmapText;
-  #interestPixels = 0;
   #viewport: Viewport = { width: 1, height: 1 };
 
   /** Rejects when the browser gives no WebGL. */
@@ -87,7 +85,6 @@ export class Scene {
     const layer = (): Container => this.#stage.addChild(new Container());
     this.#ground = new GroundLayer(layer());
     const grid = layer();
-    this.#stage.addChild(this.#interest);
     const overview = layer();
     const view = layer();
     const pulses = layer();
@@ -140,7 +137,7 @@ export class Scene {
     const { camera, nowSeconds, self } = frame;
     const viewport = this.#viewport;
     const pixelRatio = this.#renderer.resolution;
-    this.#ground.draw(camera, viewport, self);
+    this.#ground.draw({ camera, viewport, pixelRatio }, self);
     this.#grid.draw(camera, viewport, nowSeconds);
     const hole = self === undefined ? ([0, 0, 0] as const) : ([self.x, self.z, frame.viewRadius] as const);
     this.#overview.draw({ camera, viewport, pixelRatio, blend: frame.blend, hole });
@@ -177,18 +174,11 @@ export class Scene {
   }
 
   #drawSelf({ camera, self }: Frame): void {
-    this.#interest.visible = self !== undefined;
     this.#selfMark.visible = self !== undefined;
     this.#selfName.visible = self !== undefined;
     if (self === undefined) return;
     const point = worldToScreen(camera, this.#viewport, self);
-    const radiusPixels = self.aoiRadius * camera.scale;
-    if (Math.abs(radiusPixels - this.#interestPixels) > 0.25) {
-      this.#interestPixels = radiusPixels;
-      this.#interest.clear().circle(0, 0, radiusPixels).stroke({ width: 1.5, color: COLOUR.self, alpha: 0.5 });
-    }
-    const mark = Math.min(24, Math.max(7, 1.8 * camera.scale + 4)) / 12;
-    this.#interest.position.set(point.x, point.y);
+    const mark = Math.min(24, Math.max(8, 1.8 * camera.scale + 4)) / 12;
     this.#selfMark.position.set(point.x, point.y);
     this.#selfMark.scale.set(mark);
     this.#selfName.text = self.name;
