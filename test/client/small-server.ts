@@ -109,6 +109,10 @@ export class SmallServer {
     for (const client of this.#server.clients) client.close(closeCode);
   }
 
+  closeSome(count: number, closeCode: number): void {
+    for (const client of [...this.#server.clients].slice(0, count)) client.close(closeCode);
+  }
+
   /** Sends bytes as they are. */
   sendRaw(bytes: Uint8Array): void {
     for (const client of this.#server.clients) client.send(bytes);
