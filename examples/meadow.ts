@@ -22,7 +22,7 @@ export default defineWorld({
   name: 'meadow',
   version: 1,
   size: 2048,
-  params: { botsPerCell: 40 },
+  params: { botsPerCell: 40, joinSpread: 200 },
   components: {
     look: { name: text(32), colour: u32({ max: 0xffffff }) },
     // Bots decide by it, nobody else needs to know.
@@ -88,11 +88,11 @@ export default defineWorld({
   start(cell) {
     for (let bot = 0; bot < cell.params.botsPerCell; bot++) cell.spawn('bot', somewhere(cell));
   },
-  join({ name, random }) {
+  join({ name, random, params }) {
     return {
       kind: 'player',
-      x: (random() - 0.5) * 200,
-      z: (random() - 0.5) * 200,
+      x: (random() - 0.5) * params.joinSpread,
+      z: (random() - 0.5) * params.joinSpread,
       look: { name, colour: COLOURS[Math.floor(random() * COLOURS.length)]! },
     };
   },

@@ -175,7 +175,7 @@ export class Observer {
       const dz = foundZ[index]! - z;
       selection.offer(slot, slot === this.#selfSlot ? -1 : dx * dx + dz * dz);
     }
-    selection.finish(aoiRadius * aoiRadius);
+    selection.finish(aoiRadius * aoiRadius, ENTERS_MAX);
   }
 
   #writeSelf(): void {
@@ -206,7 +206,7 @@ export class Observer {
     stats.add(this.#options.worker, 'viewLeaves', count);
   }
 
-  /** Nearest first. An entered entity stands where it was sent, so it has no move to write. */
+  /** An entered entity stands where it was sent, so it has no move to write. */
   #writeEnters(): void {
     const { columns, sessions, published, stats } = this.#store;
     const { entering, enteringCount } = this.#selection;

@@ -8,9 +8,10 @@ const ALIAS_MASK = ALIASES - 1;
 const STAMP_MAX = 2 ** 24 - 1;
 /** In a crowd, who is in view counts as this much nearer (of the squared distance), so that two do not swap places. */
 const KNOWN_ADVANTAGE = 0.8;
+const BINS = 512;
 
 export class ViewSelection {
-  /** Slots to enter, nearest first once `finish` has run. */
+  /** Slots to enter. */
   readonly entering: Uint32Array;
   enteringCount = 0;
   readonly #viewMax: number;
@@ -21,6 +22,7 @@ export class ViewSelection {
   readonly #keptDistance = new Float64Array(ALIASES);
   readonly #enteringDistance: Float64Array;
   readonly #order: Float64Array;
+  readonly #bins = new Uint16Array(BINS);
   #keptCount = 0;
 
   constructor(entitiesMax: number, viewMax: number) {
@@ -67,8 +69,11 @@ export class ViewSelection {
     this.#enteringDistance[this.enteringCount++] = distanceSquared;
   }
 
-  /** Drops who is new and beyond the entering distance; in a crowd keeps the nearest; orders who enters by distance. */
-  finish(enterRadiusSquared: number): void {
+  /**
+   * Drops who is new and beyond the entering distance; in a crowd keeps the nearest; orders who enters by distance where
+   * more than `entersMax` do.
+   */
+  finish(enterRadiusSquared: number, entersMax: number): void {
     let count = 0;
     for (let index = 0; index < this.enteringCount; index++) {
       if (this.#enteringDistance[index]! > enterRadiusSquared) continue;
@@ -77,7 +82,7 @@ export class ViewSelection {
     }
     this.enteringCount = count;
     if (this.#keptCount + count > this.#viewMax) this.#keepNearest();
-    if (this.enteringCount > 1) this.#sortEntering();
+    if (this.enteringCount > entersMax) this.#sortEntering();
   }
 
   isKept(alias: number): boolean {
@@ -89,28 +94,44 @@ export class ViewSelection {
     return this.#kept[alias] === 1 ? this.#keptDistance[alias]! : 0;
   }
 
+  /** Keeps as many as may be in view, nearest first to within one BINSth of the greatest squared distance. */
   #keepNearest(): void {
-    const order = this.#order;
-    let total = 0;
-    for (let alias = 1; alias < ALIASES; alias++) {
-      if (this.#kept[alias] === 1) order[total++] = this.#keptDistance[alias]! * KNOWN_ADVANTAGE;
-    }
-    for (let index = 0; index < this.enteringCount; index++) order[total++] = this.#enteringDistance[index]!;
-    const limit = order.subarray(0, total).sort()[this.#viewMax - 1]!;
+    const perBin = this.#fillBins();
+    let room = this.#viewMax;
+    let last = 0;
+    while (last < BINS && this.#bins[last]! <= room) room -= this.#bins[last++]!;
+    // All bins before `last` fit; of that one `room` do.
     let taken = 0;
     for (let alias = 1; alias < ALIASES; alias++) {
       if (this.#kept[alias] === 0) continue;
-      if (this.#keptDistance[alias]! * KNOWN_ADVANTAGE <= limit) taken++;
-      else this.#kept[alias] = 0;
+      const bin = binOf(this.#keptDistance[alias]! * KNOWN_ADVANTAGE * perBin);
+      if (bin < last || (bin === last && taken++ < room)) continue;
+      this.#kept[alias] = 0;
     }
     let count = 0;
-    for (let index = 0; index < this.enteringCount && taken < this.#viewMax; index++) {
-      if (this.#enteringDistance[index]! > limit) continue;
+    for (let index = 0; index < this.enteringCount; index++) {
+      const bin = binOf(this.#enteringDistance[index]! * perBin);
+      if (bin > last || (bin === last && taken++ >= room)) continue;
       this.entering[count] = this.entering[index]!;
       this.#enteringDistance[count++] = this.#enteringDistance[index]!;
-      taken++;
     }
     this.enteringCount = count;
+  }
+
+  /** Counts who is at which distance; returns bins per square metre. */
+  #fillBins(): number {
+    const bins = this.#bins.fill(0);
+    let greatest = 1;
+    for (let alias = 1; alias < ALIASES; alias++) {
+      if (this.#kept[alias] === 1) greatest = Math.max(greatest, this.#keptDistance[alias]! * KNOWN_ADVANTAGE);
+    }
+    for (let index = 0; index < this.enteringCount; index++) greatest = Math.max(greatest, this.#enteringDistance[index]!);
+    const perBin = (BINS - 1) / greatest;
+    for (let alias = 1; alias < ALIASES; alias++) {
+      if (this.#kept[alias] === 1) bins[binOf(this.#keptDistance[alias]! * KNOWN_ADVANTAGE * perBin)]!++;
+    }
+    for (let index = 0; index < this.enteringCount; index++) bins[binOf(this.#enteringDistance[index]! * perBin)]!++;
+    return perBin;
   }
 
   /** Sorts numbers that hold the distance in their high part and the position in the low 14 bits. */
@@ -129,4 +150,9 @@ export class ViewSelection {
     }
     for (let index = 0; index < count; index++) this.entering[index] = this.#enteringDistance[index]!;
   }
+}
+
+/** The own entity has distance -1, so that it is first. */
+function binOf(bins: number): number {
+  return bins > 0 ? bins | 0 : 0;
 }
