@@ -83,14 +83,12 @@ export class Gateway {
     this.#delivery = new Delivery(context, parts.table);
     const load = () => this.load;
     this.#overview = new Overview(context, { shownSettings: parts.shownSettings, load });
-    const state = { isDraining: () => this.#isDraining, metrics: () => this.#loadMetrics() };
     this.#listener = new Listener(context, {
-      get isDraining() {
-        return state.isDraining();
-      },
+      isDraining: () => this.#isDraining,
       http: (request, response) => {
-        const http = { isDraining: this.#isDraining, metrics: state.metrics };
-        handleHttp(context, http, { request, response }).catch(() => response.destroy());
+        const state = { isDraining: this.#isDraining, metrics: () => this.#loadMetrics() };
+        // A browser that hangs up, or a file that vanishes while it is read, concerns this answer only.
+        handleHttp(context, state, { request, response }).catch(() => response.destroy());
       },
       player: (arrival) => this.#addPlayer(arrival),
       viewer: (arrival) => this.#addViewer(arrival),

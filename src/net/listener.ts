@@ -38,7 +38,7 @@ export interface Arrival {
 }
 
 export interface DoorKeeper {
-  readonly isDraining: boolean;
+  isDraining(): boolean;
   http(request: IncomingMessage, response: ServerResponse): void;
   player(arrival: Arrival): void;
   viewer(arrival: Arrival): void;
@@ -120,7 +120,7 @@ export class Listener {
     socket.on('error', onError);
     const [path = '/', query = ''] = (request.url ?? '/').split('?', 2);
     const isViewer = path === '/overview' && this.#context.settings.viewer;
-    if (this.#keeper.isDraining) return refuse(socket, '503 Service Unavailable');
+    if (this.#keeper.isDraining()) return refuse(socket, '503 Service Unavailable');
     if (!isViewer && path !== '/connect' && path !== '/') return refuse(socket, '404 Not Found');
     const address = addressKey(request.socket.remoteAddress);
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {

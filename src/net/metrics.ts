@@ -1,5 +1,5 @@
 /**
- * The metrics of a node, in Prometheus' text format. The names are documented in README.md and stay.
+ * The metrics of a node, in Prometheus' text format. The names are documented in docs/METRICS.md and stay.
  *
  * Counters and gauges are read from the shared stats when asked for; the histograms are fed from tick samples by
  * `observeTicks`, which must be called more often than the samples' ring turns (TICK_SAMPLES ticks).

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -33,9 +33,9 @@ test('a gateway that says goodbye is not ready', async (t) => {
   const { client } = await TestClient.join(rig.url);
   client.webSocket.pause();
   // A connection that was there before the stop: it takes no new ones.
-  const { socket, answer } = rawSocket(rig.gateway.port, 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n');
+  // With the answer to the first request the beginning of the second has arrived, too.
+  const { socket, answer } = rawSocket(rig.port, 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /rea');
   await until(() => answer().includes('ok\n'), 'the first answer');
-  socket.write('GET /rea');
   const stopping = rig.gateway.stop({ drainMs: 2000 });
   await until(async () => {
     const refused = await fetch(`${rig.http}/healthz`).then(
@@ -93,6 +93,16 @@ test('metrics are Prometheus text with the documented names', async (t) => {
   t.is(again.get('worldmesh_tick_duration_seconds_count'), 5);
   t.is(again.get('worldmesh_gateway_errors_total{code="ERR_PROTOCOL_MALFORMED"}'), 1);
   t.is(again.get('worldmesh_gateway_closes_total{code="4000"}'), 1);
+});
+
+test('docs/METRICS.md lists the metrics that there are, with their types', async (t) => {
+  const rig = await startRig();
+  t.teardown(() => rig.dispose());
+  const text = await (await fetch(`${rig.http}/metrics`)).text();
+  const served = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => `${name} ${type}`);
+  const document = await readFile(new URL('../../docs/METRICS.md', import.meta.url), 'utf8');
+  const documented = [...document.matchAll(/^\| `(\S+)` \| (\S+) \|/gm)].map(([, name, type]) => `${name} ${type}`);
+  t.deepEqual(documented.sort(), served.sort());
 });
 
 function parse(text: string): Map<string, number> {
