@@ -20,6 +20,7 @@ import { gatewaySettings, phaseOptions, shownSettings, storeOptions } from './no
 import { RecordingWriter } from './recording.ts';
 import { recordedTick, recordingHeader } from './recorded.ts';
 import { Simulation } from './simulation.ts';
+import { userFrames } from './user-frames.ts';
 import type { WorldModule } from './world-module.ts';
 
 export interface NodeOptions {
@@ -121,15 +122,18 @@ export class WorldNode implements AsyncDisposable {
   async reload(world: WorldModule): Promise<'kept' | 'migrated'> {
     const isSameShape = world.schema.hash === this.#world.schema.hash && world.size === this.#world.size;
     const isSameGateway = isSameShape && world.edge === this.#world.edge;
-    await this.#simulation?.stop();
+    const before = this.#simulation;
+    // From here on the end of the old threads is no news.
     this.#simulation = undefined;
+    await before?.stop();
     this.#world = world;
     this.#pausedCells.clear();
     if (isSameShape) this.#store.pausedCells.fill(0);
     else this.#migrate(world);
     if (!isSameGateway) {
-      await this.#gateway?.stop({ drainMs: DRAIN_MS });
+      const gateway = this.#gateway;
       this.#gateway = undefined;
+      await gateway?.stop({ drainMs: DRAIN_MS });
     }
     await this.#startSimulation({ populate: !isSameShape && this.#store.entityCount === 0 });
     if (this.#gateway === undefined) await this.#startGateway();
@@ -188,7 +192,10 @@ export class WorldNode implements AsyncDisposable {
       });
       this.#gateway = gateway;
       this.#port = gateway.port;
-      gateway.done.catch((error: unknown) => this.#threadDied(error, undefined));
+      gateway.done.then(
+        () => this.#gatewayEnded(gateway),
+        (error: unknown) => this.#threadDied(error, undefined),
+      );
     } catch (cause) {
       throw listenError(cause, { host: settings.host, port });
     }
@@ -210,7 +217,7 @@ export class WorldNode implements AsyncDisposable {
       case 'capacity':
         return log.warn(event.message, { code: event.code, setting: event.setting });
       case 'joinFailed':
-        return log.error(`a player could not join: ${event.message}`, { stack: event.stack });
+        return log.error(`a player could not join: ${event.message}`, { stack: userFrames(event.stack) });
       case 'recorded':
         return this.#record(recordedTick(event, { entitiesMax: settings.recordEntitiesMax }));
     }
@@ -222,7 +229,9 @@ export class WorldNode implements AsyncDisposable {
       return;
     }
     const { cell, system, entity, message } = failure;
-    this.#options.log.error(`${message}; the cell is paused until the module changes`, { stack: failure.stack });
+    this.#options.log.error(`${message}; the cell is paused until the module changes`, {
+      stack: userFrames(failure.stack),
+    });
     if (this.#pausedCells.size >= PAUSED_CELLS_SHOWN_MAX) return;
     this.#pausedCells.set(cell, { cell, system, entity, message });
     this.#gateway?.setPausedCells([...this.#pausedCells.values()]).catch(() => {
@@ -247,6 +256,11 @@ export class WorldNode implements AsyncDisposable {
       clearTimeout(timer);
       this.#ended.resolve(failure);
     });
+  }
+
+  #gatewayEnded(gateway: GatewayThread): void {
+    if (this.#isStopping || this.#gateway !== gateway) return;
+    this.#ended.reject(new NodeError('ERR_NODE_STOPPED', 'the gateway ended without saying why'));
   }
 
   #threadDied(error: unknown, simulation: Simulation | undefined): void {

@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import type { Settings } from '../config/settings.ts';
 import type { Log } from '../log.ts';
 import type { WorldFailure, WorldNode } from '../node.ts';
+import { userFrames } from '../user-frames.ts';
 import type { WorldModule } from '../world-module.ts';
 import { examples } from './config-command.ts';
 import { EXIT_CODE, errorBlock, note, styled } from './output.ts';
@@ -68,13 +69,13 @@ async function run({ module, settings, development, recordFile }: RunOptions): P
   const log = createLog(settings);
   const viewer = settings.viewer ? prepare(log, { development }) : Promise.resolve();
   const world = await loadWorldModule(moduleUrl(module ?? DEFAULT_MODULE, { folder: process.cwd() }));
-  const node = await WorldNode.start({ world, settings, development, recordFile, log });
+  // Whatever ends this function, no thread is left behind.
+  await using node = await WorldNode.start({ world, settings, development, recordFile, log });
   await viewer;
-  const watch = development ? await watchModule(node, log) : undefined;
+  await using _watch = development ? await watchModule(node, log) : undefined;
   announce(node, { settings, log, pretty: isPretty(settings), development });
   const failure = await Promise.race([stopped, node.ended]);
   if (failure === undefined) note('worldmesh: stopping');
-  await watch?.[Symbol.asyncDispose]();
   await node.stop();
   if (failure !== undefined) reportFailure(failure);
   else log.info('stopped');
@@ -157,14 +158,10 @@ function announce(
 }
 
 function reportFailure({ system, cell, entity, message, stack }: WorldFailure): void {
-  const frames = stack
-    .split('\n')
-    .slice(1)
-    .filter((line) => !line.includes('node:internal') && !line.includes('/src/workers/'));
   note(`${styled(['bold', 'red'], 'worldmesh:', process.stderr)} world code threw, and the world stopped
   system: ${system}
   cell:   ${cell}
   entity: ${entity === 0 ? 'unknown' : entity}
   error:  ${message}
-${frames.join('\n')}`);
+${userFrames(stack).split('\n').slice(1).join('\n')}`);
 }
