@@ -1,0 +1,144 @@
+/** 1,000 observers with radius 128 m over 256 m cells: building the index and all queries, as in one tick. */
+import Flatbush from 'flatbush';
+import KDBush from 'kdbush';
+import type { Store } from '../src/memory/store.ts';
+import type { Suite } from './measure.ts';
+import { openStore } from './store.ts';
+
+const OBSERVERS = 1000;
+const RADIUS = 128;
+const SIZE_METRES = 4096;
+const BUCKET_METRES = 32;
+const BUCKETS = SIZE_METRES / BUCKET_METRES;
+const FOUND_MAX = 4096;
+
+/** A uniform grid by counting sort over plain arrays: the limit of the kind of index that the store has. */
+class PlainGrid {
+  readonly #end = new Uint32Array(BUCKETS * BUCKETS);
+  readonly #bucketOf: Uint32Array;
+  readonly #slots: Uint32Array;
+  readonly #x: Float32Array;
+  readonly #z: Float32Array;
+
+  constructor(count: number) {
+    this.#bucketOf = new Uint32Array(count);
+    this.#slots = new Uint32Array(count);
+    this.#x = new Float32Array(count);
+    this.#z = new Float32Array(count);
+  }
+
+  build(x: Float32Array, z: Float32Array, count: number): void {
+    const end = this.#end.fill(0);
+    for (let slot = 0; slot < count; slot++) {
+      const bucket = rank(z[slot]!) * BUCKETS + rank(x[slot]!);
+      this.#bucketOf[slot] = bucket;
+      end[bucket]!++;
+    }
+    let start = 0;
+    for (let bucket = 0; bucket < end.length; bucket++) {
+      const size = end[bucket]!;
+      end[bucket] = start;
+      start += size;
+    }
+    for (let slot = 0; slot < count; slot++) {
+      const at = end[this.#bucketOf[slot]!]!++;
+      this.#slots[at] = slot;
+      this.#x[at] = x[slot]!;
+      this.#z[at] = z[slot]!;
+    }
+  }
+
+  query(x: number, z: number, found: Uint32Array): number {
+    const column0 = rank(x - RADIUS);
+    const column1 = rank(x + RADIUS);
+    let count = 0;
+    for (let row = rank(z - RADIUS); row <= rank(z + RADIUS); row++) {
+      const first = row * BUCKETS + column0;
+      const end = this.#end[row * BUCKETS + column1]!;
+      for (let at = first === 0 ? 0 : this.#end[first - 1]!; at < end; at++) {
+        const dx = this.#x[at]! - x;
+        const dz = this.#z[at]! - z;
+        if (dx * dx + dz * dz <= RADIUS * RADIUS) found[count++] = this.#slots[at]!;
+      }
+    }
+    return count;
+  }
+}
+
+function rank(position: number): number {
+  const bucket = Math.floor((position + SIZE_METRES / 2) / BUCKET_METRES);
+  return bucket < 0 ? 0 : bucket >= BUCKETS ? BUCKETS - 1 : bucket;
+}
+
+function storeTick(store: Store, tick: number): number {
+  const { spatial, lists, columns, grid } = store;
+  spatial.layOut(lists);
+  for (let cell = 0; cell < grid.cellCount; cell++) spatial.build(cell, { tick, lists, columns });
+  let total = 0;
+  for (let observer = 0; observer < OBSERVERS; observer++) {
+    total += spatial.query({ x: columns.x[observer]!, z: columns.z[observer]!, radius: RADIUS, tick }, found);
+  }
+  return total;
+}
+
+const found = {
+  slots: new Uint32Array(FOUND_MAX),
+  x: new Float32Array(FOUND_MAX),
+  z: new Float32Array(FOUND_MAX),
+};
+
+function kdbushTick(x: Float32Array, z: Float32Array): number {
+  const index = new KDBush(x.length, 64, Float32Array);
+  for (let slot = 0; slot < x.length; slot++) index.add(x[slot]!, z[slot]!);
+  index.finish();
+  let total = 0;
+  for (let observer = 0; observer < OBSERVERS; observer++)
+    total += index.within(x[observer]!, z[observer]!, RADIUS).length;
+  return total;
+}
+
+function flatbushTick(x: Float32Array, z: Float32Array): number {
+  const index = new Flatbush(x.length, 16, Float32Array);
+  for (let slot = 0; slot < x.length; slot++) index.add(x[slot]!, z[slot]!, x[slot]!, z[slot]!);
+  index.finish();
+  let total = 0;
+  for (let observer = 0; observer < OBSERVERS; observer++) {
+    const [atX, atZ] = [x[observer]!, z[observer]!];
+    total += index.search(atX - RADIUS, atZ - RADIUS, atX + RADIUS, atZ + RADIUS, (slot) => {
+      return (x[slot]! - atX) ** 2 + (z[slot]! - atZ) ** 2 <= RADIUS * RADIUS;
+    }).length;
+  }
+  return total;
+}
+
+export const interestSuite: Suite = {
+  name: 'interest',
+  async run({ quick, report }) {
+    for (const count of quick ? [1000] : [1000, 10_000, 50_000]) {
+      const store = openStore(count, { size: SIZE_METRES });
+      const x = Float32Array.from(store.columns.x);
+      const z = Float32Array.from(store.columns.z);
+      const grid = new PlainGrid(count);
+      const gridTick = (): number => {
+        grid.build(x, z, count);
+        let total = 0;
+        for (let observer = 0; observer < OBSERVERS; observer++)
+          total += grid.query(x[observer]!, z[observer]!, found.slots);
+        return total;
+      };
+      const totals = [gridTick(), storeTick(store, 1), kdbushTick(x, z), flatbushTick(x, z)];
+      if (new Set(totals).size > 1) throw new Error(`the indexes disagree: ${totals.join(', ')}`);
+      let tick = 2;
+      await report({
+        title: `interest: ${count.toLocaleString('en')} entities, 1,000 observers, ${totals[0]} seen`,
+        unit: 'tick (build and queries)',
+        cases: [
+          { name: 'stand-alone grid, plain arrays', operations: 1, isLimit: true, run: () => void gridTick() },
+          { name: "the store's index", operations: 1, run: () => void storeTick(store, tick++) },
+          { name: 'kdbush', operations: 1, run: () => void kdbushTick(x, z) },
+          { name: 'flatbush', operations: 1, run: () => void flatbushTick(x, z) },
+        ],
+      });
+    }
+  },
+};
