@@ -1,8 +1,8 @@
 /** `worldmesh bench`. */
-import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 import type { BenchResult } from '../bench/run-bench.ts';
 import { examples } from './config-command.ts';
+import { positiveNumber, wholeNumber } from './number-argument.ts';
 import { Progress, print, printJson } from './output.ts';
 import { addSettingFlags } from './setting-flags.ts';
 
@@ -71,24 +71,4 @@ function worldSizeFor(entities: number, cellSize: number): number {
   const metres = DENSE_WORLD_METRES * Math.sqrt(entities / DENSE_WORLD_ENTITIES);
   const cells = Math.max(2, Math.round(metres / cellSize / 2) * 2);
   return Math.min(WORLD_METRES_MAX, cells * cellSize);
-}
-
-function wholeNumber(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (!/^\d+$/.test(text) || value < min || value > max) {
-      throw new InvalidArgumentError(`Allowed is a whole number from ${min} to ${max}.`);
-    }
-    return value;
-  };
-}
-
-function positiveNumber(max: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (text.trim() === '' || !(value > 0 && value <= max)) {
-      throw new InvalidArgumentError(`Allowed is a number above 0, up to ${max}.`);
-    }
-    return value;
-  };
 }
