@@ -2,30 +2,8 @@
  * `window.worldmesh`: what the page shows, read-only, for tests and for people with the console open.
  * Every reading is a fresh plain object.
  */
+import type { DebugState } from './debug-state.ts';
 import type { Page } from './page.ts';
-
-export interface DebugState {
-  readonly feed: string;
-  readonly isBannerShown: boolean;
-  readonly tick: number;
-  readonly entities: number;
-  readonly fps: number;
-  readonly longestFrameMs: number;
-  readonly malformedCount: number;
-  readonly player: {
-    readonly state: string;
-    readonly id: number | undefined;
-    readonly x: number | undefined;
-    readonly z: number | undefined;
-    /** Cell coordinates. */
-    readonly cellX: number | undefined;
-    readonly cellZ: number | undefined;
-    readonly others: readonly { readonly id: number; readonly x: number; readonly z: number }[];
-  };
-  /** The first entities of the overview, where they are drawn. */
-  readonly overview: readonly { readonly slot: number; readonly x: number; readonly z: number }[];
-  readonly camera: { readonly centreX: number; readonly centreZ: number; readonly scale: number };
-}
 
 const OVERVIEW_SHOWN_MAX = 50;
 
@@ -45,6 +23,7 @@ export class DebugHandle {
       isBannerShown: connection.isBannerShown,
       tick: stats?.tick ?? 0,
       entities: crowd.count,
+      frames: meter.frames,
       fps: meter.fps,
       longestFrameMs: meter.longestMs,
       malformedCount: this.#page.malformedCount,

@@ -3,8 +3,11 @@ const FRAMES_MAX = 240;
 
 export class FrameMeter {
   readonly #atMs: number[] = [];
+  /** Since the page was opened. */
+  frames = 0;
 
   frame(nowMs: number): void {
+    this.frames++;
     this.#atMs.push(nowMs);
     if (this.#atMs.length > FRAMES_MAX) this.#atMs.shift();
   }

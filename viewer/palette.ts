@@ -7,8 +7,8 @@ import type { KindInfo } from './overview-text.wire.ts';
 export const COLOUR = {
   background: 0x0a0f14,
   land: 0x0f171e,
-  line: 0x27353f,
-  worldEdge: 0x4b6170,
+  line: 0x33454f,
+  worldEdge: 0x5a7383,
   text: 0xdfe9ee,
   textMuted: 0x9db3c0,
   self: 0xffffff,

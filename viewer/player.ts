@@ -13,6 +13,9 @@ export interface ViewEntity {
   /** Where to draw it: predicted or interpolated, in metres. */
   readonly x: number;
   readonly z: number;
+  /** m/s. */
+  readonly vx: number;
+  readonly vz: number;
   /** Of the first component that has a text field `name`. */
   readonly name: string | undefined;
   readonly components: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
@@ -145,6 +148,8 @@ function toView(entity: UntypedEntity, kinds: ReadonlyMap<string, number>): View
     kind: kinds.get(entity.kind) ?? 0,
     x: entity.renderX,
     z: entity.renderZ,
+    vx: entity.vx,
+    vz: entity.vz,
     name: nameOf(entity),
     components: entity.components as ViewEntity['components'],
   };

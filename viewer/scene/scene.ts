@@ -29,6 +29,9 @@ const NAME_SCALE_MIN = 1.1;
 export interface DrawnEntity {
   readonly x: number;
   readonly z: number;
+  /** m/s: where its nose points. */
+  readonly vx: number;
+  readonly vz: number;
   readonly kind: number;
   readonly name: string | undefined;
 }
@@ -163,8 +166,9 @@ export class Scene {
         rows[row + 4] = -1;
         continue;
       }
-      rows[row] = entity.x;
-      rows[row + 1] = entity.z;
+      // Drawn at its second position; the first only tells where it comes from.
+      rows[row] = entity.x - entity.vx;
+      rows[row + 1] = entity.z - entity.vz;
       rows[row + 2] = entity.x;
       rows[row + 3] = entity.z;
       rows[row + 4] = entity.kind;

@@ -1,0 +1,194 @@
+/** The page in a real browser against a real server: look, join, walk, lose the server, find it again. */
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import type { Browser, Page } from 'playwright-core';
+import type { DebugState } from '../../viewer/debug-state.ts';
+import { launchChromium } from './chromium.ts';
+import { ServerProcess } from './server-process.ts';
+
+const OUTPUT = path.join(import.meta.dirname, 'output');
+/** 64 cells of these make 10,240 entities. */
+const FLAGS = ['--param', 'botsPerCell=160'];
+const ENTITIES_MIN = 8000;
+/** The page reaches twice this on two quiet cores without a graphics card; a busy machine must not fail the test. */
+const FPS_MIN = 12;
+/** The driver's remark on taking a screenshot of software WebGL. */
+const SOFTWARE_GL = /GPU stall due to ReadPixels/;
+/** Across half a cell of 256 m at 6 m/s, and some. */
+const WALK_WITHIN_MS = 40_000;
+
+interface Scope {
+  readonly browser: Browser;
+  readonly page: Page;
+  readonly errors: string[];
+}
+
+let scope: Scope | undefined;
+let server: ServerProcess | undefined;
+let dataDirectory = '';
+
+test.before(async () => {
+  await mkdir(OUTPUT, { recursive: true });
+  dataDirectory = await mkdtemp(path.join(tmpdir(), 'worldmesh-browser-'));
+  server = await ServerProcess.start({ port: 0, dataDirectory, flags: FLAGS });
+  const browser = await launchChromium();
+  const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+  const errors: string[] = [];
+  page.on('console', (message) => {
+    const isWorse = message.type() === 'error' || message.type() === 'warning';
+    if (isWorse && !SOFTWARE_GL.test(message.text())) errors.push(message.text());
+  });
+  page.on('pageerror', (error) => errors.push(error.stack ?? error.message));
+  page.on('response', (response) => {
+    if (response.status() >= 400) errors.push(`${response.status()} ${response.url()}`);
+  });
+  scope = { browser, page, errors };
+  await page.goto(server.url);
+});
+
+test.after.always(async () => {
+  await scope?.browser.close();
+  await server?.kill();
+  await rm(dataDirectory, { recursive: true, force: true });
+});
+
+test('the world shows, moves, and runs smoothly with 10,000 entities', async (t) => {
+  const { page, errors } = scope!;
+  await until(t, 'the overview arrives', (state) => state.entities >= ENTITIES_MIN);
+  const before = await read(page);
+  await until(t, 'entities move', (state) => movedCount(before.overview, state.overview, ({ slot }) => slot) >= 10);
+  await page.evaluate(() => (globalThis as unknown as { worldmesh: { resetFps(): void } }).worldmesh.resetFps());
+  const startTick = (await read(page)).tick;
+  await until(t, 'five seconds pass', (state) => state.tick >= startTick + 100);
+  const { fps, longestFrameMs } = await read(page);
+  t.log(
+    `${fps.toFixed(1)} frames a second with ${before.entities} entities, longest frame ${longestFrameMs.toFixed(0)} ms`,
+  );
+  t.true(fps >= FPS_MIN, `${fps} frames a second`);
+  await page.screenshot({ path: path.join(OUTPUT, 'world.png') });
+  t.deepEqual(errors, []);
+});
+
+test('the charts and figures are filled', async (t) => {
+  const { page } = scope!;
+  await page.locator('.chart .keys-row', { hasText: /p99 [\d.]+ ms/ }).waitFor();
+  t.is(await page.locator('.chart canvas').count(), 5);
+  t.regex((await page.locator('#figures').textContent()) ?? '', /Tick[\d,]+Rate[\d.]+ Hz/);
+});
+
+test('zoom, select and the keyboard', async (t) => {
+  const { page } = scope!;
+  const before = (await read(page)).camera.scale;
+  await page.click('#zoom-in');
+  await until(t, 'the map zooms in', (state) => state.camera.scale > before * 1.4);
+  await page.locator('#map').focus();
+  await page.keyboard.press('ArrowRight');
+  await until(t, 'the map moves', (state) => state.camera.centreX > 10);
+  await page.keyboard.press('0');
+  await until(t, 'the world fits', (state) => Math.abs(state.camera.scale - before) < before * 0.01);
+  await page.mouse.click(450, 400);
+  await page.locator('#inspector').waitFor({ state: 'visible' });
+  t.regex((await page.locator('#inspector').textContent()) ?? '', /slot\d+.*kindbot.*position/);
+  await page.keyboard.press('p');
+  t.false(await page.locator('#panel').isVisible());
+  await page.keyboard.press('p');
+  t.true(await page.locator('#panel').isVisible());
+});
+
+test('join, walk across a cell border, see others move', async (t) => {
+  const { page, errors } = scope!;
+  await page.fill('#name', 'Ada');
+  await page.click('#join-button');
+  await until(t, 'the player is in the world', ({ player }) => player.state === 'playing' && player.x !== undefined);
+  const start = await read(page);
+  await until(
+    t,
+    'others in view move',
+    ({ player }) => movedCount(start.player.others, player.others, ({ id }) => id) >= 3,
+  );
+  const key = keyToNearestBorder(start);
+  await page.keyboard.down(key);
+  await until(
+    t,
+    `the player crosses a border, holding ${key}`,
+    ({ player }) => player.cellX !== start.player.cellX || player.cellZ !== start.player.cellZ,
+    WALK_WITHIN_MS,
+  );
+  await page.screenshot({ path: path.join(OUTPUT, 'walking.png') });
+  await page.keyboard.up(key);
+  const end = await read(page);
+  t.is(end.player.id, start.player.id);
+  t.is(end.malformedCount, 0);
+  t.deepEqual(errors, []);
+});
+
+test('a killed server: the page says so, and recovers with its player when the server is back', async (t) => {
+  const { page, errors } = scope!;
+  const { port } = server!;
+  const before = await read(page);
+  await server!.kill();
+  await until(t, 'the banner shows', (state) => state.isBannerShown);
+  t.regex((await page.locator('#banner').textContent()) ?? '', /lost|not reachable/);
+  await page.screenshot({ path: path.join(OUTPUT, 'disconnected.png') });
+  server = await ServerProcess.start({ port, dataDirectory, flags: FLAGS });
+  await until(t, 'the world is back', (state) => !state.isBannerShown && state.feed === 'live' && state.entities > 0);
+  await until(t, 'the player is back', ({ player }) => player.state === 'playing' && player.x !== undefined);
+  const after = await read(page);
+  t.not(after.player.id, before.player.id, 'a new world has a new player');
+  const unexpected = errors.filter((error) => !/WebSocket connection|ERR_CONNECTION/.test(error));
+  t.deepEqual(unexpected, []);
+});
+
+async function read(page: Page): Promise<DebugState> {
+  return page.evaluate(() => (globalThis as unknown as { worldmesh: { state: DebugState } }).worldmesh.state);
+}
+
+/** Polls the page until its state is as wanted; a failure shows the last state. */
+async function until(
+  t: ExecutionContext,
+  what: string,
+  isReached: (state: DebugState) => boolean,
+  withinMs = 20_000,
+): Promise<void> {
+  const { page, errors } = scope!;
+  const deadline = Date.now() + withinMs;
+  await page.waitForFunction(() => 'worldmesh' in globalThis);
+  for (;;) {
+    const state = await read(page);
+    if (isReached(state)) return;
+    if (Date.now() > deadline) {
+      const shown = JSON.stringify({ ...state, overview: state.overview.slice(0, 3) });
+      return t.fail(`not within ${withinMs} ms: ${what}; state ${shown}; errors ${errors.join('\n')}`);
+    }
+    // Paces the polling; the condition above decides.
+    await page.waitForTimeout(100);
+  }
+}
+
+function movedCount<Row extends { readonly x: number; readonly z: number }>(
+  before: readonly Row[],
+  after: readonly Row[],
+  key: (row: Row) => number,
+): number {
+  const places = new Map(before.map((row) => [key(row), row]));
+  return after.filter((row) => {
+    const place = places.get(key(row));
+    return place !== undefined && Math.hypot(row.x - place.x, row.z - place.z) > 0.3;
+  }).length;
+}
+
+/** The cells are 256 m; W is towards smaller z. */
+function keyToNearestBorder({ player }: DebugState): string {
+  const cellSize = 256;
+  const inX = player.x! - player.cellX! * cellSize;
+  const inZ = player.z! - player.cellZ! * cellSize;
+  const distances: [string, number][] = [
+    ['a', inX],
+    ['d', cellSize - inX],
+    ['w', inZ],
+    ['s', cellSize - inZ],
+  ];
+  return distances.sort((one, other) => one[1] - other[1])[0]![0];
+}

@@ -1,0 +1,25 @@
+/** What `window.worldmesh.state` tells of the page. */
+export interface DebugState {
+  readonly feed: string;
+  readonly isBannerShown: boolean;
+  readonly tick: number;
+  readonly entities: number;
+  /** Drawn since the page was opened. */
+  readonly frames: number;
+  readonly fps: number;
+  readonly longestFrameMs: number;
+  readonly malformedCount: number;
+  readonly player: {
+    readonly state: string;
+    readonly id: number | undefined;
+    readonly x: number | undefined;
+    readonly z: number | undefined;
+    /** Cell coordinates. */
+    readonly cellX: number | undefined;
+    readonly cellZ: number | undefined;
+    readonly others: readonly { readonly id: number; readonly x: number; readonly z: number }[];
+  };
+  /** The first entities of the overview, where they are drawn. */
+  readonly overview: readonly { readonly slot: number; readonly x: number; readonly z: number }[];
+  readonly camera: { readonly centreX: number; readonly centreZ: number; readonly scale: number };
+}
