@@ -117,7 +117,7 @@ export class Client<W extends World = World> {
         random: options.random ?? Math.random,
       },
       {
-        welcome: (welcome, schema, receivedMs) => this.#start(welcome, schema, receivedMs),
+        welcome: (welcome, schema) => this.#start(welcome, schema),
         snapshot: (snapshot, receivedMs) => this.#take(snapshot, receivedMs),
         status: (status) => this.#changeStatus(status),
       },
@@ -287,7 +287,7 @@ export class Client<W extends World = World> {
     this.#predicting(() => this.#prediction?.record({ sequence, input, tick: Math.floor(tick) + 1 }, { nowMs, tick }));
   }
 
-  #start(welcome: Welcome, schema: Schema, _receivedMs: number): void {
+  #start(welcome: Welcome, schema: Schema): void {
     const isSameWorld = this.#schema?.hash === schema.hash && this.#view !== undefined;
     if (!isSameWorld) {
       if (this.#view !== undefined) this.#tell(this.#view.clear());

@@ -53,7 +53,7 @@ export interface LinkOptions {
 
 /** What the link tells its owner. All may throw a ClientError: the connection is then given up and made anew. */
 export interface LinkOwner {
-  welcome(welcome: Welcome, schema: Schema, receivedMs: number): void;
+  welcome(welcome: Welcome, schema: Schema): void;
   snapshot(snapshot: Snapshot, receivedMs: number): void;
   status(status: ClientStatus): void;
 }
@@ -165,7 +165,7 @@ export class Link {
   #handle(message: ServerMessage, receivedMs: number): void {
     switch (message.type) {
       case 'welcome':
-        return this.#welcome(message, receivedMs);
+        return this.#welcome(message);
       case 'snapshot':
         this.#unreadableCount = 0;
         return this.#owner.snapshot(message, receivedMs);
@@ -177,7 +177,7 @@ export class Link {
     }
   }
 
-  #welcome(welcome: Welcome, receivedMs: number): void {
+  #welcome(welcome: Welcome): void {
     const { schema } = this.#options;
     if (schema !== undefined && schema.hash !== welcome.schemaHash) {
       throw new ClientError(
@@ -190,7 +190,7 @@ export class Link {
       throw new ClientError('ERR_CLIENT_PROTOCOL', 'a welcome without the schema asked for');
     this.resumeToken = welcome.resumeToken;
     this.#attempt = 0;
-    this.#owner.welcome(welcome, this.#schema, receivedMs);
+    this.#owner.welcome(welcome, this.#schema);
     this.#setStatus({ kind: 'online', resumed: welcome.resumed });
     this.#pingsSentMs.clear();
     this.#ping(0);
