@@ -1,6 +1,7 @@
 /** 1,000 observers with radius 128 m over 256 m cells: building the index and all queries, as in one tick. */
 import Flatbush from 'flatbush';
 import KDBush from 'kdbush';
+import type { Found } from '../src/memory/spatial.ts';
 import type { Store } from '../src/memory/store.ts';
 import type { Suite } from './measure.ts';
 import { openStore } from './store.ts';
@@ -48,7 +49,7 @@ class PlainGrid {
     }
   }
 
-  query(x: number, z: number, found: Uint32Array): number {
+  query(x: number, z: number, found: Found): number {
     const column0 = rank(x - RADIUS);
     const column1 = rank(x + RADIUS);
     let count = 0;
@@ -58,7 +59,11 @@ class PlainGrid {
       for (let at = first === 0 ? 0 : this.#end[first - 1]!; at < end; at++) {
         const dx = this.#x[at]! - x;
         const dz = this.#z[at]! - z;
-        if (dx * dx + dz * dz <= RADIUS * RADIUS) found[count++] = this.#slots[at]!;
+        if (dx * dx + dz * dz > RADIUS * RADIUS) continue;
+        found.slots[count] = this.#slots[at]!;
+        found.x[count] = this.#x[at]!;
+        found.z[count] = this.#z[at]!;
+        count++;
       }
     }
     return count;
@@ -81,7 +86,7 @@ function storeTick(store: Store, tick: number): number {
   return total;
 }
 
-const found = {
+const found: Found = {
   slots: new Uint32Array(FOUND_MAX),
   x: new Float32Array(FOUND_MAX),
   z: new Float32Array(FOUND_MAX),
@@ -122,8 +127,7 @@ export const interestSuite: Suite = {
       const gridTick = (): number => {
         grid.build(x, z, count);
         let total = 0;
-        for (let observer = 0; observer < OBSERVERS; observer++)
-          total += grid.query(x[observer]!, z[observer]!, found.slots);
+        for (let observer = 0; observer < OBSERVERS; observer++) total += grid.query(x[observer]!, z[observer]!, found);
         return total;
       };
       const totals = [gridTick(), storeTick(store, 1), kdbushTick(x, z), flatbushTick(x, z)];
