@@ -2,6 +2,8 @@
 import type { FeedState } from './overview-feed.ts';
 import { element, setText } from './page-elements.ts';
 
+const LOST = 'Connection to the server lost';
+
 export class ConnectionView {
   readonly #app = element('app', HTMLElement);
   readonly #pill = element('connection', HTMLElement);
@@ -36,7 +38,7 @@ export class ConnectionView {
         return;
       case 'connecting':
         setText(this.#pillText, 'Connecting');
-        this.#say('The server is not reachable', 'reconnecting now …');
+        this.#say(LOST, 'reconnecting now …');
         return;
       case 'silent':
         setText(this.#pillText, 'No answer');
@@ -45,10 +47,7 @@ export class ConnectionView {
       case 'waiting': {
         const seconds = Math.max(1, Math.ceil((state.retryAtMs - nowMs) / 1000));
         setText(this.#pillText, 'Disconnected');
-        this.#say(
-          this.#wasLive ? 'Connection to the server lost' : 'The server is not reachable',
-          `reconnecting in ${seconds} s`,
-        );
+        this.#say(this.#wasLive ? LOST : 'The server is not reachable', `reconnecting in ${seconds} s`);
         return;
       }
     }

@@ -108,6 +108,7 @@ test('join, walk across a cell border, see others move', async (t) => {
     'others in view move',
     ({ player }) => movedCount(start.player.others, player.others, ({ id }) => id) >= 3,
   );
+  await inspectSelf(t, start);
   const key = keyToNearestBorder(start);
   await page.keyboard.down(key);
   await until(
@@ -140,6 +141,22 @@ test('a killed server: the page says so, and recovers with its player when the s
   const unexpected = errors.filter((error) => !/WebSocket connection|ERR_CONNECTION/.test(error));
   t.deepEqual(unexpected, []);
 });
+
+/** The map follows the player, so it stands in the middle; a click there shows its id and components. */
+async function inspectSelf(t: ExecutionContext, { player }: DebugState): Promise<void> {
+  const { page } = scope!;
+  await until(
+    t,
+    'the map follows the player',
+    ({ camera }) => Math.hypot(camera.centreX - player.x!, camera.centreZ - player.z!) < 0.5,
+  );
+  const box = await page.locator('#map').boundingBox();
+  await page.mouse.click(box!.x + box!.width / 2, box!.y + box!.height / 2);
+  await page.locator('#inspector', { hasText: `id${player.id}` }).waitFor();
+  t.regex((await page.locator('#inspector').textContent()) ?? '', /^Ada.*kindplayer.*name “Ada”/);
+  await page.keyboard.press('Escape');
+  await page.locator('#inspector').waitFor({ state: 'hidden' });
+}
 
 async function read(page: Page): Promise<DebugState> {
   return page.evaluate(() => (globalThis as unknown as { worldmesh: { state: DebugState } }).worldmesh.state);
