@@ -2,7 +2,7 @@
  * What clients may be told of each entity, prepared once for all that observe it: the position in centimetres, and
  * for each visible component the tick at which its value last changed.
  *
- *   x i32 × N · z i32 × N (centimetres)
+ *   x i32 × N · z i32 × N (centimetres) · lastChangeTick u32 × N (of any visible component)
  *   per visible component:  changedTick u32 × N · a copy of its columns as of then
  *   For text and bytes the copy is the raw row; for a list it is a 32-bit hash of its packed bytes.
  *
@@ -22,12 +22,14 @@ export const CENTIMETRES_PER_METRE = 100;
 export interface PublishedOffsets {
   readonly x: number;
   readonly z: number;
+  readonly lastChangeTick: number;
   readonly components: readonly { readonly changedTick: number; readonly fields: readonly number[] }[];
 }
 
 export function planPublished(planner: Planner, schema: Schema, entitiesMax: number): PublishedOffsets {
   const x = planner.take(entitiesMax * 4);
   const z = planner.take(entitiesMax * 4);
+  const lastChangeTick = planner.take(entitiesMax * 4);
   const components = schema.components.map((component) =>
     component.visible === 'none'
       ? { changedTick: 0, fields: [] }
@@ -36,7 +38,7 @@ export function planPublished(planner: Planner, schema: Schema, entitiesMax: num
           fields: component.fields.map((field) => planner.take(copyBytes(field) * entitiesMax)),
         },
   );
-  return { x, z, components };
+  return { x, z, lastChangeTick, components };
 }
 
 function copyBytes(field: FieldSchema): number {
@@ -48,6 +50,8 @@ type Compare = (slot: number) => boolean;
 export class Published {
   readonly x: Int32Array<SharedArrayBuffer>;
   readonly z: Int32Array<SharedArrayBuffer>;
+  /** So that most entities need one look. */
+  readonly lastChangeTick: Uint32Array<SharedArrayBuffer>;
   /** Per component; empty where nobody is sent it. */
   readonly changedTick: readonly Uint32Array<SharedArrayBuffer>[];
   /** Per component: compares a slot's values with the copies, brings the copies up to date, and says whether they differed. */
@@ -61,6 +65,7 @@ export class Published {
     const n = columns.capacity;
     this.x = new Int32Array(buffer, offsets.x, n);
     this.z = new Int32Array(buffer, offsets.z, n);
+    this.lastChangeTick = new Uint32Array(buffer, offsets.lastChangeTick, n);
     this.changedTick = offsets.components.map(({ changedTick, fields }) =>
       fields.length === 0 ? new Uint32Array(new SharedArrayBuffer(0)) : new Uint32Array(buffer, changedTick, n),
     );
@@ -90,7 +95,9 @@ export class Published {
         const changedTick = this.changedTick[component]!;
         for (const differs of this.#update[component]!) {
           for (let index = first; index < end; index++) {
-            if (differs(slots[index]!)) changedTick[slots[index]!] = tick;
+            if (!differs(slots[index]!)) continue;
+            changedTick[slots[index]!] = tick;
+            this.lastChangeTick[slots[index]!] = tick;
           }
         }
       }

@@ -52,7 +52,10 @@ export class Observer {
   readonly #sentToOwner: readonly (readonly number[])[];
   readonly #enterBytesMax: readonly number[];
   readonly #isHidden: readonly boolean[];
-  readonly #jumps = new Uint8Array(256);
+  /** Aliases whose moves do not fit a byte, and whose components may have changed. */
+  readonly #jumps = new Uint8Array(ENTRIES_MAX);
+  readonly #changed = new Uint8Array(ENTRIES_MAX);
+  #changedCount = 0;
   #session = 0 as SessionIndex;
   #viewFirst = 0;
   #viewHigh = 0;
@@ -244,7 +247,7 @@ export class Observer {
     stats.add(this.#options.worker, 'viewEnters', count);
   }
 
-  /** Moves and jumps: those whose position in centimetres differs from what was sent last. */
+  /** Moves and jumps: those whose position in centimetres differs from what was sent last. Notes changed components. */
   #writeMoves(): void {
     const { sessions, published, control, stats } = this.#store;
     const encoder = this.#encoder;
@@ -253,11 +256,13 @@ export class Observer {
     const countAt = encoder.at;
     let moves = 0;
     let jumps = 0;
+    this.#changedCount = 0;
     encoder.u8(0);
     for (let index = 0; index < this.#viewHigh; index++) {
       const row = this.#viewFirst + index;
       const slot = sessions.viewSlotPlusOne[row]! - 1;
       if (slot < 0) continue;
+      if (published.lastChangeTick[slot]! > sessions.viewTick[row]!) this.#changed[this.#changedCount++] = index + 1;
       const dx = published.x[slot]! - sessions.viewX[row]!;
       const dz = published.z[slot]! - sessions.viewZ[row]!;
       if (dx === 0 && dz === 0) continue;
@@ -299,10 +304,10 @@ export class Observer {
     const countAt = encoder.at;
     let count = 0;
     encoder.u8(0);
-    for (let index = 0; index < this.#viewHigh; index++) {
-      const row = this.#viewFirst + index;
+    for (let changed = 0; changed < this.#changedCount; changed++) {
+      const alias = this.#changed[changed]!;
+      const row = this.#viewFirst + alias - 1;
       const slot = sessions.viewSlotPlusOne[row]! - 1;
-      if (slot < 0) continue;
       const kind = columns.kind[slot]!;
       const components = slot === this.#selfSlot ? this.#sentToOwner[kind]! : this.#sentToAll[kind]!;
       const sentTick = sessions.viewTick[row]!;
@@ -314,7 +319,7 @@ export class Observer {
           isComplete = false;
           break;
         }
-        encoder.u8(index + 1);
+        encoder.u8(alias);
         encoder.u8(component);
         encoder.component(component, slot);
         count++;
