@@ -113,7 +113,7 @@ export class Page implements FeedListener {
     this.stats = stats;
     this.#scene.setStats(stats);
     const isNewRow = this.#history.push(stats, performance.now());
-    this.#panel.setStats(stats, this.#history.newest, this.world.tickHz);
+    this.#panel.setStats(stats, this.#history.newest, this.world);
     if (isNewRow && !this.#app.classList.contains('no-panel')) this.#charts.update(this.#history);
   }
 

@@ -13,7 +13,7 @@ export const COLOUR = {
   textMuted: 0x9db3c0,
   self: 0xffffff,
   pulse: 0x8be9ff,
-  alarm: 0xff5d5d,
+  alarmText: 0xffc9c9,
   select: 0xffd166,
 } as const;
 

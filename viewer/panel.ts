@@ -1,7 +1,7 @@
 /** The side panel: figures, paused cells and the inspector. */
 import { formatBytes, formatCount, formatDuration } from './format.ts';
 import type { HistoryRow } from './history.ts';
-import type { PausedCell, StatsMessage } from './overview-text.wire.ts';
+import type { GridShape, PausedCell, StatsMessage, WorldMessage } from './overview-text.wire.ts';
 
 const PAUSED_SHOWN_MAX = 4;
 const FIGURES = ['Tick', 'Rate', 'Load', 'Shedding', 'Entities', 'Clients', 'Handovers', 'Uptime'] as const;
@@ -51,7 +51,7 @@ export class Panel {
     inspector.append(header, this.#inspectorFacts, this.#inspectorNote);
   }
 
-  setStats(stats: StatsMessage, newest: HistoryRow | undefined, tickHz: number): void {
+  setStats(stats: StatsMessage, newest: HistoryRow | undefined, { tickHz, grid }: WorldMessage): void {
     const { gauges } = stats;
     const load = gauges.load ?? 0;
     const shedLevel = gauges.shedLevel ?? 0;
@@ -64,7 +64,7 @@ export class Panel {
     this.#set('Clients', formatCount(stats.gateway.clients ?? 0));
     this.#set('Handovers', `${Math.round(newest?.localHandoversPerSecond ?? 0)}/s`);
     this.#set('Uptime', formatDuration(stats.tick / tickHz));
-    this.#setPaused(stats.pausedCells);
+    this.#setPaused(stats.pausedCells, grid);
   }
 
   setInspected(inspected: Inspected | undefined): void {
@@ -99,13 +99,15 @@ export class Panel {
     element.classList.toggle('warn', isWarning);
   }
 
-  #setPaused(cells: readonly PausedCell[]): void {
+  #setPaused(cells: readonly PausedCell[], grid: GridShape): void {
     this.#paused.hidden = cells.length === 0;
     const title = document.createElement('strong');
     title.textContent = cells.length === 1 ? '1 cell is paused' : `${cells.length} cells are paused`;
     const lines = cells.slice(0, PAUSED_SHOWN_MAX).map((cell) => {
       const line = document.createElement('div');
-      line.textContent = `cell ${cell.cell}, ${cell.system}: ${cell.message}`;
+      const column = grid.firstCellX + (cell.cell % grid.width);
+      const row = grid.firstCellZ + Math.floor(cell.cell / grid.width);
+      line.textContent = `cell ${column}, ${row} (index ${cell.cell}), system ${cell.system}: ${cell.message}`;
       return line;
     });
     // Replacing equal text would make a screen reader say it again four times a second.

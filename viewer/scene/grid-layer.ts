@@ -56,7 +56,7 @@ export class GridLayer {
     this.#flashSprites = new Pool(flashes, () => new Sprite({ texture: Texture.WHITE, tint: COLOUR.pulse }));
     this.#hatches = new Pool(hatches, () => new TilingSprite({ texture: hatchTexture }));
     this.#labels = new Pool(above, () => makeLabel(COLOUR.textMuted));
-    this.#errors = new Pool(above, () => makeLabel(COLOUR.alarm));
+    this.#errors = new Pool(above, () => makeLabel(COLOUR.alarmText));
   }
 
   setGrid(grid: GridShape): void {
@@ -244,7 +244,7 @@ function makeHatchTexture(): Texture {
   const texels = new Uint8Array(4 * side * side);
   for (let y = 0; y < side; y++) {
     for (let x = 0; x < side; x++) {
-      const alpha = (x + y) % side < 3 ? 150 : 44;
+      const alpha = (x + y) % side < 3 ? 110 : 44;
       const at = 4 * (y * side + x);
       // Premultiplied: colour times alpha.
       texels.set([alpha, (alpha * 0.3) | 0, (alpha * 0.3) | 0, alpha], at);
