@@ -106,7 +106,9 @@ test('relative imports name their file, built-in modules carry node:', (t) => {
 });
 
 test('no default export in src', (t) => {
-  t.deepEqual(matches(source, /^export default|export \{[^}]*\bas default\b/), []);
+  // A world module is loaded by its default export, also the one that `worldmesh bench` runs.
+  const own = source.filter(({ name }) => !name.endsWith('-world.ts'));
+  t.deepEqual(matches(own, /^export default|export \{[^}]*\bas default\b/), []);
 });
 
 test('no enum, no namespace, no parameter property', (t) => {
