@@ -47,6 +47,8 @@ export class WorldNode implements AsyncDisposable {
   readonly #incarnation: number;
   readonly #recording: RecordingWriter | undefined;
   readonly #pausedCells = new Map<number, PausedCell>();
+  readonly #toldFailures = new Set<string>();
+  #isShowing = false;
   readonly #failed = Promise.withResolvers<WorldFailure>();
   readonly #ended = Promise.withResolvers<WorldFailure>();
   #world: WorldModule;
@@ -128,6 +130,7 @@ export class WorldNode implements AsyncDisposable {
     await before?.stop();
     this.#world = world;
     this.#pausedCells.clear();
+    this.#toldFailures.clear();
     if (isSameShape) this.#store.pausedCells.fill(0);
     else this.#migrate(world);
     if (!isSameGateway) {
@@ -228,14 +231,28 @@ export class WorldNode implements AsyncDisposable {
       this.#failed.resolve(failure);
       return;
     }
-    const { cell, system, entity, message } = failure;
-    this.#options.log.error(`${message}; the cell is paused until the module changes`, {
-      stack: userFrames(failure.stack),
-    });
-    if (this.#pausedCells.size >= PAUSED_CELLS_SHOWN_MAX) return;
+    const { cell, system, entity, message, stack } = failure;
     this.#pausedCells.set(cell, { cell, system, entity, message });
-    this.#gateway?.setPausedCells([...this.#pausedCells.values()]).catch(() => {
-      // The gateway's end is told by its `done`.
+    // A mistake that pauses many cells is told once.
+    const isTold = this.#toldFailures.has(`${system} ${stack}`);
+    if (!isTold) {
+      this.#toldFailures.add(`${system} ${stack}`);
+      const paused = 'the cell is paused until the module changes, and others where the same happens';
+      this.#options.log.error(`${message}; ${paused}`, { stack: userFrames(stack) });
+    }
+    this.#showPausedCells();
+  }
+
+  /** At most once for all failures that arrive together. */
+  #showPausedCells(): void {
+    if (this.#isShowing) return;
+    this.#isShowing = true;
+    setImmediate(() => {
+      this.#isShowing = false;
+      const cells = [...this.#pausedCells.values()].slice(0, PAUSED_CELLS_SHOWN_MAX);
+      this.#gateway?.setPausedCells(cells).catch(() => {
+        // The gateway's end is told by its `done`.
+      });
     });
   }
 

@@ -1,8 +1,9 @@
-/** The frames of a stack that are the user's: below the first frame of Worldmesh there is nothing of interest. */
-export function userFrames(stack: string): string {
-  const lines = stack.split('\n');
-  const end = lines.findIndex((line) => OWN_FRAME.test(line));
-  return lines.slice(0, end < 0 ? lines.length : end).join('\n');
-}
+/** A stack as its user wants to see it: what went wrong, and the lines that are theirs. */
+const OWN_SOURCES = new URL('../', import.meta.url).href;
 
-const OWN_FRAME = /node:internal|\/src\/workers\//;
+export function userFrames(stack: string): string {
+  return stack
+    .split('\n')
+    .filter((line) => !line.includes(OWN_SOURCES) && !line.includes('(node:') && !line.includes('at node:'))
+    .join('\n');
+}

@@ -1,0 +1,16 @@
+import { readFileSync } from 'node:fs';
+import test from 'ava';
+
+const read = (file: string): string => readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
+
+test('docs/WORLD-MODULES.md shows examples/hello.ts as it is, and that has at most thirty lines', (t) => {
+  const hello = read('examples/hello.ts');
+  t.true(read('docs/WORLD-MODULES.md').includes(`\`\`\`ts\n${hello}\`\`\``));
+  t.true(hello.trimEnd().split('\n').length <= 30);
+});
+
+test('every code of a module, capacity or system error is documented, and no other', (t) => {
+  const pattern = /ERR_(?:MODULE|CAPACITY|SYSTEM)_[A-Z_]+/g;
+  const codesOf = (file: string): string[] => [...new Set(read(file).match(pattern))].sort();
+  t.deepEqual(codesOf('docs/WORLD-MODULES.md'), codesOf('src/base/errors.ts'));
+});
