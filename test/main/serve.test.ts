@@ -150,28 +150,26 @@ test.serial('world code that throws stops serve with 1, naming system, cell, ent
   t.notRegex(stderr, /src\/workers/);
 });
 
-test.serial(
-  'dev goes on with changed code, carries entities to a changed schema, and survives a broken module',
-  async (t) => {
-    const folder = temporaryFolder();
-    const file = moduleIn(folder);
-    await using command = new RunningCommand(['dev', file, ...QUIET], { folder });
-    const { url } = await ready(command);
-    moduleIn(folder, (source) => source.replace('BOT_SPEED_MAX = 2.5', 'BOT_SPEED_MAX = 2.6'));
-    await command.waitFor(/the world goes on/);
-    moduleIn(folder, (source) => source.replace('turnTick: u32()', 'turnTick: u32(), mood: u32()'));
-    await command.waitFor(/"carried":25\d\d,"dropped":0/);
-    await command.waitFor(/new schema, entities carried over/);
-    moduleIn(folder, (source) => `${source}\nconst broken = {;\n`);
-    await command.waitFor(/cannot go on with it/);
-    await command.waitFor(/world\.ts:\d+: SyntaxError/);
-    t.is((await fetch(`${url}healthz`)).status, 200);
-    moduleIn(folder, (source) =>
-      source.replace('run(cell) {', "run(cell) {\n        if (cell.index === 9) throw new Error('out of grass');"),
-    );
-    await command.waitFor(/out of grass; the cell is paused/);
-    t.is((await fetch(`${url}healthz`)).status, 200);
-    command.kill('SIGINT');
-    t.is((await command.ended).code, 0);
-  },
-);
+test.serial('dev goes on with changed code and a changed schema, and survives a broken module', async (t) => {
+  const folder = temporaryFolder();
+  const file = moduleIn(folder);
+  await using command = new RunningCommand(['dev', file, ...QUIET], { folder });
+  const { url } = await ready(command);
+  moduleIn(folder, (source) => source.replace('BOT_SPEED_MAX = 2.5', 'BOT_SPEED_MAX = 2.6'));
+  await command.waitFor(/the world goes on/);
+  const moody = (source: string): string => source.replace('turnTick: u32()', 'turnTick: u32(), mood: u32()');
+  moduleIn(folder, moody);
+  await command.waitFor(/"carried":25\d\d,"dropped":0/);
+  await command.waitFor(/new schema, entities carried over/);
+  moduleIn(folder, (source) => `${moody(source)}\nconst broken = {;\n`);
+  await command.waitFor(/cannot go on with it/);
+  await command.waitFor(/world\.ts:\d+: SyntaxError/);
+  t.is((await fetch(`${url}healthz`)).status, 200);
+  moduleIn(folder, (source) =>
+    moody(source).replace('run(cell) {', "run(cell) {\n        if (cell.index === 9) throw new Error('out of grass');"),
+  );
+  await command.waitFor(/out of grass; the cell is paused/);
+  t.is((await fetch(`${url}healthz`)).status, 200);
+  command.kill('SIGINT');
+  t.is((await command.ended).code, 0);
+});
