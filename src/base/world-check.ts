@@ -61,7 +61,7 @@ export function checkWorld(value: unknown): Schema {
   for (const key of Object.keys(world)) {
     if (!DECLARATION_KEYS.has(key)) {
       throw new ModuleError('ERR_MODULE_SHAPE', {
-        field: key,
+        field: key === '' ? '""' : key,
         message: `unknown; allowed are ${[...DECLARATION_KEYS].join(', ')}`,
       });
     }

@@ -42,6 +42,7 @@ const WRONG: readonly [object, string, string][] = [
   [{ size: 1e9 }, 'ERR_MODULE_VALUE', 'size'],
   [{ edge: 'wrap' }, 'ERR_MODULE_VALUE', 'edge'],
   [{ colour: 1 }, 'ERR_MODULE_SHAPE', 'colour'],
+  [{ '': 1 }, 'ERR_MODULE_SHAPE', '""'],
   [{ components: { x: {} } }, 'ERR_MODULE_NAME', 'components.x'],
   [{ components: { body: { hp: { type: 'u7' } } } }, 'ERR_MODULE_VALUE', 'components.body.hp type'],
   [{ components: { body: { hp: { type: 'u8', min: 9, max: 3 } } } }, 'ERR_MODULE_FIELD', 'components.body.hp'],
