@@ -212,7 +212,10 @@ export class Page implements FeedListener {
     this.view.update(elapsedMs, self);
     this.#playOverview(nowMs);
     const { camera } = this.view;
-    this.#feed.setViewport(visibleBounds(camera, this.#scene.viewport, VIEWPORT_MARGIN_PIXELS), nowMs);
+    // Before the world is known the camera looks at nothing: asking for that would empty the first frames.
+    if (this.world !== undefined) {
+      this.#feed.setViewport(visibleBounds(camera, this.#scene.viewport, VIEWPORT_MARGIN_PIXELS), nowMs);
+    }
     const blend = this.#sample?.blend ?? 1;
     this.#showTexts(nowMs, blend);
     this.#scene.draw({
