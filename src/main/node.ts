@@ -69,8 +69,9 @@ export class WorldNode implements AsyncDisposable {
     const recording = await openRecording(options, incarnation);
     const node = new WorldNode(options, { store, incarnation, recording });
     try {
-      await node.#startSimulation({ populate: true });
-      await node.#startGateway();
+      // Side by side, for a quick start; both have ended, well or not, before anything is undone.
+      const starts = await Promise.allSettled([node.#startSimulation({ populate: true }), node.#startGateway()]);
+      for (const start of starts) if (start.status === 'rejected') throw start.reason;
     } catch (cause) {
       await node.stop().catch(() => {});
       throw cause;

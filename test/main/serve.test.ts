@@ -150,6 +150,17 @@ test.serial('world code that throws stops serve with 1, naming system, cell, ent
   t.notRegex(stderr, /src\/workers/);
 });
 
+test.serial('a start that throws is no bug of ours: one block, exit code 1', async (t) => {
+  const folder = temporaryFolder();
+  const file = moduleIn(folder, (source) =>
+    source.replace('start(cell) {', "start(cell) {\n    throw new Error('no seeds');"),
+  );
+  const { code, stderr } = await worldmesh(['serve', file, ...QUIET], { folder });
+  t.is(code, 1);
+  t.regex(stderr, /^worldmesh: system "start" in cell 0, .*no seeds/);
+  t.notRegex(stderr, /bug in worldmesh/);
+});
+
 test.serial('dev goes on with changed code and a changed schema, and survives a broken module', async (t) => {
   const folder = temporaryFolder();
   const file = moduleIn(folder);

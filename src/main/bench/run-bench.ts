@@ -25,6 +25,8 @@ export interface BenchOptions {
   /** Tick after tick without waiting for the next to be due. */
   readonly asFastAsPossible: boolean;
   readonly onProgress: (text: string) => void;
+  /** A capacity that ran out: the result is then of fewer entities. */
+  readonly onProblem: (text: string) => void;
 }
 
 export const PHASE_FIELDS = ['intakeMs', 'simulateMs', 'moveMs', 'settleMs', 'indexMs', 'observeMs'] as const;
@@ -248,12 +250,12 @@ function makeStore({ settings, entities, worldSize }: BenchOptions, world: World
 }
 
 async function startSimulation(
-  { settings, entities }: BenchOptions,
+  { settings, entities, onProblem }: BenchOptions,
   { world, store }: { world: WorldModule; store: Store },
 ): Promise<Simulation> {
   const params = { entities, cells: store.grid.cellCount };
   const onEvent = (event: SimulationEvent): void => {
-    if (event.type === 'capacity' || event.type === 'failed') process.emitWarning(event.message);
+    if (event.type === 'capacity' || event.type === 'failed') onProblem(event.message);
   };
   return Simulation.start(
     {

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { BenchResult } from '../bench/run-bench.ts';
 import { examples } from './config-command.ts';
 import { positiveNumber, wholeNumber } from './number-argument.ts';
-import { Progress, print, printJson } from './output.ts';
+import { Progress, note, print, printJson } from './output.ts';
 import { addSettingFlags } from './setting-flags.ts';
 
 interface BenchFlags {
@@ -58,7 +58,16 @@ export function addBenchCommand(program: Command): void {
     {
       using progress = new Progress();
       const onProgress = (text: string): void => progress.show(text);
-      result = await runBench({ settings, entities, worldSize, seconds, ticks, asFastAsPossible: max, onProgress });
+      result = await runBench({
+        settings,
+        entities,
+        worldSize,
+        seconds,
+        ticks,
+        asFastAsPossible: max,
+        onProgress,
+        onProblem: (text) => note(`worldmesh: ${text}`),
+      });
     }
     if (json) return printJson(result);
     const { benchText } = await import('../bench/bench-report.ts');

@@ -2,6 +2,7 @@
 import { styleText } from 'node:util';
 import { WorldmeshError } from '../../base/errors.ts';
 import { ConfigError } from '../config/config-error.ts';
+import { userFrames } from '../user-frames.ts';
 
 export const EXIT_CODE = { ok: 0, failure: 1, usage: 2 } as const;
 
@@ -35,6 +36,12 @@ export function errorBlock(error: unknown): string {
     const code = styled('dim', `[${error.code}]`, process.stderr);
     return `${head} ${indented(error.message)} ${code}`;
   }
+  if (error instanceof Error && EXPECTED_NAMES.has(error.name)) {
+    return `${head} ${indented(error.message)}\n${userFrames(error.stack ?? '')
+      .split('\n')
+      .slice(1)
+      .join('\n')}`.trimEnd();
+  }
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return `${head} unexpected error; this is a bug in worldmesh, please report it with the lines below\n${stack}`;
 }
@@ -42,6 +49,9 @@ export function errorBlock(error: unknown): string {
 export function exitCodeOf(error: unknown): number {
   return error instanceof ConfigError ? EXIT_CODE.usage : EXIT_CODE.failure;
 }
+
+/** Expected failures that came from another thread: they keep their name and message, but not their class. */
+const EXPECTED_NAMES: ReadonlySet<string> = new Set(['SystemError', 'CapacityError', 'ModuleError']);
 
 /**
  * A line that is written over and over while long work goes on; on a terminal only, and never in the way of output.

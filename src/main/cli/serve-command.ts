@@ -61,14 +61,14 @@ export function addDevCommand(program: Command): void {
 /** Runs a node until a signal or the end of its world. Sets the exit code. */
 async function run({ module, settings, development, recordFile }: RunOptions): Promise<void> {
   const stopped = stopSignal();
-  const [{ createLog, isPretty }, { loadWorldModule, moduleUrl }, { WorldNode }] = await Promise.all([
-    import('../log.ts'),
-    import('../world-module.ts'),
-    import('../node.ts'),
-  ]);
+  const { loadWorldModule, moduleUrl } = await import('../world-module.ts');
+  // The module is looked at in its thread while this one loads the rest.
+  const loading = loadWorldModule(moduleUrl(module ?? DEFAULT_MODULE, { folder: process.cwd() }));
+  loading.catch(() => {});
+  const [{ createLog, isPretty }, { WorldNode }] = await Promise.all([import('../log.ts'), import('../node.ts')]);
   const log = createLog(settings);
   const viewer = settings.viewer ? prepare(log, { development }) : Promise.resolve();
-  const world = await loadWorldModule(moduleUrl(module ?? DEFAULT_MODULE, { folder: process.cwd() }));
+  const world = await loading;
   // Whatever ends this function, no thread is left behind.
   await using node = await WorldNode.start({ world, settings, development, recordFile, log });
   await viewer;
