@@ -20,6 +20,35 @@ A switch is a flag of its own: \`--viewer\` and \`--no-viewer\`. \`worldmesh con
 configuration, \`worldmesh config print\` shows every value and where it came from. Secrets are never printed.
 `;
 
+const ERRORS = `
+## Errors of the command line
+
+Each message says what was found and what to do. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.
+
+| code | when |
+|---|---|
+| \`ERR_CONFIG_UNKNOWN\` | a name that is not a setting; the nearest one is suggested |
+| \`ERR_CONFIG_VALUE\` | a value that the setting does not allow |
+| \`ERR_CONFIG_CONFLICT\` | settings that do not go together |
+| \`ERR_CONFIG_FILE\` | the file is not there, too large, or not YAML or JSON |
+| \`ERR_NODE_DATA_DIR\` | the data folder cannot be written |
+| \`ERR_NODE_INCARNATION_CORRUPT\` | the file that keeps entity ids from repeating is damaged |
+| \`ERR_NODE_INCARNATION_MAX\` | the data folder was started from two million times |
+| \`ERR_NODE_INCARNATION_BUSY\` | another process is starting from the same data folder and does not finish |
+| \`ERR_NODE_LISTEN\` | host and port cannot be listened on |
+| \`ERR_NODE_PARAM\` | a param that the world module does not have |
+| \`ERR_NODE_STOPPED\` | a thread ended without saying why: a bug in worldmesh |
+| \`ERR_RECORDING_FILE\` | a recording cannot be opened, read or written |
+| \`ERR_RECORDING_BACKLOG\` | the disk did not keep up: the recording ended, the world went on |
+| \`ERR_RECORDING_MAGIC\` | the file is not a recording |
+| \`ERR_RECORDING_VERSION\` | the recording has another format version |
+| \`ERR_RECORDING_HEADER\` | its header is not that of a recording |
+| \`ERR_RECORDING_TRUNCATED\` | it ends within its header or within a tick |
+| \`ERR_RECORDING_CHECKSUM\` | bytes of it have changed since it was written |
+| \`ERR_RECORDING_RANGE\` | a length in it cannot be |
+| \`ERR_RECORDING_MISMATCH\` | it was made with another schema of the module, or world code throws in the replay |
+`;
+
 export function settingsDocument(): string {
   const groups = new Map<SettingGroup, string[]>();
   for (const name of SETTING_NAMES) {
@@ -30,7 +59,7 @@ export function settingsDocument(): string {
     ([group, rows]) =>
       `\n## ${group}\n\n| name | flag | environment | default | allowed | meaning |\n|---|---|---|---|---|---|\n${rows.join('\n')}\n`,
   );
-  return INTRODUCTION + sections.join('');
+  return INTRODUCTION + sections.join('') + ERRORS;
 }
 
 /** The default in words, the same on every machine. */
