@@ -1,10 +1,11 @@
 /**
  * The spatial index: where everybody stood at the end of a tick, by a uniform grid of buckets and counting sort.
  *
- *   A cell has SIDE × SIDE buckets, numbered row by row; an entity that overhangs its cell counts to the nearest.
+ *   A cell has ROWS × COLUMNS buckets, numbered row by row; an entity that overhangs its cell counts to the nearest.
+ *   A row costs a query one run of memory, a column nothing: so there are few rows and many columns.
  *   cellFirst u32 × C          where a cell's entities start in the sorted arrays
  *   cellTick u32 × C           1 + the tick for which the cell was built
- *   bucketEnd u32 × C × SIDE²  end of each bucket, relative to cellFirst; a bucket starts where the one before it ends
+ *   bucketEnd u32 × C × BUCKETS  end of each bucket, relative to cellFirst; a bucket starts where the one before it ends
  *   slots u32 × N, x f32 × N, z f32 × N    sorted by cell, bucket, then list order
  *
  * So a query reads contiguous memory: for each row of buckets that the circle touches, one run of entities.
@@ -17,8 +18,11 @@ import type { ColumnSet } from './columns.ts';
 import type { Grid } from './grid.ts';
 import type { Lists } from './lists.ts';
 
-const SIDE = 8;
-const BUCKETS = SIDE * SIDE;
+const ROWS = 4;
+const COLUMNS = 16;
+const BUCKETS = ROWS * COLUMNS;
+/** A cell with so few is read whole: a run costs about as much as looking at a dozen entities. */
+const WHOLE_CELL_MAX = 32;
 /** Metres added to a row's half width against rounding; the exact test follows anyway. */
 const ROUNDING_METRES = 0.01;
 
@@ -47,8 +51,9 @@ export interface Found {
 export class SpatialIndex {
   readonly #grid: Grid;
   readonly #hysteresis: number;
-  readonly #bucketSize: number;
-  readonly #bucketsPerMetre: number;
+  readonly #rowSize: number;
+  readonly #rowsPerMetre: number;
+  readonly #columnsPerMetre: number;
   readonly #cellFirst: Uint32Array<SharedArrayBuffer>;
   readonly #cellTick: Uint32Array<SharedArrayBuffer>;
   readonly #bucketEnd: Uint32Array<SharedArrayBuffer>;
@@ -70,8 +75,9 @@ export class SpatialIndex {
   constructor(buffer: SharedArrayBuffer, offsetBytes: number, { grid, entitiesMax, hysteresis }: SpatialOptions) {
     this.#grid = grid;
     this.#hysteresis = hysteresis;
-    this.#bucketSize = grid.cellSize / SIDE;
-    this.#bucketsPerMetre = SIDE / grid.cellSize;
+    this.#rowSize = grid.cellSize / ROWS;
+    this.#rowsPerMetre = ROWS / grid.cellSize;
+    this.#columnsPerMetre = COLUMNS / grid.cellSize;
     const cells = grid.cellCount;
     let at = offsetBytes;
     this.#cellFirst = new Uint32Array(buffer, at, cells);
@@ -104,7 +110,8 @@ export class SpatialIndex {
     counts.fill(0, countsFirst, countsFirst + BUCKETS);
     const minX = this.#grid.cellMinX(cell as never);
     const minZ = this.#grid.cellMinZ(cell as never);
-    const perMetre = this.#bucketsPerMetre;
+    const rowsPerMetre = this.#rowsPerMetre;
+    const columnsPerMetre = this.#columnsPerMetre;
     const firstGroup = cell * lists.kindCount;
     const endGroup = firstGroup + lists.kindCount;
     let total = 0;
@@ -113,7 +120,8 @@ export class SpatialIndex {
       const end = first + lists.count[group]!;
       for (let index = first; index < end; index++) {
         const slot = poolSlots[index]!;
-        const bucket = rank((z[slot]! - minZ) * perMetre) * SIDE + rank((x[slot]! - minX) * perMetre);
+        const row = rank((z[slot]! - minZ) * rowsPerMetre, ROWS);
+        const bucket = row * COLUMNS + rank((x[slot]! - minX) * columnsPerMetre, COLUMNS);
         bucketOf[total++] = bucket;
         counts[countsFirst + bucket]!++;
       }
@@ -152,6 +160,8 @@ export class SpatialIndex {
     const column1 = clamp(Math.floor((x + reach) / cellSize) - firstCellX, width - 1);
     const row0 = clamp(Math.floor((z - reach) / cellSize) - firstCellZ, grid.depth - 1);
     const row1 = clamp(Math.floor((z + reach) / cellSize) - firstCellZ, grid.depth - 1);
+    // A corner may be overhung on both sides.
+    const cornerReach = radius + this.#hysteresis * Math.SQRT2;
     this.#centreX = x;
     this.#centreZ = z;
     this.#radius = radius;
@@ -160,8 +170,13 @@ export class SpatialIndex {
       for (let column = column0; column <= column1; column++) {
         const cell = row * width + column;
         assert(this.#cellTick[cell] === tick + 1, 'a query touches only cells that were built');
-        this.#localX = x - (column + firstCellX) * cellSize;
-        this.#localZ = z - (row + firstCellZ) * cellSize;
+        const localX = x - (column + firstCellX) * cellSize;
+        const localZ = z - (row + firstCellZ) * cellSize;
+        const awayX = Math.max(0, -localX, localX - cellSize);
+        const awayZ = Math.max(0, -localZ, localZ - cellSize);
+        if (awayX * awayX + awayZ * awayZ > cornerReach * cornerReach) continue;
+        this.#localX = localX;
+        this.#localZ = localZ;
         count = this.#queryCell(cell, count, found);
       }
     }
@@ -171,41 +186,52 @@ export class SpatialIndex {
   /** Adds what one cell holds to `found`, from index `before`; the circle stands in the fields above. */
   #queryCell(cell: number, before: number, found: Found): number {
     const radius = this.#radius;
-    const bucketSize = this.#bucketSize;
-    const perMetre = this.#bucketsPerMetre;
+    const rowSize = this.#rowSize;
+    const rowsPerMetre = this.#rowsPerMetre;
+    const columnsPerMetre = this.#columnsPerMetre;
     const localX = this.#localX;
     const localZ = this.#localZ;
-    const centreX = this.#centreX;
-    const centreZ = this.#centreZ;
     const radiusSquared = radius * radius;
-    const countMax = found.slots.length;
-    const sortedX = this.#x;
-    const sortedZ = this.#z;
     const bucketEnd = this.#bucketEnd;
-    const base = this.#cellFirst[cell]!;
     const bucketsFirst = cell * BUCKETS;
-    const lastRow = rank((localZ + radius) * perMetre);
+    const cellEnd = bucketEnd[bucketsFirst + BUCKETS - 1]!;
+    const base = this.#cellFirst[cell]!;
+    if (cellEnd <= WHOLE_CELL_MAX) return this.#queryRun(base, base + cellEnd, before, found);
+    const lastRow = rank((localZ + radius) * rowsPerMetre, ROWS);
     let count = before;
-    for (let row = rank((localZ - radius) * perMetre); row <= lastRow; row++) {
+    for (let row = rank((localZ - radius) * rowsPerMetre, ROWS); row <= lastRow; row++) {
       // The outermost rows also hold what overhangs, so only inner edges bound the circle's width.
-      const rowNear = row === 0 ? -Infinity : row * bucketSize - localZ;
-      const rowFar = row === SIDE - 1 ? Infinity : (row + 1) * bucketSize - localZ;
+      const rowNear = row === 0 ? -Infinity : row * rowSize - localZ;
+      const rowFar = row === ROWS - 1 ? Infinity : (row + 1) * rowSize - localZ;
       const away = rowNear > 0 ? rowNear : rowFar < 0 ? -rowFar : 0;
       const halfWidth = Math.sqrt(Math.max(0, radiusSquared - away * away)) + ROUNDING_METRES;
-      const firstBucket = bucketsFirst + row * SIDE + rank((localX - halfWidth) * perMetre);
-      const lastBucket = bucketsFirst + row * SIDE + rank((localX + halfWidth) * perMetre);
-      const end = base + bucketEnd[lastBucket]!;
-      let at = base + (firstBucket === bucketsFirst ? 0 : bucketEnd[firstBucket - 1]!);
-      for (; at < end; at++) {
-        const dx = sortedX[at]! - centreX;
-        const dz = sortedZ[at]! - centreZ;
-        if (dx * dx + dz * dz > radiusSquared) continue;
-        if (count === countMax) return count;
-        found.slots[count] = this.#slots[at]!;
-        found.x[count] = sortedX[at]!;
-        found.z[count] = sortedZ[at]!;
-        count++;
-      }
+      const firstBucket = bucketsFirst + row * COLUMNS + rank((localX - halfWidth) * columnsPerMetre, COLUMNS);
+      const lastBucket = bucketsFirst + row * COLUMNS + rank((localX + halfWidth) * columnsPerMetre, COLUMNS);
+      const first = firstBucket === bucketsFirst ? 0 : bucketEnd[firstBucket - 1]!;
+      count = this.#queryRun(base + first, base + bucketEnd[lastBucket]!, count, found);
+    }
+    return count;
+  }
+
+  /** Adds those of sorted[first … end) that are within the circle. */
+  #queryRun(first: number, end: number, before: number, found: Found): number {
+    const { slots, x, z } = found;
+    const sortedSlots = this.#slots;
+    const sortedX = this.#x;
+    const sortedZ = this.#z;
+    const centreX = this.#centreX;
+    const centreZ = this.#centreZ;
+    const radiusSquared = this.#radius * this.#radius;
+    const countMax = slots.length;
+    let count = before;
+    for (let at = first; at < end; at++) {
+      const dx = sortedX[at]! - centreX;
+      const dz = sortedZ[at]! - centreZ;
+      if (dx * dx + dz * dz > radiusSquared || count === countMax) continue;
+      slots[count] = sortedSlots[at]!;
+      x[count] = sortedX[at]!;
+      z[count] = sortedZ[at]!;
+      count++;
     }
     return count;
   }
@@ -221,8 +247,8 @@ export class SpatialIndex {
 }
 
 /** The bucket row or column of a distance from the cell's corner, in buckets; beyond the cell, the outermost. */
-function rank(buckets: number): number {
-  return buckets >= SIDE ? SIDE - 1 : buckets > 0 ? buckets | 0 : 0;
+function rank(buckets: number, count: number): number {
+  return buckets >= count ? count - 1 : buckets > 0 ? buckets | 0 : 0;
 }
 
 function clamp(value: number, max: number): number {

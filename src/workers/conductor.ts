@@ -70,6 +70,7 @@ export class Conductor {
       this.#store.cellOrder[cell] = cell;
     });
     for (let cell = 0; cell < this.#store.grid.cellCount; cell++) this.#store.inbox.clear(cell);
+    this.#store.stats.setGauge('startedAtMs', Date.now());
   }
 
   /** Populates a new world: `start` for each cell, in order. @throws SystemError */

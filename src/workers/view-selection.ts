@@ -125,7 +125,8 @@ export class ViewSelection {
     for (let alias = 1; alias < ALIASES; alias++) {
       if (this.#kept[alias] === 1) greatest = Math.max(greatest, this.#keptDistance[alias]! * KNOWN_ADVANTAGE);
     }
-    for (let index = 0; index < this.enteringCount; index++) greatest = Math.max(greatest, this.#enteringDistance[index]!);
+    for (let index = 0; index < this.enteringCount; index++)
+      greatest = Math.max(greatest, this.#enteringDistance[index]!);
     const perBin = (BINS - 1) / greatest;
     for (let alias = 1; alias < ALIASES; alias++) {
       if (this.#kept[alias] === 1) bins[binOf(this.#keptDistance[alias]! * KNOWN_ADVANTAGE * perBin)]!++;
