@@ -14,8 +14,8 @@ const path = require('node:path');
 const root = path.join(__dirname, '..');
 const stampFile = path.join(root, 'node_modules', '.worldmesh-setup');
 const lockDirectory = path.join(root, '.setup-lock');
-/** A lock older than this belongs to an installation that died: npm ci takes seconds. */
-const lockAgeMsMax = 10 * 60 * 1000;
+/** A lock without a process id this old belongs to an installation that died at its very start. */
+const lockAgeMsMax = 10 * 1000;
 
 function wantedStamp() {
   const lockfile = fs.readFileSync(path.join(root, 'package-lock.json'));
@@ -33,12 +33,24 @@ function isReady(stamp) {
 function takeLock() {
   try {
     fs.mkdirSync(lockDirectory);
+    fs.writeFileSync(path.join(lockDirectory, 'pid'), String(process.pid));
     return true;
   } catch (error) {
     if (error.code !== 'EEXIST') throw error;
-    const ageMs = Date.now() - (fs.statSync(lockDirectory, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
-    if (ageMs > lockAgeMsMax) fs.rmSync(lockDirectory, { recursive: true, force: true });
+    if (isAbandoned()) fs.rmSync(lockDirectory, { recursive: true, force: true });
     return false;
+  }
+}
+
+/** Its process is gone (killed in the middle), or it never wrote its id and is old. */
+function isAbandoned() {
+  try {
+    process.kill(Number(fs.readFileSync(path.join(lockDirectory, 'pid'), 'utf8')), 0);
+    return false;
+  } catch (error) {
+    if (error.code === 'ESRCH') return true;
+    const ageMs = Date.now() - (fs.statSync(lockDirectory, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
+    return ageMs > lockAgeMsMax;
   }
 }
 
@@ -65,7 +77,10 @@ function main() {
     if (takeLock()) {
       try {
         if (isReady(stamp)) return;
-        if (!install()) process.exit(1);
+        if (!install()) {
+          process.exitCode = 1;
+          return;
+        }
         fs.writeFileSync(stampFile, stamp);
       } finally {
         fs.rmSync(lockDirectory, { recursive: true, force: true });
