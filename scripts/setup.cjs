@@ -65,7 +65,9 @@ function install() {
     stdio: ['ignore', 2, 2],
   });
   if (result.status !== 0) {
-    console.error('worldmesh: npm ci failed; see its message above. Fix the cause (network, disk space) and run again.');
+    console.error(
+      'worldmesh: npm ci failed; see its message above. Fix the cause (network, disk space) and run again.',
+    );
     return false;
   }
   return true;
