@@ -17,7 +17,7 @@ import { SESSION_STATE, VIEW_ENTITIES_MAX } from '../memory/sessions.ts';
 import type { Found } from '../memory/spatial.ts';
 import type { Store } from '../memory/store.ts';
 import { ViewSelection } from './view-selection.ts';
-import { SnapshotEncoder } from './snapshot-encoder.ts';
+import { SnapshotEncoder, finite } from './snapshot-encoder.ts';
 
 /** session u32 · generation u32, before each snapshot in an outbound ring. */
 export const OUTBOUND_HEAD_BYTES = 8;
@@ -186,10 +186,10 @@ export class Observer {
     const slot = this.#selfSlot;
     const encoder = this.#encoder;
     encoder.u8(0);
-    encoder.f32(columns.x[slot]!);
-    encoder.f32(columns.z[slot]!);
-    encoder.f32(columns.vx[slot]!);
-    encoder.f32(columns.vz[slot]!);
+    encoder.f32(finite(columns.x[slot]!));
+    encoder.f32(finite(columns.z[slot]!));
+    encoder.f32(finite(columns.vx[slot]!));
+    encoder.f32(finite(columns.vz[slot]!));
   }
 
   #writeLeaves(): void {

@@ -6,7 +6,7 @@
  * simulated any more after that, so what the search changes in its rows does no harm.
  */
 import type { CellIndex } from '../base/brand.ts';
-import { CapacityError, SystemError } from '../base/errors.ts';
+import { CapacityError, ModuleError, SystemError } from '../base/errors.ts';
 import { unpackFields } from '../base/pack.ts';
 import type { Schema } from '../base/schema.ts';
 import type { World } from '../base/world.ts';
@@ -57,7 +57,7 @@ export class CellSimulator implements InboxVisitor {
     this.#writer = options.writer;
     this.#context = options.context;
     this.#worker = options.worker;
-    this.#systems = bindSystems(options.world);
+    this.#systems = bindSystems(options.world, options.store.grid.cellSize / 2);
     this.#cursor = createSelf(options.world.schema, options.store.columns);
     this.#lastEvents = options.store.commands.setOf(1);
   }
@@ -214,8 +214,16 @@ export function hasShared(schema: Schema): boolean {
   return schema.components.some((component) => component.shared);
 }
 
-function bindSystems(world: World): BoundSystem[] {
+/** @throws ModuleError when a system wants to see further than half a cell. */
+function bindSystems(world: World, nearMax: number): BoundSystem[] {
   const kindIndex = (name: unknown) => world.schema.kinds.findIndex((kind) => kind.name === name);
+  for (const [name, { near = 0 }] of Object.entries(world.declaration.systems)) {
+    if (near <= nearMax) continue;
+    throw new ModuleError('ERR_MODULE_VALUE', {
+      field: `systems.${name}.near`,
+      message: `${near} m is more than half a cell (${nearMax} m); lower it, or raise the setting "cellSize"`,
+    });
+  }
   return Object.entries(world.declaration.systems).map(([name, system]) => ({
     name,
     kinds: system.kinds?.map(kindIndex),

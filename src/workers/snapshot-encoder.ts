@@ -135,6 +135,6 @@ export class SnapshotEncoder {
 }
 
 /** World code may leave any number in a column; the wire has only finite ones. */
-function finite(value: number): number {
+export function finite(value: number): number {
   return Number.isFinite(value) ? value : 0;
 }

@@ -276,3 +276,10 @@ test('under overload sheddable kinds are not spawned', (t) => {
   t.is(world.store.entityCount, 195);
   t.deepEqual(shedding, [false, true]);
 });
+
+test('a system that wants to see further than half a cell is refused with its name and the limit', (t) => {
+  t.throws(() => headless({ kinds: ['thing'], near: 129, run() {} }), {
+    code: 'ERR_MODULE_VALUE',
+    message: /^systems\.only\.near: 129 m is more than half a cell \(128 m\)/,
+  });
+});
