@@ -3,9 +3,10 @@ import test from 'ava';
 
 const read = (file: string): string => readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
 
-test('docs/WORLD-MODULES.md shows examples/hello.ts as it is, and that has at most thirty lines', (t) => {
+test('docs/WORLD-MODULES.md and the README show examples/hello.ts as it is, and that has at most thirty lines', (t) => {
   const hello = read('examples/hello.ts');
-  t.true(read('docs/WORLD-MODULES.md').includes(`\`\`\`ts\n${hello}\`\`\``));
+  for (const file of ['docs/WORLD-MODULES.md', 'README.md'])
+    t.true(read(file).includes(`\`\`\`ts\n${hello}\`\`\``), file);
   t.true(hello.trimEnd().split('\n').length <= 30);
 });
 
