@@ -1,12 +1,17 @@
 /** The command line: what there is, and how each command is called. Commands load what they need when they run. */
 import { Command, CommanderError } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
-import { addBenchCommand } from './cli/bench-command.ts';
-import { addBotsCommand } from './cli/bots-command.ts';
-import { addConfigCommand, examples } from './cli/config-command.ts';
-import { EXIT_CODE, exitCodeOf, printError, styled } from './cli/output.ts';
-import { addReplayCommand } from './cli/replay-command.ts';
-import { addDevCommand, addServeCommand } from './cli/serve-command.ts';
+import { EXIT_CODE, examples, exitCodeOf, printError, styled } from './cli/output.ts';
+
+/** In the order of the help. */
+const COMMANDS: Readonly<Record<string, (program: Command) => Promise<void>>> = {
+  serve: async (program) => (await import('./cli/serve-command.ts')).addServeCommand(program),
+  dev: async (program) => (await import('./cli/serve-command.ts')).addDevCommand(program),
+  bots: async (program) => (await import('./cli/bots-command.ts')).addBotsCommand(program),
+  bench: async (program) => (await import('./cli/bench-command.ts')).addBenchCommand(program),
+  replay: async (program) => (await import('./cli/replay-command.ts')).addReplayCommand(program),
+  config: async (program) => (await import('./cli/config-command.ts')).addConfigCommand(program),
+};
 
 const EXIT_CODES = `
 Exit codes:
@@ -19,7 +24,8 @@ await main(process.argv);
 
 async function main(argv: readonly string[]): Promise<void> {
   try {
-    await createProgram().parseAsync([...argv]);
+    const program = await createProgram(argv[2] ?? '');
+    await program.parseAsync([...argv]);
   } catch (error) {
     if (error instanceof CommanderError) {
       // Commander has said what is wrong; help and version end here with 0.
@@ -31,7 +37,8 @@ async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
-function createProgram(): Command {
+/** With the named command only, for a quick start; with all of them for help, or when there is no such command. */
+async function createProgram(name: string): Promise<Command> {
   const program = new Command('worldmesh')
     .description('A server for one big seamless world')
     .version(packageJson.version)
@@ -40,12 +47,8 @@ function createProgram(): Command {
     .configureOutput({
       outputError: (text, write) => write(errorText(text)),
     });
-  addServeCommand(program);
-  addDevCommand(program);
-  addBotsCommand(program);
-  addBenchCommand(program);
-  addReplayCommand(program);
-  addConfigCommand(program);
+  const adders = Object.hasOwn(COMMANDS, name) ? [COMMANDS[name]!] : Object.values(COMMANDS);
+  for (const add of adders) await add(program);
   program.addHelpText('after', EXIT_CODES);
   program.addHelpText(
     'after',

@@ -16,8 +16,9 @@ import { takeIncarnation } from './incarnation.ts';
 import type { Log } from './log.ts';
 import { migrateStore } from './migrate-store.ts';
 import { NodeError } from './node-error.ts';
+import type { NodeThreads } from './node-threads.ts';
 import { gatewaySettings, phaseOptions, shownSettings, storeOptions } from './node-settings.ts';
-import { RecordingWriter } from './recording.ts';
+import type { RecordingWriter } from './recording.ts';
 import { recordedTick, recordingHeader } from './recorded.ts';
 import { Simulation } from './simulation.ts';
 import { userFrames } from './user-frames.ts';
@@ -30,6 +31,8 @@ export interface NodeOptions {
   readonly development: boolean;
   readonly recordFile: string | undefined;
   readonly log: Log;
+  /** Spawned ahead, for a quick start; else they are spawned by the node. */
+  readonly threads?: NodeThreads;
 }
 
 /** World code threw, and the world stands still. */
@@ -70,7 +73,10 @@ export class WorldNode implements AsyncDisposable {
     const node = new WorldNode(options, { store, incarnation, recording });
     try {
       // Side by side, for a quick start; both have ended, well or not, before anything is undone.
-      const starts = await Promise.allSettled([node.#startSimulation({ populate: true }), node.#startGateway()]);
+      const starts = await Promise.allSettled([
+        node.#startSimulation({ populate: true, threads: options.threads }),
+        node.#startGateway(options.threads),
+      ]);
       for (const start of starts) if (start.status === 'rejected') throw start.reason;
     } catch (cause) {
       await node.stop().catch(() => {});
@@ -162,7 +168,13 @@ export class WorldNode implements AsyncDisposable {
     await this.stop();
   }
 
-  async #startSimulation({ populate }: { populate: boolean }): Promise<void> {
+  async #startSimulation({
+    populate,
+    threads,
+  }: {
+    populate: boolean;
+    threads?: NodeThreads | undefined;
+  }): Promise<void> {
     const { settings, development } = this.#options;
     const simulation = await Simulation.start(
       {
@@ -174,7 +186,7 @@ export class WorldNode implements AsyncDisposable {
         record: this.#recording !== undefined,
         onEvent: (event) => this.#hear(event),
       },
-      { populate },
+      { populate, threads: threads?.simulation },
     );
     this.#simulation = simulation;
     const { done } = simulation.run();
@@ -184,16 +196,17 @@ export class WorldNode implements AsyncDisposable {
     );
   }
 
-  async #startGateway(): Promise<void> {
+  async #startGateway(threads?: NodeThreads): Promise<void> {
     const { settings } = this.#options;
     // After a reload clients must find the gateway where it was, also when any port was taken at first.
     const port = this.#port === 0 ? settings.port : this.#port;
     try {
-      const gateway = await GatewayThread.start({
+      const options = {
         store: this.#store.handle,
         settings: { ...gatewaySettings(settings, { world: this.#world }), port },
         shownSettings: shownSettings(settings, this.#world),
-      });
+      };
+      const gateway = await GatewayThread.start(options, threads?.gateway);
       this.#gateway = gateway;
       this.#port = gateway.port;
       gateway.done.then(
@@ -290,6 +303,7 @@ export class WorldNode implements AsyncDisposable {
 async function openRecording(options: NodeOptions, incarnation: number): Promise<RecordingWriter | undefined> {
   const { recordFile, world, settings } = options;
   if (recordFile === undefined) return undefined;
+  const { RecordingWriter } = await import('./recording.ts');
   return RecordingWriter.open(recordFile, {
     header: recordingHeader({ world, settings, incarnation }),
     backlogBytesMax: settings.recordBacklogBytesMax,

@@ -4,12 +4,19 @@
  */
 import { MessageChannel, Worker } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
+import { assert } from '../base/assert.ts';
 import { wrapThread } from '../base/thread.ts';
 import type { Remote } from '../base/thread.ts';
 import { RUN_STATE } from '../memory/control.ts';
 import type { Store } from '../memory/store.ts';
 import type { PhaseOptions } from '../workers/phases.ts';
-import type { GarbageReport, SimulationEvent, SimulationThread, TickInput } from '../workers/simulation.worker.ts';
+import type {
+  GarbageReport,
+  SimulationEvent,
+  SimulationThread,
+  SimulationWorkerData,
+  TickInput,
+} from '../workers/simulation.worker.ts';
 import type { StateHashes } from '../workers/state-hasher.ts';
 
 export interface SimulationOptions {
@@ -23,46 +30,70 @@ export interface SimulationOptions {
   readonly onEvent: (event: SimulationEvent) => void;
 }
 
+/** A thread that has been spawned: it loads its code, and waits for its store. */
 interface Thread {
   readonly worker: Worker;
   readonly api: Remote<SimulationThread>;
-  readonly ports: readonly MessagePort[];
+  readonly calls: MessagePort;
+  readonly events: MessagePort;
   /** Rejects when the thread dies. */
   readonly died: Promise<never>;
 }
 
+/** Threads for a simulation that will be started. Whoever spawns them ends them, if it does not come to that. */
+export class SimulationThreads implements AsyncDisposable {
+  readonly all: readonly Thread[];
+
+  /** @param moduleUrl The world module, to be loaded meanwhile. */
+  static spawn(count: number, moduleUrl?: string): SimulationThreads {
+    return new SimulationThreads(Array.from({ length: count }, (_, index) => spawnThread(index, moduleUrl)));
+  }
+
+  private constructor(all: readonly Thread[]) {
+    this.all = all;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { calls, events } of this.all) for (const port of [calls, events]) port.close();
+    await Promise.all(this.all.map(({ worker }) => worker.terminate()));
+  }
+}
+
 export class Simulation {
   readonly #store: Store;
+  readonly #spawned: SimulationThreads;
   readonly #threads: readonly Thread[];
   #running: Promise<void> | undefined;
 
   /**
    * Starts one thread per worker of the store.
+   * @param threads As many as the store has workers, if they were spawned ahead.
    * @param populate Runs the world's `start`: for a new store. Otherwise the store's entities go on.
    * @throws what the world module throws while loading, and SystemError from its `start`.
    */
-  static async start(options: SimulationOptions, { populate }: { populate: boolean }): Promise<Simulation> {
+  static async start(
+    options: SimulationOptions,
+    { populate, threads }: { populate: boolean; threads?: SimulationThreads | undefined },
+  ): Promise<Simulation> {
     const { store } = options;
     store.control.clearFailure();
-    const threads = Array.from({ length: store.options.workers }, (_, worker) => startThread(worker, options));
-    const simulation = new Simulation(
-      store,
-      threads.map(({ thread }) => thread),
-    );
+    const simulation = new Simulation(store, threads ?? SimulationThreads.spawn(store.options.workers));
     try {
-      await Promise.all(threads.map(({ ready }) => ready));
+      await Promise.all(simulation.#threads.map((thread, index) => init(thread, index, options)));
       const conductor = simulation.#conductor;
       await (populate ? conductor.start() : conductor.resume());
     } catch (cause) {
-      await simulation.#terminate();
+      await simulation.#spawned[Symbol.asyncDispose]();
       throw cause;
     }
     return simulation;
   }
 
-  private constructor(store: Store, threads: readonly Thread[]) {
+  private constructor(store: Store, spawned: SimulationThreads) {
+    assert(spawned.all.length === store.options.workers, 'there is a thread for each worker');
     this.#store = store;
-    this.#threads = threads;
+    this.#spawned = spawned;
+    this.#threads = spawned.all;
   }
 
   /** Ticks in real time until `pause`, `stop`, or a failure; `done` settles then. */
@@ -106,7 +137,7 @@ export class Simulation {
   async stop(): Promise<void> {
     this.#store.control.setState(RUN_STATE.stopping);
     await this.#running?.catch(() => {});
-    await this.#terminate();
+    await this.#spawned[Symbol.asyncDispose]();
   }
 
   get #conductor(): Remote<SimulationThread> {
@@ -124,28 +155,26 @@ export class Simulation {
       await Promise.all(helpers);
     }
   }
-
-  async #terminate(): Promise<void> {
-    for (const { ports } of this.#threads) for (const port of ports) port.close();
-    await Promise.all(this.#threads.map(({ worker }) => worker.terminate()));
-  }
 }
 
-function startThread(index: number, options: SimulationOptions): { thread: Thread; ready: Promise<void> } {
+function spawnThread(index: number, moduleUrl: string | undefined): Thread {
   const calls = new MessageChannel();
   const events = new MessageChannel();
   const worker = new Worker(new URL('../workers/simulation.worker.ts', import.meta.url), {
     name: `simulation-${index}`,
-    workerData: { port: calls.port2, events: events.port2 },
+    workerData: { port: calls.port2, events: events.port2, moduleUrl } satisfies SimulationWorkerData,
     transferList: [calls.port2, events.port2],
   });
-  events.port1.on('message', options.onEvent);
-  const api = wrapThread<SimulationThread>(calls.port1);
   const { promise: died, reject } = Promise.withResolvers<never>();
   died.catch(() => {});
   worker.once('error', reject);
-  const { store, moduleUrl, phases, snapshotHz, catchUpTicksMax, record } = options;
-  const ready = api.init({
+  return { worker, api: wrapThread<SimulationThread>(calls.port1), calls: calls.port1, events: events.port1, died };
+}
+
+async function init({ api, events, died }: Thread, index: number, options: SimulationOptions): Promise<void> {
+  const { store, moduleUrl, phases, snapshotHz, catchUpTicksMax, record, onEvent } = options;
+  events.on('message', onEvent);
+  const call = api.init({
     handle: store.handle,
     worker: index,
     moduleUrl,
@@ -154,8 +183,5 @@ function startThread(index: number, options: SimulationOptions): { thread: Threa
     catchUpTicksMax,
     record,
   });
-  return {
-    thread: { worker, api, ports: [calls.port1, events.port1], died },
-    ready: Promise.race([ready, died]),
-  };
+  await Promise.race([call, died]);
 }

@@ -1,5 +1,6 @@
 /** The gateway as the main thread sees it. */
 import { MessageChannel, Worker } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
 import { wrapThread } from '../base/thread.ts';
 import type { Remote } from '../base/thread.ts';
@@ -10,6 +11,28 @@ import type { GatewayOptions, PausedCell } from './settings.ts';
 /** How long a thread that was told to stop may take beyond its `drainMs`. */
 const STOP_SLACK_MS = 300;
 
+/** A thread that loads its code, and waits for `GatewayThread.start`. */
+export interface SpawnedGateway {
+  readonly worker: Worker;
+  readonly port: MessagePort;
+  /** Rejects when the thread dies; resolves when it was stopped. */
+  readonly done: Promise<void>;
+}
+
+/** Whoever spawns a gateway ends its thread, if it is not started. */
+export function spawnGateway(): SpawnedGateway {
+  const { port1, port2 } = new MessageChannel();
+  const worker = new Worker(new URL('./gateway.worker.ts', import.meta.url), {
+    name: 'gateway',
+    workerData: { port: port2 },
+    transferList: [port2],
+  });
+  const done = watch(worker).finally(() => port1.close());
+  // A failure before or while starting is reported by the start, and later by whoever watches `done`.
+  done.catch(() => {});
+  return { worker, port: port1, done };
+}
+
 export class GatewayThread {
   /** Where the gateway listens. */
   readonly port: number;
@@ -19,20 +42,13 @@ export class GatewayThread {
   readonly #api: Remote<GatewayApi>;
 
   /**
-   * Starts the thread and waits until it listens.
+   * Starts to serve and waits until it listens.
+   * @param spawned A thread that was spawned ahead, for a quick start.
    * @throws the system's error when it cannot listen, such as EADDRINUSE (`code` is kept).
    */
-  static async start(options: GatewayOptions): Promise<GatewayThread> {
-    const { port1, port2 } = new MessageChannel();
-    const worker = new Worker(new URL('./gateway.worker.ts', import.meta.url), {
-      name: 'gateway',
-      workerData: { port: port2 },
-      transferList: [port2],
-    });
-    const done = watch(worker).finally(() => port1.close());
-    // A failure while starting is reported by the call below, and later by whoever watches `done`.
-    done.catch(() => {});
-    const api = wrapThread<GatewayApi>(port1);
+  static async start(options: GatewayOptions, spawned: SpawnedGateway = spawnGateway()): Promise<GatewayThread> {
+    const { worker, port, done } = spawned;
+    const api = wrapThread<GatewayApi>(port);
     try {
       const started = await Promise.race([api.start(options), done]);
       assert(started !== undefined, 'the thread lives until it is stopped');

@@ -225,5 +225,18 @@ async function loadWorld(moduleUrl: string): Promise<World> {
   return module.default;
 }
 
-const { port, events } = workerData as { port: MessagePort; events: MessagePort };
+/** How a thread is spawned. */
+export interface SimulationWorkerData {
+  readonly port: MessagePort;
+  readonly events: MessagePort;
+  /** Loaded ahead of `init`, where it is known already. */
+  readonly moduleUrl: string | undefined;
+}
+
+const { port, events, moduleUrl } = workerData as SimulationWorkerData;
 exposeThread(new SimulationThread(events), port);
+if (moduleUrl !== undefined) {
+  loadWorld(moduleUrl).catch(() => {
+    // `init` meets the same error, and tells.
+  });
+}

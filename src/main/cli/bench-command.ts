@@ -1,9 +1,8 @@
 /** `worldmesh bench`. */
 import type { Command } from 'commander';
 import type { BenchResult } from '../bench/run-bench.ts';
-import { examples } from './config-command.ts';
 import { positiveNumber, wholeNumber } from './number-argument.ts';
-import { Progress, note, print, printJson } from './output.ts';
+import { Progress, examples, note, print, printJson } from './output.ts';
 import { addSettingFlags } from './setting-flags.ts';
 
 interface BenchFlags {

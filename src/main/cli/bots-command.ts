@@ -2,9 +2,8 @@
 import type { Command } from 'commander';
 import type { BotsProgress, BotsReport } from '../bots/bots.ts';
 import type { Percentiles } from '../bots/measures.ts';
-import { examples } from './config-command.ts';
 import { positiveNumber, wholeNumber } from './number-argument.ts';
-import { EXIT_CODE, Progress, note, print, printJson, styled } from './output.ts';
+import { EXIT_CODE, Progress, examples, note, print, printJson, styled } from './output.ts';
 
 interface BotsFlags {
   readonly url: string;

@@ -4,7 +4,7 @@ import { printable } from '../config/resolve.ts';
 import type { ResolvedConfig } from '../config/resolve.ts';
 import { SETTING_NAMES, metaOf } from '../config/settings.ts';
 import type { SettingName } from '../config/settings.ts';
-import { print, printJson, styled } from './output.ts';
+import { examples, print, printJson, styled } from './output.ts';
 import { addSettingFlags } from './setting-flags.ts';
 
 export function addConfigCommand(program: Command): void {
@@ -41,10 +41,6 @@ export function addConfigCommand(program: Command): void {
     if (json) printJson(asJson(resolved));
     else print(asText(resolved));
   });
-}
-
-export function examples(lines: readonly string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  $ ${line}`).join('\n')}\n`;
 }
 
 function asJson({ settings, origins }: ResolvedConfig): Record<string, unknown> {

@@ -1,8 +1,7 @@
 /** `worldmesh replay`. */
 import type { Command } from 'commander';
 import type { Mismatch, ReplayResult } from '../replay.ts';
-import { examples } from './config-command.ts';
-import { EXIT_CODE, Progress, note, print, printJson, styled } from './output.ts';
+import { EXIT_CODE, Progress, examples, note, print, printJson, styled } from './output.ts';
 import { addSettingFlags } from './setting-flags.ts';
 
 export function addReplayCommand(program: Command): void {

@@ -7,8 +7,7 @@ import type { Log } from '../log.ts';
 import type { WorldFailure, WorldNode } from '../node.ts';
 import { userFrames } from '../user-frames.ts';
 import type { WorldModule } from '../world-module.ts';
-import { examples } from './config-command.ts';
-import { EXIT_CODE, errorBlock, note, styled } from './output.ts';
+import { EXIT_CODE, errorBlock, examples, note, styled } from './output.ts';
 import { addSettingFlags } from './setting-flags.ts';
 
 const DEFAULT_MODULE = fileURLToPath(new URL('../../../examples/meadow.ts', import.meta.url));
@@ -63,14 +62,17 @@ async function run({ module, settings, development, recordFile }: RunOptions): P
   const stopped = stopSignal();
   const { loadWorldModule, moduleUrl } = await import('../world-module.ts');
   // The module is looked at in its thread while this one loads the rest.
-  const loading = loadWorldModule(moduleUrl(module ?? DEFAULT_MODULE, { folder: process.cwd() }));
+  const url = moduleUrl(module ?? DEFAULT_MODULE, { folder: process.cwd() });
+  const loading = loadWorldModule(url);
   loading.catch(() => {});
+  const { NodeThreads } = await import('../node-threads.ts');
+  await using threads = NodeThreads.spawn({ workers: settings.workers, moduleUrl: url });
   const [{ createLog, isPretty }, { WorldNode }] = await Promise.all([import('../log.ts'), import('../node.ts')]);
   const log = createLog(settings);
   const viewer = settings.viewer ? prepare(log, { development }) : Promise.resolve();
   const world = await loading;
   // Whatever ends this function, no thread is left behind.
-  await using node = await WorldNode.start({ world, settings, development, recordFile, log });
+  await using node = await WorldNode.start({ world, settings, development, recordFile, log, threads });
   await viewer;
   await using _watch = development ? await watchModule(node, log) : undefined;
   announce(node, { settings, log, pretty: isPretty(settings), development });

@@ -3,7 +3,8 @@
  * commander.
  */
 import { readFileSync, statSync } from 'node:fs';
-import { YAMLParseError, parse } from 'yaml';
+import { createRequire } from 'node:module';
+import type * as Yaml from 'yaml';
 import { ConfigError } from './config-error.ts';
 import { resolveConfig } from './resolve.ts';
 import type { ConfigSource, ResolvedConfig } from './resolve.ts';
@@ -52,12 +53,14 @@ export function environmentValues(environment: ConfigInputs['environment']): Map
 /** @throws ConfigError code ERR_CONFIG_FILE */
 export function fileValues(path: string): Map<string, unknown> {
   const content = readText(path);
+  // Loaded only for a file: few nodes have one, and it would cost each of them 10 ms at start.
+  const { YAMLParseError, parse } = createRequire(import.meta.url)('yaml') as typeof Yaml;
   let parsed: unknown;
   try {
     parsed = parse(content, { maxAliasCount: 16, prettyErrors: true });
   } catch (cause) {
     throw fileError(path, {
-      found: syntaxText(cause),
+      found: cause instanceof YAMLParseError ? syntaxText(cause) : 'not valid YAML or JSON',
       remedy: 'correct the YAML or JSON at that place',
     });
   }
@@ -96,8 +99,7 @@ function fileError(path: string, { found, remedy }: { found: string; remedy: str
 }
 
 /** What is wrong and where. The parser's own message is not used: it quotes the file, which may hold a secret. */
-function syntaxText(cause: unknown): string {
-  if (!(cause instanceof YAMLParseError)) return 'not valid YAML or JSON';
+function syntaxText(cause: Yaml.YAMLParseError): string {
   const what = cause.code.toLowerCase().replaceAll('_', ' ');
   const [start] = cause.linePos ?? [];
   return start

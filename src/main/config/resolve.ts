@@ -10,13 +10,17 @@ import { nearestName } from './nearest.ts';
 import {
   AUTH_SECRET_BYTES_MIN,
   SETTING_NAMES,
+  accepts,
   allowedText,
+  defaultOf,
+  defaultSettings,
   environmentNameOf,
   flagOf,
+  isSetting,
   metaOf,
-  settingsSchema,
 } from './settings.ts';
-import type { SettingMeta, SettingName, Settings } from './settings.ts';
+import type { SettingMeta } from './setting.ts';
+import type { SettingName, Settings } from './settings.ts';
 
 /** What one place says. Values from flags and environment are text; a file may hold any YAML or JSON value. */
 export interface ConfigSource {
@@ -36,7 +40,6 @@ export interface ResolvedConfig {
 /** Cells are visited each tick, empty ones too: beyond this a world needs larger cells. */
 export const CELLS_MAX = 1_048_576;
 const VALUE_TEXT_MAX = 80;
-const PARAMS_MAX = 64;
 
 /**
  * @param sources the strongest first.
@@ -59,7 +62,7 @@ export function resolveConfig(sources: readonly ConfigSource[]): ResolvedConfig 
     }
   }
   if (isNotEmpty(problems)) throw new ConfigError(problems);
-  const settings = settingsSchema.parse(Object.fromEntries(chosen));
+  const settings: Settings = { ...defaultSettings(), ...Object.fromEntries(chosen) };
   checkTogether(settings, { origins, problems });
   if (isNotEmpty(problems)) throw new ConfigError(problems);
   return { settings, origins };
@@ -83,9 +86,7 @@ function checkValue(
   }
   const meta = metaOf(name);
   const value = source.kind === 'file' ? raw : parseText(String(raw), meta);
-  const result = settingsSchema.shape[name].safeParse(value);
-  // A YAML key without a value is null: zod refuses it, while undefined would silently mean the default.
-  if (result.success && value !== undefined && (name !== 'params' || paramsAreFine(result.data))) return result.data;
+  if (accepts(name, value)) return value;
   const allowed = allowedText(meta);
   problems.push({
     code: 'ERR_CONFIG_VALUE',
@@ -147,11 +148,6 @@ function parseParams(text: string): unknown {
     params[name] = Number(value);
   }
   return params;
-}
-
-function paramsAreFine(value: unknown): boolean {
-  const entries = Object.entries(value as object);
-  return entries.length <= PARAMS_MAX && entries.every(([name]) => /^[a-z][A-Za-z0-9]{0,31}$/.test(name));
 }
 
 interface Conflict {
@@ -242,10 +238,6 @@ function largestDivisor(of: number, atMost: number): number {
   return 1;
 }
 
-function isSetting(name: string): name is SettingName {
-  return Object.hasOwn(settingsSchema.shape, name);
-}
-
 function originText(name: SettingName, source: ConfigSource): string {
   return source.kind === 'file' ? `file ${source.path}` : `${source.kind} ${spelled(name, source)}`;
 }
@@ -265,8 +257,7 @@ function exampleText(name: SettingName, { source, meta }: { source: ConfigSource
 function exampleValue(name: SettingName, { kind, min }: SettingMeta): string {
   if (kind === 'params') return 'botsPerCell=20';
   if (name === 'authSecret') return '…';
-  const standard = settingsSchema.shape[name].safeParse(undefined);
-  return String((standard.success ? standard.data : undefined) ?? min ?? '');
+  return String(defaultOf(name) ?? min ?? '');
 }
 
 function renderValue(value: unknown): string {

@@ -1,6 +1,7 @@
 /** docs/SETTINGS.md, written from the schema so that it cannot differ from it. */
-import { SETTING_NAMES, allowedText, environmentNameOf, flagOf, metaOf, settingsSchema } from './settings.ts';
-import type { SettingGroup, SettingName } from './settings.ts';
+import { SETTING_NAMES, allowedText, defaultOf, environmentNameOf, flagOf, metaOf } from './settings.ts';
+import type { SettingGroup } from './setting.ts';
+import type { SettingName } from './settings.ts';
 
 const INTRODUCTION = `# Settings
 
@@ -66,8 +67,7 @@ export function settingsDocument(): string {
 export function defaultText(name: SettingName): string {
   const { defaultText: text, secret } = metaOf(name);
   if (text !== undefined) return text;
-  const result = settingsSchema.shape[name].safeParse(undefined);
-  const value = result.success ? result.data : undefined;
+  const value = defaultOf(name);
   return secret || value === '' || value === undefined ? 'not set' : String(value as string | number | boolean);
 }
 

@@ -5,7 +5,8 @@
  * Names are camelCase here and in files, `--kebab-case` as flags, `WORLDMESH_UPPER_CASE` in the environment.
  */
 import { availableParallelism } from 'node:os';
-import { z } from 'zod';
+import { boolean, bytes, choice, integer, number, numbers, optionalNumber, text } from './setting.ts';
+import type { Setting, SettingMeta } from './setting.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -15,36 +16,9 @@ export const WORKERS_MAX = 64;
 const WORKERS_DEFAULT_MAX = 8;
 /** HS256 is only as strong as its key: 32 bytes, as RFC 7518 section 3.2 demands. */
 export const AUTH_SECRET_BYTES_MIN = 32;
+const PARAMS_MAX = 64;
 
-/** What stands beside a setting's zod type; kept in zod's metadata. */
-export interface SettingMeta {
-  readonly kind: 'integer' | 'number' | 'text' | 'boolean' | 'choice' | 'params';
-  readonly group: SettingGroup;
-  readonly unit: string;
-  readonly description: string;
-  readonly min?: number;
-  readonly max?: number;
-  readonly choices?: readonly string[];
-  /** Shown as the default where it depends on the machine or the module. */
-  readonly defaultText?: string;
-  readonly secret?: boolean;
-  readonly powerOfTwo?: boolean;
-  readonly multipleOf?: number;
-}
-
-export type SettingGroup = 'Process' | 'World' | 'Ticks' | 'Capacity' | 'Interest' | 'Clients' | 'Recording';
-
-interface Common {
-  readonly group: SettingGroup;
-  readonly unit?: string;
-  readonly about: string;
-}
-interface Range {
-  readonly min: number;
-  readonly max: number;
-}
-
-export const settingsSchema = z.strictObject({
+const SETTINGS = {
   port: integer(7777, {
     group: 'Process',
     min: 0,
@@ -63,32 +37,21 @@ export const settingsSchema = z.strictObject({
     about: 'How to log; auto is pretty on a terminal and JSON elsewhere',
   }),
 
-  worldSize: z
-    .number()
-    .min(16)
-    .max(131_072)
-    .optional()
-    .meta(
-      meta('number', {
-        group: 'World',
-        unit: 'm',
-        min: 16,
-        max: 131_072,
-        defaultText: "the module's `size`",
-        about: 'Side of the square world, centred on the origin',
-      }),
-    ),
+  worldSize: optionalNumber({
+    group: 'World',
+    unit: 'm',
+    min: 16,
+    max: 131_072,
+    defaultText: "the module's `size`",
+    about: 'Side of the square world, centred on the origin',
+  }),
   seed: integer(1, { group: 'World', min: 0, max: 4_294_967_295, about: 'Seed of all randomness in the world' }),
-  params: z
-    .record(z.string(), z.number())
-    .default({})
-    .meta(
-      meta('params', {
-        group: 'World',
-        defaultText: "the module's `params`",
-        about: 'Numbers of the world module: --param name=value, repeated',
-      }),
-    ),
+  params: numbers({
+    countMax: PARAMS_MAX,
+    group: 'World',
+    defaultText: "the module's `params`",
+    about: 'Numbers of the world module: --param name=value, repeated',
+  }),
   cellSize: number(256, { group: 'World', unit: 'm', min: 8, max: 8192, about: 'Side of a cell' }),
   hysteresis: number(2, {
     group: 'World',
@@ -106,22 +69,14 @@ export const settingsSchema = z.strictObject({
     max: 240,
     about: 'Snapshots a client is sent in a second',
   }),
-  workers: z
-    .number()
-    .int()
-    .min(1)
-    .max(WORKERS_MAX)
-    .default(workersDefault)
-    .meta(
-      meta('integer', {
-        group: 'Ticks',
-        unit: 'threads',
-        min: 1,
-        max: WORKERS_MAX,
-        defaultText: 'cores − 1, from 1 to 8',
-        about: 'Simulation threads',
-      }),
-    ),
+  workers: integer(workersDefault, {
+    group: 'Ticks',
+    unit: 'threads',
+    min: 1,
+    max: WORKERS_MAX,
+    defaultText: 'cores − 1, from 1 to 8',
+    about: 'Simulation threads',
+  }),
   kernel: choice('simd', ['simd', 'typescript'], { group: 'Ticks', about: 'Movement kernel; both give the same bits' }),
   catchUpTicksMax: integer(5, {
     group: 'Ticks',
@@ -200,18 +155,12 @@ export const settingsSchema = z.strictObject({
     group: 'Clients',
     about: 'Open admits everybody; token asks for a JWT (HS256)',
   }),
-  authSecret: z
-    .string()
-    .max(4096)
-    .default('')
-    .meta(
-      meta('text', {
-        group: 'Clients',
-        secret: true,
-        max: 4096,
-        about: `Key of the tokens, at least ${AUTH_SECRET_BYTES_MIN} bytes; better in the environment than in a flag`,
-      }),
-    ),
+  authSecret: text('', {
+    group: 'Clients',
+    secret: true,
+    max: 4096,
+    about: `Key of the tokens, at least ${AUTH_SECRET_BYTES_MIN} bytes; better in the environment than in a flag`,
+  }),
   resumeGraceMs: integer(30_000, {
     group: 'Clients',
     unit: 'ms',
@@ -316,20 +265,35 @@ export const settingsSchema = z.strictObject({
     max: 2048 * MIB,
     about: 'Unwritten bytes of a recording; above it the recording ends and the world goes on',
   }),
-});
+};
 
-export type Settings = z.output<typeof settingsSchema>;
-export type SettingName = keyof Settings;
+export type SettingName = keyof typeof SETTINGS;
+export type Settings = {
+  readonly [Name in SettingName]: (typeof SETTINGS)[Name] extends Setting<infer Value> ? Value : never;
+};
 
-export const SETTING_NAMES = Object.keys(settingsSchema.shape) as readonly SettingName[];
+export const SETTING_NAMES = Object.keys(SETTINGS) as readonly SettingName[];
 
 export function metaOf(name: SettingName): SettingMeta {
-  return settingsSchema.shape[name].meta() as unknown as SettingMeta;
+  return SETTINGS[name].meta;
+}
+
+export function isSetting(name: string): name is SettingName {
+  return Object.hasOwn(SETTINGS, name);
+}
+
+/** True if the setting takes this value. */
+export function accepts(name: SettingName, value: unknown): boolean {
+  return SETTINGS[name].accepts(value);
+}
+
+export function defaultOf(name: SettingName): Settings[SettingName] {
+  return SETTINGS[name].defaultValue();
 }
 
 /** The defaults of this machine. */
 export function defaultSettings(): Settings {
-  return settingsSchema.parse({});
+  return Object.fromEntries(SETTING_NAMES.map((name) => [name, defaultOf(name)])) as unknown as Settings;
 }
 
 /** `tickHz` → `--tick-hz`; `params` is given as `--param name=value`. */
@@ -365,49 +329,4 @@ export function allowedText({ kind, min, max, unit, choices, powerOfTwo, multipl
 
 function workersDefault(): number {
   return Math.max(1, Math.min(WORKERS_DEFAULT_MAX, availableParallelism() - 1));
-}
-
-function meta(
-  kind: SettingMeta['kind'],
-  { about, unit = '', ...rest }: Common & Partial<SettingMeta>,
-): { [key: string]: unknown } {
-  return { ...rest, kind, unit, description: about };
-}
-
-function integer(value: number, options: Common & Range) {
-  return z.number().int().min(options.min).max(options.max).default(value).meta(meta('integer', options));
-}
-
-function bytes(value: number, options: Omit<Common, 'unit'> & Range & { powerOfTwo?: boolean; multipleOf?: number }) {
-  const fits = (count: number): boolean => {
-    if (options.powerOfTwo) return Number.isInteger(Math.log2(count));
-    return count % (options.multipleOf ?? 1) === 0;
-  };
-  return z
-    .number()
-    .int()
-    .min(options.min)
-    .max(options.max)
-    .refine(fits)
-    .default(value)
-    .meta(meta('integer', { ...options, unit: 'bytes' }));
-}
-
-function number(value: number, options: Common & Range) {
-  return z.number().min(options.min).max(options.max).default(value).meta(meta('number', options));
-}
-
-function text(value: string, options: Common & { max: number }) {
-  return z.string().min(1).max(options.max).default(value).meta(meta('text', options));
-}
-
-function boolean(value: boolean, options: Common) {
-  return z.boolean().default(value).meta(meta('boolean', options));
-}
-
-function choice<const Choice extends string>(value: NoInfer<Choice>, choices: readonly Choice[], options: Common) {
-  return z
-    .enum(choices)
-    .default(value as never)
-    .meta(meta('choice', { ...options, choices }));
 }
