@@ -31,6 +31,9 @@ export interface SimulationOptions {
 }
 
 /** A thread that has been spawned: it loads its code, and waits for its store. */
+/** Little garbage is made in a tick; small generations keep its collection short, and the process small. */
+const YOUNG_GENERATION_MB = 4;
+
 interface Thread {
   readonly worker: Worker;
   readonly api: Remote<SimulationThread>;
@@ -164,6 +167,7 @@ function spawnThread(index: number, moduleUrl: string | undefined): Thread {
     name: `simulation-${index}`,
     workerData: { port: calls.port2, events: events.port2, moduleUrl } satisfies SimulationWorkerData,
     transferList: [calls.port2, events.port2],
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
   });
   const { promise: died, reject } = Promise.withResolvers<never>();
   died.catch(() => {});

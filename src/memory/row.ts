@@ -3,12 +3,13 @@
  *
  *   x f32 · z f32 · vx f32 · vz f32 · then, for each component of the kind in index order, its packed fields
  */
-import { packFields, unpackFields } from '../base/pack.ts';
+import { assert } from '../base/assert.ts';
+import { packFields, readField, readerOver } from '../base/pack.ts';
 import type { Values } from '../base/pack.ts';
 import { fieldsSizeBytesMax } from '../base/schema.ts';
 import type { KindSchema, Schema } from '../base/schema.ts';
 import { BytesColumn, ListColumn, TextColumn } from './accessors.ts';
-import type { ColumnSet } from './columns.ts';
+import type { AnyColumn, ColumnSet } from './columns.ts';
 
 const MOTION_BYTES = 16;
 
@@ -65,22 +66,21 @@ export function writeComponents(
   slot: number,
   { schema, kind, packed }: { schema: Schema; kind: KindSchema; packed: Uint8Array },
 ): void {
-  const fields = kind.components.flatMap((index) =>
-    schema.components[index]!.fields.map((field, fieldIndex) => ({
-      field,
-      column: columns.components[index]!.inOrder[fieldIndex]!,
-    })),
-  );
-  // Fields of different components may share a name, so each is unpacked under its position.
-  const positional = fields.map(({ field }, index) => ({ ...field, name: String(index) }));
-  const values = unpackFields(positional, packed.subarray(MOTION_BYTES));
-  fields.forEach(({ column }, index) => {
-    const value = values[String(index)];
-    if (column instanceof TextColumn) column.set(slot, value as string);
-    else if (column instanceof BytesColumn) column.set(slot, value as Uint8Array);
-    else if (column instanceof ListColumn) column.set(slot, value as Record<string, unknown>[]);
-    else column[slot] = Number(value);
-  });
+  const reader = readerOver(packed);
+  reader.at = MOTION_BYTES;
+  for (const component of kind.components) {
+    const { fields } = schema.components[component]!;
+    const { inOrder } = columns.components[component]!;
+    for (let index = 0; index < fields.length; index++) writeField(inOrder[index]!, slot, readField(fields[index]!, reader));
+  }
+  assert(reader.at === packed.length, 'a packed row ends with its last component');
+}
+
+function writeField(column: AnyColumn, slot: number, value: unknown): void {
+  if (column instanceof TextColumn) column.set(slot, value as string);
+  else if (column instanceof BytesColumn) column.set(slot, value as Uint8Array);
+  else if (column instanceof ListColumn) column.set(slot, value as Record<string, unknown>[]);
+  else column[slot] = Number(value);
 }
 
 /** Sets every component field of a slot to zero and frees what it has in the heap. */

@@ -8,6 +8,8 @@ import type { GatewayReport } from './gateway.ts';
 import type { GatewayApi } from './gateway.worker.ts';
 import type { GatewayOptions, PausedCell } from './settings.ts';
 
+/** What is written to a socket dies young; small generations keep its collection short, and the process small. */
+const YOUNG_GENERATION_MB = 8;
 /** How long a thread that was told to stop may take beyond its `drainMs`. */
 const STOP_SLACK_MS = 300;
 
@@ -26,6 +28,7 @@ export function spawnGateway(): SpawnedGateway {
     name: 'gateway',
     workerData: { port: port2 },
     transferList: [port2],
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
   });
   const done = watch(worker).finally(() => port1.close());
   // A failure before or while starting is reported by the start, and later by whoever watches `done`.
