@@ -71,7 +71,8 @@ export function writeComponents(
   for (const component of kind.components) {
     const { fields } = schema.components[component]!;
     const { inOrder } = columns.components[component]!;
-    for (let index = 0; index < fields.length; index++) writeField(inOrder[index]!, slot, readField(fields[index]!, reader));
+    for (let index = 0; index < fields.length; index++)
+      writeField(inOrder[index]!, slot, readField(fields[index]!, reader));
   }
   assert(reader.at === packed.length, 'a packed row ends with its last component');
 }
