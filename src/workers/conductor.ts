@@ -46,7 +46,7 @@ const WAKE_WORK_MS = 0.12;
 /** Cells are put in order of size this often. */
 const ORDER_TICKS = 32;
 /** Each worker takes a phase's items in about this many bites, so that the end is even. */
-const BITES_PER_WORKER = 8;
+const BITES_PER_WORKER = 32;
 const SHED_SNAPSHOTS_LEVEL = 2;
 
 export class Conductor {
