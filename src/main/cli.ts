@@ -23,6 +23,7 @@ Exit codes:
 await main(process.argv);
 
 async function main(argv: readonly string[]): Promise<void> {
+  process.stdout.on('error', leaveIfUnheard);
   try {
     const program = await createProgram(argv[2] ?? '');
     await program.parseAsync([...argv]);
@@ -35,6 +36,12 @@ async function main(argv: readonly string[]): Promise<void> {
     printError(error);
     process.exitCode = exitCodeOf(error);
   }
+}
+
+/** Whoever read the output has read enough, as `head` does. */
+function leaveIfUnheard(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit(EXIT_CODE.ok);
+  throw error;
 }
 
 /** With the named command only, for a quick start; with all of them for help, or when there is no such command. */
