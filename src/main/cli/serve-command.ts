@@ -69,7 +69,7 @@ async function run({ module, settings, development, recordFile }: RunOptions): P
   await using threads = NodeThreads.spawn({ workers: settings.workers, moduleUrl: url });
   const [{ createLog, isPretty }, { WorldNode }] = await Promise.all([import('../log.ts'), import('../node.ts')]);
   const log = createLog(settings);
-  const viewer = settings.viewer ? prepare(log, { development }) : Promise.resolve();
+  const viewer = settings.viewer ? prepare(log) : Promise.resolve();
   const world = await loading;
   // Whatever ends this function, no thread is left behind.
   await using node = await WorldNode.start({ world, settings, development, recordFile, log, threads });
@@ -98,9 +98,9 @@ function stopSignal(): Promise<undefined> {
   return promise;
 }
 
-async function prepare(log: Log, { development }: { development: boolean }): Promise<void> {
+async function prepare(log: Log): Promise<void> {
   const { prepareViewer } = await import('../viewer-files.ts');
-  const problem = await prepareViewer({ fresh: development });
+  const problem = await prepareViewer();
   if (problem !== undefined) log.warn('the viewer page could not be bundled; the world runs without it', { problem });
 }
 
