@@ -183,8 +183,9 @@ export class Prediction {
     if (base === undefined || this.#apply === undefined) return;
     const { x, z, vx, vz, rest } = base;
     this.#self = Object.assign(structuredClone(rest), { x, z, vx, vz });
-    this.#previousX = x;
-    this.#previousZ = z;
+    // A snapshot that came earlier than most shows a tick that is not yet drawn: the way there was about this.
+    this.#previousX = x - vx * this.#dt;
+    this.#previousZ = z - vz * this.#dt;
     this.#tick = base.tick;
     this.#appliedCount = 0;
     this.#advance(tick);

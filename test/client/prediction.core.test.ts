@@ -93,6 +93,16 @@ test('an exact prediction is never corrected', (t) => {
   }
 });
 
+test('a snapshot that comes before its tick is drawn corrects nothing', (t) => {
+  const prediction = new Prediction(world, steer);
+  prediction.reconcile(base({ vx: 6, x: moved(0, 6, 0) }), { nowMs: 0, tick: 100.2 });
+  for (let tick = 101; tick < 110; tick++) {
+    // It arrives 0.3 ticks before most others, so what is drawn now lies before it.
+    prediction.reconcile(base({ tick, vx: 6, x: moved(0, 6, tick - 100) }), { nowMs: tick * 50, tick: tick - 0.3 });
+    t.true(prediction.lastCorrection < 1e-5, `tick ${tick}: ${prediction.lastCorrection}`);
+  }
+});
+
 test('a small correction slides in about 100 ms, a large one snaps', (t) => {
   const prediction = new Prediction(world, steer);
   prediction.reconcile(base(), { nowMs: 0, tick: 100 });
