@@ -289,8 +289,9 @@ export class Client<W extends World = World> {
 
   #start(welcome: Welcome, schema: Schema): void {
     const isSameWorld = this.#schema?.hash === schema.hash && this.#view !== undefined;
+    // Nobody from before a new session is there any more, the own entity least of all.
+    if (this.#view !== undefined && !(isSameWorld && welcome.resumed)) this.#tell(this.#view.clear());
     if (!isSameWorld) {
-      if (this.#view !== undefined) this.#tell(this.#view.clear());
       this.#view = new View(schema, welcome);
       this.#prediction = new Prediction(welcome, this.#apply);
     }

@@ -167,11 +167,14 @@ test('a session that is gone begins anew', async (t) => {
   using client = connect<Small>(server.url, { world, backoff: quick });
   await until('self', () => client.self !== undefined);
   const first = client.self?.id;
+  const selves: unknown[] = [];
+  client.onStatus(({ kind }) => kind === 'online' && selves.push(client.self));
   server.removeBeing(server.sessions[0]!.being);
   server.sessions.length = 0;
   server.closeAll(CLOSE_CODE.restart);
   await until('another self', () => client.self !== undefined && client.self.id !== first);
   t.deepEqual(client.status, { kind: 'online', resumed: false });
+  t.deepEqual(selves, [undefined], 'nobody of the old session is there when the new one begins');
   t.false(client.entities.has(first!));
 });
 
