@@ -11,13 +11,12 @@
  */
 import type { FieldSchema, Schema } from '../base/schema.ts';
 
+import { CENTIMETRES_PER_METRE } from '../wire/snapshot.wire.ts';
 import { BytesColumn, ListColumn, TextColumn } from './accessors.ts';
 import type { AnyColumn, ColumnSet, ScalarColumn } from './columns.ts';
 import { rowBytes } from './columns.ts';
 import type { Lists } from './lists.ts';
 import type { Planner } from './region.ts';
-
-export const CENTIMETRES_PER_METRE = 100;
 
 export interface PublishedOffsets {
   readonly x: number;

@@ -1,18 +1,16 @@
 /**
  * From the outbound rings to the sockets: wakes when the doorbell rings, and hands each snapshot to its connection.
  *
- *   frame: session u32 · session generation u32 · one SNAPSHOT message
- *
  * The rings are always drained whole, so a client that does not read can hold up neither them nor anybody else: what
  * waits for it waits in its socket, within the limits of backlog.core.ts.
  */
+import { OUTBOUND_HEAD_BYTES } from '../memory/outbound.ts';
 import type { Ring } from '../memory/ring.ts';
 import { stepBacklog } from './backlog.core.ts';
 import type { Connection } from './connection.ts';
 import type { GatewayContext } from './context.ts';
 import type { SessionTable } from './session-table.ts';
 
-const FRAME_HEAD_BYTES = 8;
 /** Also how soon a stop and a refusal are noticed while no snapshots are made. */
 const DOORBELL_TIMEOUT_MS = 50;
 
@@ -53,7 +51,7 @@ export class Delivery {
       this.#context.counters.snapshotsStale++;
       return;
     }
-    session.connection.sendSnapshot(ring.bytes, offsetBytes + FRAME_HEAD_BYTES, sizeBytes - FRAME_HEAD_BYTES);
+    session.connection.sendSnapshot(ring.bytes, offsetBytes + OUTBOUND_HEAD_BYTES, sizeBytes - OUTBOUND_HEAD_BYTES);
   }
 
   #checkBacklogs(connections: Iterable<Connection>): void {

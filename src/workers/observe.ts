@@ -11,21 +11,22 @@
  */
 import type { SessionIndex } from '../base/brand.ts';
 import { MESSAGE } from '../wire/messages.ts';
-import { SNAPSHOT_FLAG } from '../wire/snapshot.wire.ts';
+import {
+  SNAPSHOT_ENTER_BYTES,
+  SNAPSHOT_ENTRIES_MAX,
+  SNAPSHOT_FLAG,
+  SNAPSHOT_JUMP_BYTES,
+} from '../wire/snapshot.wire.ts';
+import { OUTBOUND_HEAD_BYTES } from '../memory/outbound.ts';
 import type { Ring } from '../memory/ring.ts';
 import { SESSION_STATE, VIEW_ENTITIES_MAX } from '../memory/sessions.ts';
 import type { Found } from '../memory/spatial.ts';
 import type { Store } from '../memory/store.ts';
-import { ViewSelection } from './view-selection.ts';
+import { CANDIDATES_MAX, ViewSelection } from './view-selection.ts';
 import { SnapshotEncoder, finite } from './snapshot-encoder.ts';
 
-/** session u32 · generation u32, before each snapshot in an outbound ring. */
-export const OUTBOUND_HEAD_BYTES = 8;
-const ENTRIES_MAX = 255;
 /** Enters in one snapshot; a client that arrives in a crowd gets it over a few. */
 const ENTERS_MAX = 96;
-const ENTER_BYTES = 18;
-const FOUND_MAX = 16_384;
 const MOVE_CENTIMETRES_MAX = 127;
 /** From this shed level on, entities beyond half the radius are updated in every second snapshot. */
 const SHED_FAR_LEVEL = 1;
@@ -53,8 +54,8 @@ export class Observer {
   readonly #enterBytesMax: readonly number[];
   readonly #isHidden: readonly boolean[];
   /** Aliases whose moves do not fit a byte, and whose components may have changed. */
-  readonly #jumps = new Uint8Array(ENTRIES_MAX);
-  readonly #changed = new Uint8Array(ENTRIES_MAX);
+  readonly #jumps = new Uint8Array(SNAPSHOT_ENTRIES_MAX);
+  readonly #changed = new Uint8Array(SNAPSHOT_ENTRIES_MAX);
   #changedCount = 0;
   #session = 0 as SessionIndex;
   #viewFirst = 0;
@@ -74,9 +75,9 @@ export class Observer {
       Math.min(options.viewEntitiesMax, VIEW_ENTITIES_MAX),
     );
     this.#found = {
-      slots: new Uint32Array(FOUND_MAX),
-      x: new Float32Array(FOUND_MAX),
-      z: new Float32Array(FOUND_MAX),
+      slots: new Uint32Array(CANDIDATES_MAX),
+      x: new Float32Array(CANDIDATES_MAX),
+      z: new Float32Array(CANDIDATES_MAX),
     };
     const visible = (component: number) => schema.components[component]!.visible;
     this.#sentToAll = schema.kinds.map((kind) => kind.components.filter((component) => visible(component) === 'all'));
@@ -85,7 +86,8 @@ export class Observer {
     );
     this.#enterBytesMax = this.#sentToOwner.map(
       (components) =>
-        ENTER_BYTES + components.reduce((sum, component) => sum + this.#encoder.componentBytesMax(component), 0),
+        SNAPSHOT_ENTER_BYTES +
+        components.reduce((sum, component) => sum + this.#encoder.componentBytesMax(component), 0),
     );
     this.#isHidden = schema.kinds.map((kind) => kind.hidden);
   }
@@ -221,7 +223,7 @@ export class Observer {
     for (let next = 0; next < enteringCount && count < ENTERS_MAX; next++) {
       const slot = entering[next]!;
       const kind = columns.kind[slot]!;
-      if (!encoder.hasRoom(this.#enterBytesMax[kind]! + ENTRIES_MAX * 10)) break;
+      if (!encoder.hasRoom(this.#enterBytesMax[kind]! + SNAPSHOT_ENTRIES_MAX * (1 + SNAPSHOT_JUMP_BYTES))) break;
       while (sessions.viewSlotPlusOne[this.#viewFirst + index] !== 0 && index < VIEW_ENTITIES_MAX) index++;
       if (index === VIEW_ENTITIES_MAX) break;
       const id = columns.id[slot]!;
@@ -315,7 +317,7 @@ export class Observer {
       for (let at = 0; at < components.length; at++) {
         const component = components[at]!;
         if (published.changedTick[component]![slot]! <= sentTick) continue;
-        if (count === ENTRIES_MAX || !encoder.hasRoom(encoder.componentBytesMax(component) + 4)) {
+        if (count === SNAPSHOT_ENTRIES_MAX || !encoder.hasRoom(encoder.componentBytesMax(component) + 4)) {
           isComplete = false;
           break;
         }
@@ -340,7 +342,7 @@ export class Observer {
       const alias = this.#aliasOf(slot);
       if (alias === 0 || columns.generation[slot] !== announcements.generation(row)) continue;
       const payloadBytes = announcements.payloadBytes(row);
-      if (count === ENTRIES_MAX || !encoder.hasRoom(payloadBytes + 2)) break;
+      if (count === SNAPSHOT_ENTRIES_MAX || !encoder.hasRoom(payloadBytes + 2)) break;
       encoder.u8(alias);
       encoder.u8(announcements.event(row));
       const first = announcements.payloadOffsetBytes(row);

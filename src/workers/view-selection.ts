@@ -9,6 +9,8 @@ const STAMP_MAX = 2 ** 24 - 1;
 /** In a crowd, who is in view counts as this much nearer (of the squared distance), so that two do not swap places. */
 const KNOWN_ADVANTAGE = 0.8;
 const BINS = 512;
+/** Who may be looked at for one view; their position fits 14 bits. In a denser crowd the rest is not seen. */
+export const CANDIDATES_MAX = 2 ** 14;
 
 export class ViewSelection {
   /** Slots to enter. */
@@ -28,10 +30,9 @@ export class ViewSelection {
   constructor(entitiesMax: number, viewMax: number) {
     this.#viewMax = viewMax;
     this.#marks = new Uint32Array(entitiesMax);
-    const candidatesMax = 16_384;
-    this.entering = new Uint32Array(candidatesMax);
-    this.#enteringDistance = new Float64Array(candidatesMax);
-    this.#order = new Float64Array(candidatesMax + ALIASES);
+    this.entering = new Uint32Array(CANDIDATES_MAX);
+    this.#enteringDistance = new Float64Array(CANDIDATES_MAX);
+    this.#order = new Float64Array(CANDIDATES_MAX);
   }
 
   start(): void {
@@ -139,13 +140,12 @@ export class ViewSelection {
   #sortEntering(): void {
     const order = this.#order;
     const count = this.enteringCount;
-    const positions = 2 ** 14;
     for (let index = 0; index < count; index++) {
-      order[index] = Math.floor((this.#enteringDistance[index]! + 1) * 64) * positions + index;
+      order[index] = Math.floor((this.#enteringDistance[index]! + 1) * 64) * CANDIDATES_MAX + index;
     }
     order.subarray(0, count).sort();
     for (let index = 0; index < count; index++) {
-      const position = order[index]! % positions;
+      const position = order[index]! % CANDIDATES_MAX;
       // The slots wait in the distance column while their order is made.
       this.#enteringDistance[index] = this.entering[position]!;
     }

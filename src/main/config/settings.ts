@@ -123,7 +123,7 @@ const SETTINGS = {
   }),
   outboundRingBytes: bytes(4 * MIB, {
     group: 'Capacity',
-    min: 64 * KIB,
+    min: 256 * KIB,
     max: 1024 * MIB,
     powerOfTwo: true,
     about: 'Snapshots on their way to the gateway, for each worker',
