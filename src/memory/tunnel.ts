@@ -1,0 +1,294 @@
+/**
+ * Frames between the gateway and the peer thread of one node, for sessions whose player another node owns.
+ * Little-endian; every frame begins with the same head:
+ *
+ *   ┌─────────┬─────────┬──────────┬─────────┬────────────┬─────────────┬──────────────┐
+ *   │ type u8 │ byte u8 │ size u16 │ row u32 │ generation │ session low │ session high │
+ *   │         │         │          │         │ u32        │ u32         │ u32          │
+ *   └─────────┴─────────┴──────────┴─────────┴────────────┴─────────────┴──────────────┘
+ *   0         1         2          4         8            12            16            20
+ *
+ *   gateway ▶ peer, ring gatewayToPeer
+ *   input     size = payloadBytes · sequence u32 · packed input
+ *   state     byte = state | VIEW_RESET · backlogBytes u32
+ *   leave     nothing
+ *   login     byte = nameBytes, size = accountBytes · name · account (UTF-8)
+ *   handedOver  ownershipSeq u32, of the HANDOVER that the client acknowledged
+ *
+ *   peer ▶ gateway, ring peerToGateway; `session` is 0
+ *   snapshot  one SNAPSHOT message (wire/snapshot.wire.ts)
+ *   route     byte = node, size = nameBytes · ownershipSeq u32 · name
+ *   ended     byte = place in ENDED_REASONS
+ *
+ * `row` and `generation` are of the session table of this node; `session` is the SessionId, so that a frame still means
+ * its session when the row has been given to somebody else. Both sides are this process: the bytes are trusted.
+ *
+ * Order: after a `route` to another node (from 0) the gateway writes one MARK into the input ring (memory/intake.ts), and
+ * from then on sends this session's inputs by the tunnel. The peer thread keeps them back until that mark has come to it
+ * through the simulation; so nothing overtakes what was in the input ring before. When the player is back (a `route` to
+ * node 0) inputs go on by the tunnel until the simulation has applied all that went there, then directly again.
+ */
+import { assert } from '../base/assert.ts';
+import { INPUT_BYTES_MAX } from '../base/schema.ts';
+import { ACCOUNT_BYTES_MAX, NAME_BYTES_MAX } from './intake.ts';
+import type { Ring } from './ring.ts';
+import type { SessionState } from './sessions.ts';
+
+export const TUNNEL = {
+  input: 1,
+  state: 2,
+  leave: 3,
+  login: 4,
+  handedOver: 5,
+  snapshot: 16,
+  route: 17,
+  ended: 18,
+} as const;
+
+/** Why a peer ends a session that this gateway holds. */
+export const ENDED_REASONS = ['replaced', 'refused', 'overloaded', 'gone', 'stopping'] as const;
+export type EndedReason = (typeof ENDED_REASONS)[number];
+
+/** Node names on this way are cut to it. */
+export const NODE_NAME_BYTES_MAX = 64;
+
+const HEAD_BYTES = 20;
+const SEQUENCE_BYTES = 4;
+const VIEW_RESET = 0x80;
+const LOW_RANGE = 2 ** 32;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** Which session a frame is about. */
+export interface TunnelHead {
+  readonly row: number;
+  readonly generation: number;
+  /** The SessionId; 0 in frames to the gateway, which knows it. */
+  readonly session: number;
+}
+
+export interface TunnelState {
+  readonly state: SessionState;
+  /** Unsent bytes of the client's socket. */
+  readonly backlogBytes: number;
+  /** The client has nothing (any more): the next snapshot is a keyframe. */
+  readonly viewReset: boolean;
+}
+
+/** False, here and below, when the ring is full: nothing was written. */
+export function writeTunnelInput(
+  ring: Ring,
+  { sequence, payload, ...head }: TunnelHead & { readonly sequence: number; readonly payload: Uint8Array },
+): boolean {
+  assert(payload.length <= INPUT_BYTES_MAX, 'an input was bounded');
+  const sizeBytes = HEAD_BYTES + SEQUENCE_BYTES + payload.length;
+  const at = ring.reserve(sizeBytes);
+  if (at < 0) return false;
+  writeHead(ring, at, { ...head, type: TUNNEL.input, byte: 0, size: payload.length });
+  ring.view.setUint32(at + HEAD_BYTES, sequence, true);
+  ring.bytes.set(payload, at + HEAD_BYTES + SEQUENCE_BYTES);
+  ring.commit(sizeBytes);
+  return true;
+}
+
+export function writeTunnelState(
+  ring: Ring,
+  { state, backlogBytes, viewReset, ...head }: TunnelHead & TunnelState,
+): boolean {
+  const at = ring.reserve(HEAD_BYTES + 4);
+  if (at < 0) return false;
+  writeHead(ring, at, { ...head, type: TUNNEL.state, byte: state | (viewReset ? VIEW_RESET : 0), size: 0 });
+  ring.view.setUint32(at + HEAD_BYTES, Math.min(backlogBytes, 0xffff_ffff), true);
+  ring.commit(HEAD_BYTES + 4);
+  return true;
+}
+
+export function writeTunnelLeave(ring: Ring, head: TunnelHead): boolean {
+  const at = ring.reserve(HEAD_BYTES);
+  if (at < 0) return false;
+  writeHead(ring, at, { ...head, type: TUNNEL.leave, byte: 0, size: 0 });
+  ring.commit(HEAD_BYTES);
+  return true;
+}
+
+/** A player with an account: whoever has it answers, by a JOIN of this session here or a `route`. */
+export function writeTunnelLogin(
+  ring: Ring,
+  { name, account, ...head }: TunnelHead & { readonly name: string; readonly account: string },
+): boolean {
+  const nameBytes = encoder.encode(name);
+  const accountBytes = encoder.encode(account);
+  assert(
+    nameBytes.length <= NAME_BYTES_MAX && accountBytes.length <= ACCOUNT_BYTES_MAX,
+    'name and account were bounded',
+  );
+  const sizeBytes = HEAD_BYTES + nameBytes.length + accountBytes.length;
+  const at = ring.reserve(sizeBytes);
+  if (at < 0) return false;
+  writeHead(ring, at, { ...head, type: TUNNEL.login, byte: nameBytes.length, size: accountBytes.length });
+  ring.bytes.set(nameBytes, at + HEAD_BYTES);
+  ring.bytes.set(accountBytes, at + HEAD_BYTES + nameBytes.length);
+  ring.commit(sizeBytes);
+  return true;
+}
+
+/** The client has acknowledged the HANDOVER with this seq. */
+export function writeTunnelHandedOver(ring: Ring, { seq, ...head }: TunnelHead & { readonly seq: number }): boolean {
+  const at = ring.reserve(HEAD_BYTES + 4);
+  if (at < 0) return false;
+  writeHead(ring, at, { ...head, type: TUNNEL.handedOver, byte: 0, size: 0 });
+  ring.view.setUint32(at + HEAD_BYTES, seq, true);
+  ring.commit(HEAD_BYTES + 4);
+  return true;
+}
+
+/** What the peer thread does with each frame of the gateway. Offsets are into the bytes of the ring. */
+export interface GatewayFrameVisitor {
+  input(head: TunnelHead, input: { sequence: number; at: number; sizeBytes: number }): void;
+  state(head: TunnelHead, state: TunnelState): void;
+  leave(head: TunnelHead): void;
+  login(head: TunnelHead, player: { name: string; account: string }): void;
+  handedOver(head: TunnelHead, seq: number): void;
+}
+
+export function readGatewayFrame({ bytes, view }: Ring, at: number, visitor: GatewayFrameVisitor): void {
+  const head = {
+    row: view.getUint32(at + 4, true),
+    generation: view.getUint32(at + 8, true),
+    session: view.getUint32(at + 12, true) + view.getUint32(at + 16, true) * LOW_RANGE,
+  };
+  const byte = bytes[at + 1] ?? 0;
+  const size = view.getUint16(at + 2, true);
+  const body = at + HEAD_BYTES;
+  switch (bytes[at]) {
+    case TUNNEL.input: {
+      const sequence = view.getUint32(body, true);
+      return visitor.input(head, { sequence, at: body + SEQUENCE_BYTES, sizeBytes: size });
+    }
+    case TUNNEL.state: {
+      const state = (byte & ~VIEW_RESET) as SessionState;
+      return visitor.state(head, {
+        state,
+        backlogBytes: view.getUint32(body, true),
+        viewReset: (byte & VIEW_RESET) !== 0,
+      });
+    }
+    case TUNNEL.leave:
+      return visitor.leave(head);
+    case TUNNEL.login:
+      return visitor.login(head, {
+        name: decoder.decode(bytes.slice(body, body + byte)),
+        account: decoder.decode(bytes.slice(body + byte, body + byte + size)),
+      });
+    case TUNNEL.handedOver:
+      return visitor.handedOver(head, view.getUint32(body, true));
+    default:
+      assert(false, `a frame of the gateway has a known type, found ${bytes[at]}`);
+  }
+}
+
+/** A snapshot that another node made for a session of this gateway. Ring the doorbell after the last one. */
+export function writeTunnelSnapshot(
+  ring: Ring,
+  { row, generation, bytes }: { readonly row: number; readonly generation: number; readonly bytes: Uint8Array },
+): boolean {
+  const sizeBytes = HEAD_BYTES + bytes.length;
+  const at = ring.reserve(sizeBytes);
+  if (at < 0) return false;
+  writeHead(ring, at, { row, generation, session: 0, type: TUNNEL.snapshot, byte: 0, size: 0 });
+  ring.bytes.set(bytes, at + HEAD_BYTES);
+  ring.commit(sizeBytes);
+  return true;
+}
+
+/** The player's owner is now `node`, 0 for this one; `name` is the node's, `seq` the player's ownershipSeq. */
+export function writeTunnelRoute(
+  ring: Ring,
+  route: {
+    readonly row: number;
+    readonly generation: number;
+    readonly node: number;
+    readonly seq: number;
+    readonly name: string;
+  },
+): boolean {
+  const { row, generation, node, seq } = route;
+  assert(node >= 0 && node <= 0xff, 'a node number is one byte');
+  const nameBytes = encoder.encodeInto(route.name, nameScratch).written;
+  const sizeBytes = HEAD_BYTES + SEQUENCE_BYTES + nameBytes;
+  const at = ring.reserve(sizeBytes);
+  if (at < 0) return false;
+  writeHead(ring, at, { row, generation, session: 0, type: TUNNEL.route, byte: node, size: nameBytes });
+  ring.view.setUint32(at + HEAD_BYTES, seq, true);
+  ring.bytes.set(nameScratch.subarray(0, nameBytes), at + HEAD_BYTES + SEQUENCE_BYTES);
+  ring.commit(sizeBytes);
+  return true;
+}
+
+export function writeTunnelEnded(
+  ring: Ring,
+  { row, generation, reason }: { readonly row: number; readonly generation: number; readonly reason: EndedReason },
+): boolean {
+  const at = ring.reserve(HEAD_BYTES);
+  if (at < 0) return false;
+  const byte = ENDED_REASONS.indexOf(reason);
+  writeHead(ring, at, { row, generation, session: 0, type: TUNNEL.ended, byte, size: 0 });
+  ring.commit(HEAD_BYTES);
+  return true;
+}
+
+/** What the gateway does with each frame of the peer thread. Offsets are into the bytes of the ring. */
+export interface PeerFrameVisitor {
+  snapshot(row: number, generation: number, snapshot: { at: number; sizeBytes: number }): void;
+  route(row: number, generation: number, route: { node: number; seq: number; name: string }): void;
+  ended(row: number, generation: number, reason: EndedReason): void;
+}
+
+export function readPeerFrame(
+  { bytes, view }: Ring,
+  frame: { at: number; sizeBytes: number },
+  visitor: PeerFrameVisitor,
+): void {
+  const { at } = frame;
+  const row = view.getUint32(at + 4, true);
+  const generation = view.getUint32(at + 8, true);
+  const byte = bytes[at + 1] ?? 0;
+  const body = at + HEAD_BYTES;
+  switch (bytes[at]) {
+    case TUNNEL.snapshot:
+      return visitor.snapshot(row, generation, { at: body, sizeBytes: frame.sizeBytes - HEAD_BYTES });
+    case TUNNEL.route: {
+      const first = body + SEQUENCE_BYTES;
+      return visitor.route(row, generation, {
+        node: byte,
+        seq: view.getUint32(body, true),
+        name: decoder.decode(bytes.slice(first, first + view.getUint16(at + 2, true))),
+      });
+    }
+    case TUNNEL.ended: {
+      const reason = ENDED_REASONS[byte];
+      assert(reason !== undefined, `a session ends for a known reason, found ${byte}`);
+      return visitor.ended(row, generation, reason);
+    }
+    default:
+      assert(false, `a frame of the peer thread has a known type, found ${bytes[at]}`);
+  }
+}
+
+/** `encodeInto` stops at a whole character, so that a long name is cut to valid UTF-8. */
+const nameScratch = new Uint8Array(NODE_NAME_BYTES_MAX);
+
+function writeHead(
+  { bytes, view }: Ring,
+  at: number,
+  head: TunnelHead & { readonly type: number; readonly byte: number; readonly size: number },
+): void {
+  bytes[at] = head.type;
+  bytes[at + 1] = head.byte;
+  view.setUint16(at + 2, head.size, true);
+  view.setUint32(at + 4, head.row, true);
+  view.setUint32(at + 8, head.generation, true);
+  view.setUint32(at + 12, head.session % LOW_RANGE, true);
+  view.setUint32(at + 16, Math.floor(head.session / LOW_RANGE), true);
+}
