@@ -1,0 +1,207 @@
+/**
+ * What nodes tell each other besides handovers: ghosts, and what belongs to players whose socket is at one node and whose
+ * entity is at another. Nothing of it is durable: what is lost with a link is said again or asked for again.
+ *
+ *   ghosts     the bytes of memory/ghosts.ts, as they are
+ *   subscribe  list of cells u32                       which of your cells I want to see
+ *   input      session u53 · sequence u32 · hops u8 · payload blob          gateway → owner
+ *   state      session u53 · state u8 · viewReset u8 · backlogBytes u32     gateway → owner
+ *   leave      session u53 · hops u8                                        gateway → owner
+ *   snapshot   session u53 · the snapshot's bytes                           owner → gateway
+ *   route      session u53 · entity u53 · node u8 · seq u32 · incarnation u32 · lastInput u32   owner → gateway
+ *   routeDone  session u53 · seq u32                                        gateway → owner
+ *   ended      session u53 · reason u8                                      owner → gateway
+ *   login      session u53 · hops u8 · name · account                       gateway → home of a resting player
+ *   loginDone  session u53 · found u8                                       home → gateway
+ */
+import type { EntityId } from '../base/brand.ts';
+import { WireError } from '../base/errors.ts';
+import { readerOver } from '../base/pack.ts';
+import type { Reader } from '../base/pack.ts';
+import { INPUT_BYTES_MAX } from '../base/schema.ts';
+import { readEnd, readU32, readU8 } from '../wire/cursor.wire.ts';
+import type { MessageBuffer } from './message-buffer.ts';
+import { readBlob, readCount, readEntity, readNode, readShortText, readU53 } from './message-fields.wire.ts';
+import { HOPS_MAX } from './protocol.ts';
+import type { NodeNumber, SessionId } from './protocol.ts';
+
+export type SessionMessage =
+  | { readonly kind: 'ghosts'; readonly bytes: Uint8Array }
+  | { readonly kind: 'subscribe'; readonly cells: Uint32Array }
+  | {
+      readonly kind: 'input';
+      readonly session: SessionId;
+      readonly sequence: number;
+      readonly hops: number;
+      readonly payload: Uint8Array;
+    }
+  | {
+      readonly kind: 'state';
+      readonly session: SessionId;
+      readonly state: number;
+      readonly viewReset: boolean;
+      readonly backlogBytes: number;
+    }
+  | { readonly kind: 'leave'; readonly session: SessionId; readonly hops: number }
+  | { readonly kind: 'snapshot'; readonly session: SessionId; readonly bytes: Uint8Array }
+  | {
+      readonly kind: 'route';
+      readonly session: SessionId;
+      readonly entity: EntityId;
+      readonly node: NodeNumber;
+      readonly seq: number;
+      readonly incarnation: number;
+      readonly lastInput: number;
+    }
+  | { readonly kind: 'routeDone'; readonly session: SessionId; readonly seq: number }
+  | { readonly kind: 'ended'; readonly session: SessionId; readonly reason: number }
+  | {
+      readonly kind: 'login';
+      readonly session: SessionId;
+      readonly hops: number;
+      readonly name: string;
+      readonly account: string;
+    }
+  | { readonly kind: 'loginDone'; readonly session: SessionId; readonly found: boolean };
+
+/** Types of link frames, 32 … 63. */
+export const SESSION_MESSAGE_TYPE = {
+  ghosts: 32,
+  subscribe: 33,
+  input: 34,
+  state: 35,
+  leave: 36,
+  snapshot: 37,
+  route: 38,
+  routeDone: 39,
+  ended: 40,
+  login: 41,
+  loginDone: 42,
+} as const satisfies Record<SessionMessage['kind'], number>;
+
+/** Why an owner ended a session: its player was replaced by a newer login, or the world ended it. */
+export const ENDED_REASON = { replaced: 1, gone: 2, refused: 3 } as const;
+
+const CELLS_MAX = 65_535;
+const GHOST_BYTES_MAX = 64 * 1024;
+const SNAPSHOT_BYTES_MAX = 64 * 1024;
+
+export function encodeSessionMessage(message: SessionMessage, buffer: MessageBuffer): void {
+  if (message.kind === 'ghosts') return buffer.raw(message.bytes);
+  if (message.kind === 'subscribe') {
+    buffer.u16(message.cells.length);
+    for (const cell of message.cells) buffer.u32(cell);
+    return;
+  }
+  buffer.u53(message.session);
+  switch (message.kind) {
+    case 'input':
+      buffer.u32(message.sequence);
+      buffer.u8(message.hops);
+      return buffer.blob(message.payload);
+    case 'state':
+      buffer.u8(message.state);
+      buffer.u8(message.viewReset ? 1 : 0);
+      return buffer.u32(message.backlogBytes);
+    case 'leave':
+      return buffer.u8(message.hops);
+    case 'snapshot':
+      return buffer.raw(message.bytes);
+    case 'route':
+      buffer.u53(message.entity);
+      buffer.u8(message.node);
+      buffer.u32(message.seq);
+      buffer.u32(message.incarnation);
+      return buffer.u32(message.lastInput);
+    case 'routeDone':
+      return buffer.u32(message.seq);
+    case 'ended':
+      return buffer.u8(message.reason);
+    case 'login':
+      buffer.u8(message.hops);
+      buffer.shortText(message.name);
+      return buffer.shortText(message.account);
+    case 'loginDone':
+      return buffer.u8(message.found ? 1 : 0);
+  }
+}
+
+/**
+ * Reads the payload of a frame of this type; bytes of ghosts and snapshots are views of it.
+ * @throws WireError; no other error.
+ */
+export function decodeSessionMessage(type: number, payload: Uint8Array): SessionMessage {
+  if (type === SESSION_MESSAGE_TYPE.ghosts) {
+    if (payload.length > GHOST_BYTES_MAX) throw new WireError('ERR_WIRE_RANGE', `${payload.length} bytes of ghosts`);
+    return { kind: 'ghosts', bytes: payload };
+  }
+  const reader = readerOver(payload);
+  const message = type === SESSION_MESSAGE_TYPE.subscribe ? readSubscribe(reader) : readOfSession(type, reader);
+  readEnd(reader);
+  return message;
+}
+
+function readSubscribe(reader: Reader): SessionMessage {
+  const count = readCount(reader, { countMax: CELLS_MAX, itemBytesMin: 4 });
+  return { kind: 'subscribe', cells: Uint32Array.from({ length: count }, () => readU32(reader)) };
+}
+
+function readOfSession(type: number, reader: Reader): SessionMessage {
+  const session = readU53(reader) as SessionId;
+  if (session === 0) throw new WireError('ERR_WIRE_RANGE', 'session 0');
+  switch (type) {
+    case SESSION_MESSAGE_TYPE.input: {
+      const sequence = readU32(reader);
+      const hops = readHops(reader);
+      return { kind: 'input', session, sequence, hops, payload: readBlob(reader, INPUT_BYTES_MAX) };
+    }
+    case SESSION_MESSAGE_TYPE.state: {
+      const state = readU8(reader);
+      const viewReset = readFlag(reader);
+      return { kind: 'state', session, state, viewReset, backlogBytes: readU32(reader) };
+    }
+    case SESSION_MESSAGE_TYPE.leave:
+      return { kind: 'leave', session, hops: readHops(reader) };
+    case SESSION_MESSAGE_TYPE.snapshot:
+      return { kind: 'snapshot', session, bytes: readRest(reader) };
+    case SESSION_MESSAGE_TYPE.route: {
+      const entity = readEntity(reader);
+      const node = readNode(reader);
+      const seq = readU32(reader);
+      const incarnation = readU32(reader);
+      return { kind: 'route', session, entity, node, seq, incarnation, lastInput: readU32(reader) };
+    }
+    case SESSION_MESSAGE_TYPE.routeDone:
+      return { kind: 'routeDone', session, seq: readU32(reader) };
+    case SESSION_MESSAGE_TYPE.ended:
+      return { kind: 'ended', session, reason: readU8(reader) };
+    case SESSION_MESSAGE_TYPE.login: {
+      const hops = readHops(reader);
+      const name = readShortText(reader);
+      return { kind: 'login', session, hops, name, account: readShortText(reader) };
+    }
+    case SESSION_MESSAGE_TYPE.loginDone:
+      return { kind: 'loginDone', session, found: readFlag(reader) };
+    default:
+      throw new WireError('ERR_WIRE_TYPE', `no message has type ${type}`);
+  }
+}
+
+function readHops(reader: Reader): number {
+  const hops = readU8(reader);
+  if (hops > HOPS_MAX + 1) throw new WireError('ERR_WIRE_RANGE', `${hops} hops`);
+  return hops;
+}
+
+function readFlag(reader: Reader): boolean {
+  const flag = readU8(reader);
+  if (flag > 1) throw new WireError('ERR_WIRE_RANGE', `a flag of ${flag}`);
+  return flag === 1;
+}
+
+function readRest(reader: Reader): Uint8Array {
+  const rest = reader.source.subarray(reader.at);
+  if (rest.length > SNAPSHOT_BYTES_MAX) throw new WireError('ERR_WIRE_RANGE', `a snapshot of ${rest.length} bytes`);
+  reader.at = reader.source.length;
+  return rest;
+}
