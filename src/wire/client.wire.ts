@@ -5,11 +5,13 @@
  *   INPUT    u8 2 · u32 sequence · the packed input fields (base/pack.ts)
  *   PING     u8 3 · u32 nonce
  *   BYE      u8 4
+ *   ACK      u8 5 · u32 seq of a handover
  *   WELCOME  u8 16 · u16 version · u8 flags · u32 session · u32 tick · f64 serverTimeMs · f64 tickHz · f64 snapshotHz
  *            · f64 aoiRadius · f64 cellSize · f64 minX · f64 minZ · f64 maxX · f64 maxZ · u32 resumeGraceMs
  *            · u32 schemaHash · u8 n, resumeToken · if flag schema: u32 n, JSON
  *   PONG     u8 18 · u32 nonce · f64 serverTimeMs · u32 tick
  *   ERROR    u8 19 · u8 code (its place in PROTOCOL_ERRORS) · u8 n, message
+ *   HANDOVER u8 20 · u32 seq · u8 n, node
  *
  * Decoders trust nothing: size, type, magic, version, range, then fields, then the end.
  */
@@ -35,7 +37,7 @@ import {
   writeU8,
 } from './cursor.wire.ts';
 import { MESSAGE, PROTOCOL_ERRORS, PROTOCOL_VERSION } from './messages.ts';
-import type { ClientMessage, ErrorMessage, Pong, ServerMessage, Welcome } from './messages.ts';
+import type { ClientMessage, ErrorMessage, Handover, Pong, ServerMessage, Welcome } from './messages.ts';
 import { parseSchema } from './schema.wire.ts';
 import { decodeSnapshot } from './snapshot.wire.ts';
 
@@ -44,6 +46,7 @@ export const TOKEN_BYTES_MAX = 2048;
 export const RESUME_TOKEN_BYTES_MAX = 128;
 /** A longer error message is cut. */
 export const ERROR_BYTES_MAX = 255;
+export const NODE_BYTES_MAX = 64;
 /** The largest message of a client; the gateway may be set to less. */
 export const CLIENT_MESSAGE_BYTES_MAX = 4096;
 /** The largest message of a server; a client refuses what is larger. */
@@ -78,6 +81,12 @@ export function encodeClientMessage(message: ClientMessage, schema: Schema | und
     }
     case 'bye':
       return Uint8Array.of(MESSAGE.bye);
+    case 'handoverAck': {
+      const writer = writerOver(new Uint8Array(5));
+      writeU8(writer, MESSAGE.handoverAck);
+      writeU32(writer, message.seq);
+      return writer.target;
+    }
     default:
       return unreachable(message);
   }
@@ -110,6 +119,11 @@ export function decodeClientMessage(bytes: Uint8Array, schema: Schema | undefine
     case MESSAGE.bye:
       readEnd(reader);
       return { type: 'bye' };
+    case MESSAGE.handoverAck: {
+      const seq = readU32(reader);
+      readEnd(reader);
+      return { type: 'handoverAck', seq };
+    }
     default:
       throw new WireError('ERR_WIRE_TYPE', `${type} is not the type of a client's message`);
   }
@@ -138,7 +152,7 @@ export function checkRanges(fields: readonly FieldSchema[], values: Values): voi
   }
 }
 
-export function encodeServerMessage(message: Welcome | Pong | ErrorMessage): Uint8Array {
+export function encodeServerMessage(message: Welcome | Pong | ErrorMessage | Handover): Uint8Array {
   switch (message.type) {
     case 'welcome':
       return encodeWelcome(message);
@@ -157,6 +171,15 @@ export function encodeServerMessage(message: Welcome | Pong | ErrorMessage): Uin
       writeU8(writer, PROTOCOL_ERRORS.indexOf(message.code));
       writeU8(writer, text.length);
       writeBytes(writer, text);
+      return writer.target;
+    }
+    case 'handover': {
+      const node = textBytes(message.node, { sizeBytesMax: NODE_BYTES_MAX, what: 'the node' });
+      const writer = writerOver(new Uint8Array(6 + node.length));
+      writeU8(writer, MESSAGE.handover);
+      writeU32(writer, message.seq);
+      writeU8(writer, node.length);
+      writeBytes(writer, node);
       return writer.target;
     }
     default:
@@ -193,6 +216,12 @@ export function decodeServerMessage(bytes: Uint8Array, schema: Schema | undefine
       const message = readText(reader, readU8(reader), { sizeBytesMax: ERROR_BYTES_MAX, what: 'the error message' });
       readEnd(reader);
       return { type: 'error', code, message };
+    }
+    case MESSAGE.handover: {
+      const seq = readU32(reader);
+      const node = readText(reader, readU8(reader), { sizeBytesMax: NODE_BYTES_MAX, what: 'the node' });
+      readEnd(reader);
+      return { type: 'handover', seq, node };
     }
     default:
       throw new WireError('ERR_WIRE_TYPE', `${type} is not the type of a server's message`);

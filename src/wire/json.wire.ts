@@ -12,6 +12,7 @@ import {
   CLIENT_MESSAGE_BYTES_MAX,
   ERROR_BYTES_MAX,
   NAME_BYTES_MAX,
+  NODE_BYTES_MAX,
   RESUME_TOKEN_BYTES_MAX,
   SERVER_MESSAGE_BYTES_MAX,
   TOKEN_BYTES_MAX,
@@ -45,8 +46,10 @@ export function toJson(message: ClientMessage | ServerMessage): string {
     case 'hello':
     case 'ping':
     case 'bye':
+    case 'handoverAck':
     case 'welcome':
     case 'pong':
+    case 'handover':
       return JSON.stringify(message);
     case 'error':
       return JSON.stringify({ ...message, message: textCut(message.message, ERROR_BYTES_MAX) });
@@ -75,7 +78,7 @@ export function serverMessageFromJson(text: string, schema: Schema | undefined):
 }
 
 function isClientType(type: unknown): boolean {
-  return type === 'hello' || type === 'input' || type === 'ping' || type === 'bye';
+  return type === 'hello' || type === 'input' || type === 'ping' || type === 'bye' || type === 'handoverAck';
 }
 
 function clientMessageFrom(table: Table, schema: Schema | undefined): ClientMessage {
@@ -100,6 +103,8 @@ function clientMessageFrom(table: Table, schema: Schema | undefined): ClientMess
       return { type: 'ping', nonce: u32At(table, 'nonce') };
     case 'bye':
       return { type: 'bye' };
+    case 'handoverAck':
+      return { type: 'handoverAck', seq: u32At(table, 'seq') };
     default:
       throw new WireError('ERR_WIRE_TYPE', `${show(table['type'])} is not the type of a client's message`);
   }
@@ -124,6 +129,8 @@ function serverMessageFrom(table: Table, schema: Schema | undefined): ServerMess
       if (code === undefined) throw new WireError('ERR_WIRE_RANGE', `unknown error code ${show(table['code'])}`);
       return { type: 'error', code, message: textAt(table, 'message', ERROR_BYTES_MAX) };
     }
+    case 'handover':
+      return { type: 'handover', seq: u32At(table, 'seq'), node: textAt(table, 'node', NODE_BYTES_MAX) };
     default:
       throw new WireError('ERR_WIRE_TYPE', `${show(table['type'])} is not the type of a server's message`);
   }

@@ -14,10 +14,12 @@ export const MESSAGE = {
   input: 2,
   ping: 3,
   bye: 4,
+  handoverAck: 5,
   welcome: 16,
   snapshot: 17,
   pong: 18,
   error: 19,
+  handover: 20,
 } as const;
 
 export type ClientMessage =
@@ -35,7 +37,9 @@ export type ClientMessage =
     }
   | { readonly type: 'input'; readonly sequence: number; readonly input: Values }
   | { readonly type: 'ping'; readonly nonce: number }
-  | { readonly type: 'bye' };
+  | { readonly type: 'bye' }
+  /** The handover with this seq was noticed. */
+  | { readonly type: 'handoverAck'; readonly seq: number };
 
 export interface Welcome {
   readonly type: 'welcome';
@@ -104,7 +108,16 @@ export interface ErrorMessage {
   readonly message: string;
 }
 
-export type ServerMessage = Welcome | Snapshot | Pong | ErrorMessage;
+/** The own entity has another owner: what follows comes from that node, a keyframe first. */
+export interface Handover {
+  readonly type: 'handover';
+  /** The entity's ownershipSeq there; grows with each change of owner. */
+  readonly seq: number;
+  /** Name of the owner; at most 64 bytes of UTF-8. */
+  readonly node: string;
+}
+
+export type ServerMessage = Welcome | Snapshot | Pong | ErrorMessage | Handover;
 
 /** Sent in an `error` message; fatal ones are followed by a close with the code in CLOSE_CODE. */
 export const PROTOCOL_ERRORS = [

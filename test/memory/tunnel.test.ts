@@ -115,5 +115,5 @@ test('the bytes of a frame stay', (t) => {
   writeTunnelInput(ring, { row: 1, generation: 2, session: 3 * 2 ** 32 + 4, sequence: 5, payload: Uint8Array.of(6) });
   const hex: string[] = [];
   ring.drain((at, sizeBytes) => hex.push(Buffer.from(ring.bytes.slice(at, at + sizeBytes)).toString('hex')));
-  t.deepEqual(hex, ['01000100' + '01000000' + '02000000' + '04000000' + '03000000' + '05000000' + '06']);
+  t.deepEqual(hex, ['01000100010000000200000004000000030000000500000006']);
 });

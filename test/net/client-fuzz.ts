@@ -26,6 +26,7 @@ const MESSAGES: readonly ClientMessage[] = [
   { type: 'input', sequence: 4_000_000_000, input: { moveX: 0, gear: 5, say: 'äöü' } },
   { type: 'ping', nonce: 3 },
   { type: 'bye' },
+  { type: 'handoverAck', seq: 7 },
   HELLO,
   { ...HELLO, name: 'Grace', token: 'x'.repeat(200), resumeToken: 'y'.repeat(43) },
 ];

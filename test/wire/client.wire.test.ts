@@ -67,6 +67,7 @@ test('the bytes of a client’s messages are those of docs/PROTOCOL.md', (t) => 
   );
   isHex(t, encodeClientMessage({ type: 'ping', nonce: 0xfffefdfc }, schema), '03 fcfdfeff');
   isHex(t, encodeClientMessage({ type: 'bye' }, undefined), '04');
+  isHex(t, encodeClientMessage({ type: 'handoverAck', seq: 0x01020304 }, undefined), '05 04030201');
 });
 
 test('the bytes of a server’s messages are those of docs/PROTOCOL.md', (t) => {
@@ -82,6 +83,7 @@ test('the bytes of a server’s messages are those of docs/PROTOCOL.md', (t) => 
     '12 01000000 000000000000f83f 02000000',
   );
   isHex(t, encodeServerMessage({ type: 'error', code: 'ERR_PROTOCOL_VERSION', message: 'no' }), '13 01 026e6f');
+  isHex(t, encodeServerMessage({ type: 'handover', seq: 3, node: 'b' }), '14 03000000 0162');
 });
 
 test('what is encoded is decoded: client', (t) => {

@@ -23,7 +23,15 @@ import type { FieldSchema } from '../../src/base/schema.ts';
 import { defineWorld } from '../../src/base/world.ts';
 import { dequantize, quantize, quantizedSizeBytes, sentComponents } from '../../src/wire/component.wire.ts';
 import { PROTOCOL_ERRORS, PROTOCOL_VERSION } from '../../src/wire/messages.ts';
-import type { ClientMessage, EnterEntry, ErrorMessage, Pong, Snapshot, Welcome } from '../../src/wire/messages.ts';
+import type {
+  ClientMessage,
+  EnterEntry,
+  ErrorMessage,
+  Handover,
+  Pong,
+  Snapshot,
+  Welcome,
+} from '../../src/wire/messages.ts';
 
 export const world = defineWorld({
   name: 'fixture',
@@ -129,10 +137,11 @@ export const clientMessages: fc.Arbitrary<ClientMessage> = fc.oneof(
   }),
   fc.record({ type: fc.constant('ping' as const), nonce: u32Value }),
   fc.constant({ type: 'bye' as const }),
+  fc.record({ type: fc.constant('handoverAck' as const), seq: u32Value }),
 );
 
 const rate = fc.double({ min: 0.5, max: 1000, noNaN: true });
-export const plainServerMessages: fc.Arbitrary<Welcome | Pong | ErrorMessage> = fc.oneof(
+export const plainServerMessages: fc.Arbitrary<Welcome | Pong | ErrorMessage | Handover> = fc.oneof(
   fc.record({
     type: fc.constant('welcome' as const),
     protocolVersion: fc.constant(PROTOCOL_VERSION),
@@ -156,6 +165,7 @@ export const plainServerMessages: fc.Arbitrary<Welcome | Pong | ErrorMessage> = 
   }),
   fc.record({ type: fc.constant('pong' as const), nonce: u32Value, serverTimeMs: finite, tick: u32Value }),
   fc.record({ type: fc.constant('error' as const), code: fc.constantFrom(...PROTOCOL_ERRORS), message: textOf(255) }),
+  fc.record({ type: fc.constant('handover' as const), seq: u32Value, node: textOf(64) }),
 );
 
 export const snapshots: fc.Arbitrary<Snapshot> = fc

@@ -82,6 +82,8 @@ test('the examples are messages', (t) => {
   });
   t.deepEqual(decodeClientMessage(example('ping'), schema), { type: 'ping', nonce: 7 });
   t.deepEqual(decodeServerMessage(example('pong'), schema), { type: 'pong', nonce: 7, serverTimeMs: 1.5, tick: 2 });
+  t.deepEqual(decodeServerMessage(example('handover'), schema), { type: 'handover', seq: 3, node: 'b' });
+  t.deepEqual(decodeClientMessage(example('handoverack'), schema), { type: 'handoverAck', seq: 3 });
   t.deepEqual(decodeServerMessage(example('error'), schema), {
     type: 'error',
     code: 'ERR_PROTOCOL_VERSION',
@@ -106,6 +108,6 @@ test('the JSON examples are messages', (t) => {
   const texts = /```json\n([^`]*)```/.exec(document)?.[1]?.trim().split('\n') ?? [];
   t.deepEqual(
     texts.map((text) => clientMessageFromJson(text, schema).type),
-    ['hello', 'input', 'ping', 'bye'],
+    ['hello', 'input', 'ping', 'bye', 'handoverAck'],
   );
 });

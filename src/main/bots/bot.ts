@@ -37,6 +37,8 @@ export class Bot {
   #nonce = 0;
   #pingSentMs = 0;
   #lastSnapshotMs = 0;
+  /** Another node than that of the welcome owns the player, or did. */
+  #isElsewhere = false;
   /** One input at a time is followed until it is acknowledged. */
   #followedSequence = 0;
   #followedSentMs = 0;
@@ -173,7 +175,8 @@ export class Bot {
     check.end();
     if (this.#lastSnapshotMs > 0) measures.interval(receivedMs - this.#lastSnapshotMs, 1000 / this.#welcome.snapshotHz);
     this.#lastSnapshotMs = receivedMs;
-    const latencyMs = serverTime?.sinceTick(check.tick, receivedMs) ?? Number.NaN;
+    // Each node counts its own ticks: only those of the node that sent the welcome can be told in its time.
+    const latencyMs = this.#isElsewhere ? Number.NaN : (serverTime?.sinceTick(check.tick, receivedMs) ?? Number.NaN);
     if (latencyMs > 0) measures.receipt(latencyMs);
     if (this.#followedSequence > 0 && check.inputSequence >= this.#followedSequence) {
       measures.acknowledgement(receivedMs - this.#followedSentMs);
@@ -204,6 +207,11 @@ export class Bot {
       }
       case 'error':
         count(measures.errorsByCode, message.code);
+        return;
+      case 'handover':
+        this.#isElsewhere = true;
+        this.#check.restart();
+        this.#socket?.send(encodeClientMessage({ type: 'handoverAck', seq: message.seq }, undefined));
         return;
       case 'snapshot':
         return;
