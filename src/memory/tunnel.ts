@@ -16,7 +16,7 @@
  *   handedOver  ownershipSeq u32, of the HANDOVER that the client acknowledged
  *
  *   peer ▶ gateway, ring peerToGateway; `session` is 0
- *   snapshot  one SNAPSHOT message (wire/snapshot.wire.ts)
+ *   snapshot  byte = node that made it · one SNAPSHOT message (wire/snapshot.wire.ts)
  *   route     byte = node, size = nameBytes · ownershipSeq u32 · name
  *   ended     byte = place in ENDED_REASONS
  *
@@ -188,15 +188,24 @@ export function readGatewayFrame({ bytes, view }: Ring, at: number, visitor: Gat
   }
 }
 
-/** A snapshot that another node made for a session of this gateway. Ring the doorbell after the last one. */
+/**
+ * A snapshot that `node` made for a session of this gateway, which drops it when the player has another owner by now.
+ * Ring the doorbell after the last one.
+ */
 export function writeTunnelSnapshot(
   ring: Ring,
-  { row, generation, bytes }: { readonly row: number; readonly generation: number; readonly bytes: Uint8Array },
+  snapshot: {
+    readonly row: number;
+    readonly generation: number;
+    readonly node: number;
+    readonly bytes: Uint8Array;
+  },
 ): boolean {
+  const { row, generation, node, bytes } = snapshot;
   const sizeBytes = HEAD_BYTES + bytes.length;
   const at = ring.reserve(sizeBytes);
   if (at < 0) return false;
-  writeHead(ring, at, { row, generation, session: 0, type: TUNNEL.snapshot, byte: 0, size: 0 });
+  writeHead(ring, at, { row, generation, session: 0, type: TUNNEL.snapshot, byte: node, size: 0 });
   ring.bytes.set(bytes, at + HEAD_BYTES);
   ring.commit(sizeBytes);
   return true;
@@ -240,7 +249,7 @@ export function writeTunnelEnded(
 
 /** What the gateway does with each frame of the peer thread. Offsets are into the bytes of the ring. */
 export interface PeerFrameVisitor {
-  snapshot(row: number, generation: number, snapshot: { at: number; sizeBytes: number }): void;
+  snapshot(row: number, generation: number, snapshot: { node: number; at: number; sizeBytes: number }): void;
   route(row: number, generation: number, route: { node: number; seq: number; name: string }): void;
   ended(row: number, generation: number, reason: EndedReason): void;
 }
@@ -257,7 +266,7 @@ export function readPeerFrame(
   const body = at + HEAD_BYTES;
   switch (bytes[at]) {
     case TUNNEL.snapshot:
-      return visitor.snapshot(row, generation, { at: body, sizeBytes: frame.sizeBytes - HEAD_BYTES });
+      return visitor.snapshot(row, generation, { node: byte, at: body, sizeBytes: frame.sizeBytes - HEAD_BYTES });
     case TUNNEL.route: {
       const first = body + SEQUENCE_BYTES;
       return visitor.route(row, generation, {

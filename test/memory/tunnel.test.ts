@@ -48,6 +48,7 @@ function drainPeer(ring: Ring): unknown[] {
             'snapshot',
             row,
             generation,
+            snapshot.node,
             [...ring.bytes.subarray(snapshot.at, snapshot.at + snapshot.sizeBytes)],
           ]),
         route: (...frame) => frames.push(['route', ...frame]),
@@ -79,12 +80,12 @@ test('frames of the gateway come out as they were written', (t) => {
 test('frames of the peer thread come out as they were written, a long name cut at a character', (t) => {
   const ring = makeRing();
   const { row, generation } = HEAD;
-  t.true(writeTunnelSnapshot(ring, { row, generation, bytes: Uint8Array.of(17, 1, 0, 9) }));
+  t.true(writeTunnelSnapshot(ring, { row, generation, node: 63, bytes: Uint8Array.of(17, 1, 0, 9) }));
   t.true(writeTunnelRoute(ring, { row, generation, node: 63, seq: 2 ** 32 - 1, name: 'node-b' }));
   t.true(writeTunnelRoute(ring, { row, generation, node: 0, seq: 1, name: 'é'.repeat(NODE_NAME_BYTES_MAX) }));
   for (const reason of ENDED_REASONS) t.true(writeTunnelEnded(ring, { row, generation, reason }));
   t.deepEqual(drainPeer(ring), [
-    ['snapshot', row, generation, [17, 1, 0, 9]],
+    ['snapshot', row, generation, 63, [17, 1, 0, 9]],
     ['route', row, generation, { node: 63, seq: 2 ** 32 - 1, name: 'node-b' }],
     ['route', row, generation, { node: 0, seq: 1, name: 'é'.repeat(NODE_NAME_BYTES_MAX / 2) }],
     ...ENDED_REASONS.map((reason) => ['ended', row, generation, reason]),
@@ -101,7 +102,7 @@ test('a full ring takes nothing, and says so', (t) => {
   t.false(writeTunnelState(ring, { ...HEAD, state: 0, backlogBytes: 0, viewReset: false }));
   t.false(writeTunnelLogin(ring, { ...HEAD, name: '', account: '' }));
   t.false(writeTunnelHandedOver(ring, { ...HEAD, seq: 0 }));
-  t.false(writeTunnelSnapshot(ring, { row, generation, bytes: new Uint8Array(0) }));
+  t.false(writeTunnelSnapshot(ring, { row, generation, node: 1, bytes: new Uint8Array(0) }));
   t.false(writeTunnelRoute(ring, { row, generation, node: 0, seq: 0, name: '' }));
   t.false(writeTunnelEnded(ring, { row, generation, reason: 'gone' }));
   t.deepEqual(drainGateway(ring), [
