@@ -14,7 +14,7 @@ import type { Values } from '../base/pack.ts';
 import { fieldsSizeBytesMax } from '../base/schema.ts';
 import type { Schema } from '../base/schema.ts';
 import type { World } from '../base/world.ts';
-import type { Snapshot, Welcome } from '../wire/messages.ts';
+import type { Handover, Snapshot, Welcome } from '../wire/messages.ts';
 import { BACKOFF_DEFAULT } from './backoff.core.ts';
 import type { BackoffOptions } from './backoff.core.ts';
 import type { ClientEvent, ClientInput, ComponentName, EntityOf } from './entity.ts';
@@ -76,6 +76,7 @@ export class Client<W extends World = World> {
   readonly #onEvent: Listeners<[ClientEvent<W>]>;
   readonly #onStatus: Listeners<[ClientStatus]>;
   readonly #onSnapshot: Listeners<[{ readonly tick: number }]>;
+  readonly #onOwner: Listeners<[Owner]>;
   readonly #link: Link;
   readonly #apply: ApplyInput | undefined;
   readonly #now: () => number;
@@ -87,6 +88,9 @@ export class Client<W extends World = World> {
   #schema: Schema | undefined;
   #timeline: Timeline | undefined;
   #prediction: Prediction | undefined;
+  #owner: Owner | undefined;
+  /** The next snapshot is the first of another owner. */
+  #isOwnerNew = false;
   #sequence = 0;
   #sentMs = Number.NEGATIVE_INFINITY;
   #waiting: Values | undefined;
@@ -100,6 +104,7 @@ export class Client<W extends World = World> {
     this.#onEvent = new Listeners(this.#report);
     this.#onStatus = new Listeners(this.#report);
     this.#onSnapshot = new Listeners(this.#report);
+    this.#onOwner = new Listeners(this.#report);
     this.#now = options.now ?? (() => performance.now());
     const worldApply = options.world?.declaration.input?.apply as ApplyInput | undefined;
     this.#apply = options.predict === false ? undefined : ((options.predict as ApplyInput | undefined) ?? worldApply);
@@ -119,6 +124,7 @@ export class Client<W extends World = World> {
       {
         welcome: (welcome, schema) => this.#start(welcome, schema),
         snapshot: (snapshot, receivedMs) => this.#take(snapshot, receivedMs),
+        handover: (handover) => this.#changeOwner(handover),
         status: (status) => this.#changeStatus(status),
       },
     );
@@ -174,6 +180,11 @@ export class Client<W extends World = World> {
     return this.#welcome;
   }
 
+  /** The node of a cluster that simulates the own entity, once it has changed node; undefined before, and without a cluster. */
+  get owner(): Owner | undefined {
+    return this.#owner;
+  }
+
   get schema(): Schema | undefined {
     return this.#schema;
   }
@@ -227,7 +238,15 @@ export class Client<W extends World = World> {
     return this.#onStatus.add(listener);
   }
 
-  /** A snapshot was applied; after all that it changed was told. */
+  /** The own entity went to another node of the cluster; nothing else changes by that. */
+  onOwner(listener: (owner: Owner) => void): () => void {
+    return this.#onOwner.add(listener);
+  }
+
+  /**
+   * A snapshot was applied; after all that it changed was told. Its tick is counted by the server, and goes on when the own
+   * entity changes node.
+   */
   onSnapshot(listener: (snapshot: { readonly tick: number }) => void): () => void {
     return this.#onSnapshot.add(listener);
   }
@@ -298,18 +317,34 @@ export class Client<W extends World = World> {
     this.#welcome = welcome;
     this.#schema = schema;
     this.#timeline = new Timeline(welcome);
+    this.#isOwnerNew = false;
+    if (!welcome.resumed) this.#owner = undefined;
     // A new session has seen none of the old one's inputs and waits for none.
     if (!welcome.resumed) this.#prediction?.clear();
   }
 
-  #take(snapshot: Snapshot, receivedMs: number): void {
+  #take(received: Snapshot, receivedMs: number): void {
     const view = this.#view;
-    if (view === undefined) return;
-    this.#timeline?.observe(snapshot.tick, receivedMs);
-    const changes = view.apply(snapshot);
+    const timeline = this.#timeline;
+    if (view === undefined || timeline === undefined) return;
+    const tick = timeline.place(received.tick, receivedMs);
+    const snapshot = tick === received.tick ? received : { ...received, tick };
+    timeline.observe(tick, receivedMs);
+    const changes = view.apply(snapshot, { isNewOwner: this.#isOwnerNew });
+    this.#isOwnerNew = false;
     this.#reconcile(snapshot, receivedMs);
     this.#tell(changes);
     this.#onSnapshot.call(snapshot);
+  }
+
+  /** What was on its way to the last owner may be lost with it; the new one drops by sequence what it knows. */
+  #changeOwner({ node, seq }: Handover): void {
+    if (this.#owner?.node === node && this.#owner.seq === seq) return;
+    this.#owner = { node, seq };
+    this.#isOwnerNew = true;
+    this.#timeline?.changeOwner();
+    this.#sendAgain();
+    this.#onOwner.call(this.#owner);
   }
 
   #reconcile({ self, tick, inputSequence }: Snapshot, nowMs: number): void {
@@ -367,6 +402,14 @@ export class Client<W extends World = World> {
     for (const { sequence, input } of this.#prediction?.inputs ?? [])
       this.#link.send({ type: 'input', sequence, input });
   }
+}
+
+/** Who simulates the own entity. */
+export interface Owner {
+  /** Name of the node. */
+  readonly node: string;
+  /** Grows with each change of owner. */
+  readonly seq: number;
 }
 
 export interface ClientStatistics {

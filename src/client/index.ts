@@ -1,6 +1,6 @@
 /** The client SDK: for browsers, and for Node 22 and later. */
 export { Client, connect } from './client.ts';
-export type { ClientStatistics, ConnectOptions } from './client.ts';
+export type { ClientStatistics, ConnectOptions, Owner } from './client.ts';
 export { CLIENT_ERRORS, ClientError } from './errors.ts';
 export type { ClientErrorCode } from './errors.ts';
 export type { ClientEvent, ClientInput, ComponentName, EntityBase, EntityOf, UntypedEntity } from './entity.ts';

@@ -12,7 +12,15 @@ import { WireError } from '../base/errors.ts';
 import { decodeServerMessage, encodeClientMessage } from '../wire/client.wire.ts';
 import { serverMessageFromJson, toJson } from '../wire/json.wire.ts';
 import { CLOSE_CODE, PROTOCOL_VERSION } from '../wire/messages.ts';
-import type { ClientMessage, Pong, ProtocolErrorCode, ServerMessage, Snapshot, Welcome } from '../wire/messages.ts';
+import type {
+  ClientMessage,
+  Handover,
+  Pong,
+  ProtocolErrorCode,
+  ServerMessage,
+  Snapshot,
+  Welcome,
+} from '../wire/messages.ts';
 import { backoffDelayMs, isFinal } from './backoff.core.ts';
 import type { BackoffOptions } from './backoff.core.ts';
 import { ServerClock } from './clock.core.ts';
@@ -55,6 +63,8 @@ export interface LinkOptions {
 export interface LinkOwner {
   welcome(welcome: Welcome, schema: Schema): void;
   snapshot(snapshot: Snapshot, receivedMs: number): void;
+  /** Already acknowledged. */
+  handover(handover: Handover): void;
   status(status: ClientStatus): void;
 }
 
@@ -174,6 +184,10 @@ export class Link {
       case 'error':
         this.#serverError = message.code;
         this.#serverErrorText = message.message;
+        return;
+      case 'handover':
+        this.send({ type: 'handoverAck', seq: message.seq });
+        return this.#owner.handover(message);
     }
   }
 

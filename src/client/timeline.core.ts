@@ -2,6 +2,9 @@
  * Ticks against local time, from the arrivals of snapshots: `tick = (local - offset) / tickMs`, so that tick T is now when
  * its snapshot typically arrives. The offset is the median over the last arrivals. What is read of it slides
  * towards a new estimate instead of jumping, so time never runs backwards on the screen.
+ *
+ * Each node counts ticks for itself. After a change of owner the new one's ticks are shifted, by whole ticks, to where the
+ * old one's would be now: everything that is drawn goes on, and what is left of a difference, half a tick, is slid away.
  */
 import { median } from './clock.core.ts';
 
@@ -11,6 +14,8 @@ const JITTER_WEIGHT = 1 / 16;
 const SLIDE_SHARE = 0.1;
 /** Further off than this, a slide would take too long. */
 const SLIDE_MS_MAX = 500;
+/** Ticks of a new owner that are at most this far from those expected are taken as the same count. */
+const SAME_COUNT_TICKS = 4;
 
 export class Timeline {
   readonly tickMs: number;
@@ -20,6 +25,9 @@ export class Timeline {
   #jitterMs = 0;
   readonly #offset = new Slide();
   readonly #delay = new Slide();
+  /** Added to the server's ticks. */
+  #shiftTicks = 0;
+  #isCountKnown = true;
 
   constructor({ tickHz, snapshotHz }: { tickHz: number; snapshotHz: number }) {
     this.tickMs = 1000 / tickHz;
@@ -30,6 +38,22 @@ export class Timeline {
 
   get isReady(): boolean {
     return this.latestTick >= 0;
+  }
+
+  /** The next snapshot comes from another node. */
+  changeOwner(): void {
+    this.#isCountKnown = false;
+  }
+
+  /** The tick of a snapshot that arrives now, in the count that goes on over changes of owner. Follow with `observe`. */
+  place(serverTick: number, arrivalMs: number): number {
+    if (this.#isCountKnown || !this.isReady) return serverTick + this.#shiftTicks;
+    this.#isCountKnown = true;
+    const expected = this.tickAt(arrivalMs);
+    const placed = serverTick + this.#shiftTicks;
+    if (placed > this.latestTick && Math.abs(placed - expected) <= SAME_COUNT_TICKS) return placed;
+    this.#shiftTicks = Math.max(Math.round(expected), this.latestTick + 1) - serverTick;
+    return serverTick + this.#shiftTicks;
   }
 
   observe(tick: number, arrivalMs: number): void {

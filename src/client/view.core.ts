@@ -2,6 +2,8 @@
  * What this client has in view: applies snapshots in the order of docs/PROTOCOL.md (a keyframe clears; leaves, enters,
  * moves, jumps, changes, events) and says what changed. An entity that a keyframe brings again stays the same object:
  * it neither leaves nor enters.
+ *
+ * The keyframe of a new owner may not have room for all: who is not in it stays until a few snapshots later.
  */
 import type { EntityId } from '../base/brand.ts';
 import type { Values } from '../base/pack.ts';
@@ -46,6 +48,8 @@ interface Row {
 
 /** Under overload the server sends far entities less often; a pause this long, in snapshots, is a halt. */
 const HALT_INTERVALS = 2;
+/** A new owner has told all that are in view in this many snapshots: at 96 enters in each, 255 need three. */
+const LINGER_INTERVALS = 5;
 
 export class View {
   readonly entities = new Map<EntityId, ViewEntity>();
@@ -55,6 +59,9 @@ export class View {
   readonly #ticksPerSecond: number;
   readonly #rows = new Map<EntityId, Row>();
   readonly #byAlias: (Row | undefined)[] = Array.from({ length: ALIASES }, () => undefined);
+  /** Without an alias: in view of the last owner, and not told by the new one yet. */
+  readonly #lingering = new Map<EntityId, Row>();
+  #lingersUntilTick = 0;
 
   constructor(schema: Schema, { tickHz, snapshotHz }: { tickHz: number; snapshotHz: number }) {
     this.#schema = schema;
@@ -67,14 +74,22 @@ export class View {
     return this.self === undefined ? -1 : (this.#rows.get(this.self.id)?.kindIndex ?? -1);
   }
 
-  /** @throws ClientError ERR_CLIENT_PROTOCOL when the snapshot does not fit to what is in view; only a keyframe helps then. */
-  apply(snapshot: Snapshot): ViewChange[] {
+  /**
+   * @param isNewOwner whether this is the first snapshot of another node: whom it does not tell of lingers.
+   * @throws ClientError ERR_CLIENT_PROTOCOL when the snapshot does not fit to what is in view; only a keyframe helps then.
+   */
+  apply(snapshot: Snapshot, { isNewOwner = false }: { readonly isNewOwner?: boolean } = {}): ViewChange[] {
     const changes: ViewChange[] = [];
     const before = snapshot.keyframe ? this.#forget() : undefined;
     for (const alias of snapshot.leaves) this.#leave(alias, changes);
     const entered: ViewChange[] = [];
     for (const enter of snapshot.enters) this.#enter(enter, { before, changes: entered, tick: snapshot.tick });
-    for (const row of before?.values() ?? []) this.#drop(row, changes);
+    if (isNewOwner) this.#lingersUntilTick = snapshot.tick + LINGER_INTERVALS * this.#intervalTicks;
+    for (const row of before?.values() ?? []) {
+      if (snapshot.tick < this.#lingersUntilTick) this.#lingering.set(row.entity.id, row);
+      else this.#drop(row, changes);
+    }
+    if (this.#lingering.size > 0 && snapshot.tick >= this.#lingersUntilTick) this.#dropLingering(changes);
     changes.push(...entered);
     for (const move of snapshot.moves) {
       const row = this.#rowAt(move.alias, 'move');
@@ -104,6 +119,7 @@ export class View {
     const changes: ViewChange[] = [];
     for (const row of this.#forget().values()) this.#drop(row, changes);
     this.self = undefined;
+    this.#lingersUntilTick = 0;
     return changes;
   }
 
@@ -114,10 +130,18 @@ export class View {
       if (row === undefined || (predicted && row.entity.isSelf)) continue;
       row.track.draw(moment, row.entity);
     }
+    if (this.#lingering.size === 0) return;
+    for (const { track, entity } of this.#lingering.values()) track.draw(moment, entity);
+  }
+
+  #dropLingering(changes: ViewChange[]): void {
+    for (const row of this.#lingering.values()) this.#drop(row, changes);
+    this.#lingering.clear();
   }
 
   #forget(): Map<EntityId, Row> {
-    const before = new Map(this.#rows);
+    const before = new Map([...this.#lingering, ...this.#rows]);
+    this.#lingering.clear();
     this.#rows.clear();
     this.#byAlias.fill(undefined);
     return before;
@@ -141,8 +165,9 @@ export class View {
   ): void {
     if (this.#byAlias[enter.alias] !== undefined) throw inconsistent(`enter of alias ${enter.alias}, which is in use`);
     if (this.#rows.has(enter.id)) throw inconsistent(`enter of entity ${enter.id}, which is in view`);
-    const kept = before?.get(enter.id);
+    const kept = before?.get(enter.id) ?? this.#lingering.get(enter.id);
     before?.delete(enter.id);
+    this.#lingering.delete(enter.id);
     const row = kept ?? this.#newRow(enter);
     row.alias = enter.alias;
     row.kindIndex = enter.kind;

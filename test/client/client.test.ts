@@ -115,6 +115,64 @@ test('the own entity answers at once, and the server agrees', async (t) => {
   t.true(client.self!.renderX >= server.sessions[0]!.being.x - 1);
 });
 
+test('a change of owner is told, and nothing else is noticed of it', async (t) => {
+  await using server = await SmallServer.open(world);
+  const npc = server.addBeing(5, 'npc');
+  npc.vx = 4;
+  using client = connect<Small>(server.url, { world });
+  await until('self and a clock', () => client.self !== undefined && client.statistics.rttMs > 0);
+  await until('npc', () => client.entities.has(npc.id));
+  const entity = client.entities.get(npc.id)!;
+  const told: string[] = [];
+  client.onEnter(() => told.push('enter'));
+  client.onLeave(() => told.push('leave'));
+  client.onOwner(({ node, seq }) => told.push(`${node} ${seq}`));
+  const ticks: number[] = [];
+  client.onSnapshot(({ tick }) => ticks.push(tick));
+  await until('snapshots', () => ticks.length > 12);
+  t.is(client.owner, undefined);
+  server.appliesInputs = false;
+  t.true(client.input({ vx: 10 }));
+  await until('the input is there', () => server.sessions[0]!.pending.length > 0);
+  client.update();
+  let shownX = entity.renderX;
+  let stepMax = 0;
+  const counts = [
+    { node: 'b', seq: 3, ticks: 400_000, aliasFirst: 9 },
+    { node: 'a', seq: 4, ticks: -400_000, aliasFirst: 1 },
+  ];
+  for (const handover of counts) {
+    const seen = ticks.length;
+    server.handOver(handover);
+    await until('snapshots of the new owner', () => {
+      client.update();
+      stepMax = Math.max(stepMax, Math.abs(entity.renderX - shownX));
+      shownX = entity.renderX;
+      return ticks.length > seen + 20;
+    });
+    t.deepEqual(client.owner, { node: handover.node, seq: handover.seq });
+    t.is(client.statistics.inputsUnacknowledged, 1);
+    t.is(client.entities.get(npc.id), entity);
+  }
+  // At 4 m/s frames that are even 200 ms apart are less than a metre apart.
+  t.true(stepMax < 1, `${stepMax} m`);
+  t.deepEqual(told, ['b 3', 'a 4']);
+  t.deepEqual(
+    ticks.toSorted((a, b) => a - b),
+    ticks,
+  );
+  t.true(ticks.at(-1)! - ticks[0]! < 500);
+  const acks = server.received.filter((message) => message.type === 'handoverAck');
+  t.deepEqual(
+    acks.map(({ seq }) => seq),
+    [3, 4],
+  );
+  // Sent at first, and again to each new owner, who drops by sequence.
+  t.is(server.received.filter((message) => message.type === 'input').length, 3);
+  server.appliesInputs = true;
+  await until('acknowledged', () => client.statistics.inputsUnacknowledged === 0);
+});
+
 test('inputs are sent at most once a tick, the latest counts', async (t) => {
   await using server = await SmallServer.open(world);
   using client = connect<Small>(server.url, { world });

@@ -12,7 +12,7 @@ import type { Values } from '../../src/base/pack.ts';
 import type { World } from '../../src/base/world.ts';
 import { decodeClientMessage, encodeServerMessage } from '../../src/wire/client.wire.ts';
 import { clientMessageFromJson, toJson } from '../../src/wire/json.wire.ts';
-import type { ClientMessage, ErrorMessage, Pong, Snapshot, Welcome } from '../../src/wire/messages.ts';
+import type { ClientMessage, ErrorMessage, Handover, Pong, Snapshot, Welcome } from '../../src/wire/messages.ts';
 import { encodeSnapshot } from '../../src/wire/snapshot.wire.ts';
 
 export const TICK_HZ = 50;
@@ -54,6 +54,8 @@ export class SmallServer {
   /** False: inputs wait, and are not acknowledged. */
   appliesInputs = true;
   hellos = 0;
+  /** Where aliases begin. */
+  aliasFirst = 1;
   readonly #world: World;
   readonly #server: WebSocketServer;
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -111,6 +113,17 @@ export class SmallServer {
 
   closeSome(count: number, closeCode: number): void {
     for (const client of [...this.#server.clients].slice(0, count)) client.close(closeCode);
+  }
+
+  /** As after a handover to another node: another count of ticks, other aliases, a keyframe. */
+  handOver({ node, seq, ticks, aliasFirst }: { node: string; seq: number; ticks: number; aliasFirst: number }): void {
+    this.tick += ticks;
+    this.aliasFirst = aliasFirst;
+    for (const session of this.sessions) {
+      session.needsKeyframe = true;
+      if (session.socket === undefined) continue;
+      this.#send({ socket: session.socket, json: session.json }, { type: 'handover', seq, node });
+    }
   }
 
   /** Sends bytes as they are. */
@@ -203,7 +216,10 @@ export class SmallServer {
     if (message.sequence > last) session.pending.push({ sequence: message.sequence, input: message.input });
   }
 
-  #send({ socket, json }: { socket: WebSocket; json: boolean }, message: Welcome | Pong | ErrorMessage): void {
+  #send(
+    { socket, json }: { socket: WebSocket; json: boolean },
+    message: Welcome | Pong | ErrorMessage | Handover,
+  ): void {
     socket.send(json ? toJson(message) : encodeServerMessage(message));
   }
 
@@ -248,7 +264,7 @@ export class SmallServer {
       const zCm = Math.round(being.z * 100);
       const known = aliases.get(being.id);
       if (known === undefined) {
-        const alias = freeAlias(aliases);
+        const alias = freeAlias(aliases, this.aliasFirst);
         aliases.set(being.id, { alias, xCm, zCm });
         enters.push({ alias, id: being.id, kind: PLAYER_KIND, xCm, zCm, components: being.components });
       } else if (known.xCm !== xCm || known.zCm !== zCm) {
@@ -273,10 +289,10 @@ export class SmallServer {
   }
 }
 
-/** The lowest that nobody has: aliases are used again as soon as they can be. */
-function freeAlias(aliases: SmallSession['aliases']): number {
+/** The lowest from `first` on that nobody has: aliases are used again as soon as they can be. */
+function freeAlias(aliases: SmallSession['aliases'], first: number): number {
   const used = new Set([...aliases.values()].map((entry) => entry.alias));
-  let alias = 1;
+  let alias = first;
   while (used.has(alias)) alias++;
   return alias;
 }

@@ -57,6 +57,31 @@ test('the timeline finds the ticks through jitter, and time never runs backwards
   t.true(timeline.renderDelayMs > 150 && timeline.renderDelayMs < 200, `${timeline.renderDelayMs}`);
 });
 
+test('after a change of owner time goes on, whatever the new one counts', (t) => {
+  for (const newCount of [0, 3, 5_000_000, -700]) {
+    const timeline = new Timeline({ tickHz: 20, snapshotHz: 10 });
+    let shown = Number.NEGATIVE_INFINITY;
+    let latest = -1;
+    for (let snapshot = 1; snapshot <= 60; snapshot++) {
+      const isNewOwner = snapshot > 30;
+      if (snapshot === 31) timeline.changeOwner();
+      // The new owner's ticks begin 21 ms beside the old one's.
+      const nowMs = 1000 + snapshot * 100 + (isNewOwner ? 21 : 0);
+      const tick = timeline.place(1000 + snapshot * 2 + (isNewOwner ? newCount : 0), nowMs);
+      t.true(tick > latest, `${tick} after ${latest}`);
+      timeline.observe(tick, nowMs);
+      latest = tick;
+      for (let frame = 0; frame < 6; frame++) {
+        const render = timeline.renderTickAt(nowMs + frame * 16);
+        if (snapshot > 1) t.true(render >= shown && render - shown < 1.2, `${shown} to ${render}`);
+        shown = render;
+      }
+    }
+    const tick = timeline.tickAt(1000 + 60 * 100 + 21);
+    t.true(Math.abs(tick - 1120) <= 4, `${newCount}: ${tick}`);
+  }
+});
+
 test('a slide goes at a tenth of the time that passes, and jumps when it is far off', (t) => {
   const slide = new Slide();
   slide.aim(100);

@@ -73,6 +73,29 @@ test('a keyframe replaces the view; who is in it again neither leaves nor enters
   t.is(view.entities.size, 0);
 });
 
+test('whom a new owner has not told of yet lingers, and does not flicker', (t) => {
+  const view = new View(schema, rates);
+  view.apply(snapshot({ keyframe: true, tick: 1, enters: [enter(1, 11), enter(2, 22), enter(3, 33), enter(4, 44)] }));
+  const e22 = view.entities.get(entityIdFrom(1, 22));
+  const handover = snapshot({ keyframe: true, tick: 3, enters: [enter(7, 11)] });
+  t.deepEqual(told(view.apply(handover, { isNewOwner: true })), ['update e11']);
+  t.is(view.entities.size, 4);
+  t.deepEqual(told(view.apply(snapshot({ tick: 5, enters: [enter(3, 22)] }))), ['update e22']);
+  t.is(view.entities.get(entityIdFrom(1, 22)), e22);
+  // Another keyframe within this time is no reason to let go of them.
+  const again = snapshot({ keyframe: true, tick: 7, enters: [enter(1, 11), enter(2, 22), enter(3, 33)] });
+  t.deepEqual(told(view.apply(again)), ['update e11', 'update e22', 'update e33']);
+  t.is(view.entities.size, 4);
+  view.draw({ tick: 7, latestTick: 7, extrapolationTicksMax: 5 }, false);
+  t.deepEqual(told(view.apply(snapshot({ tick: 12 }))), []);
+  t.deepEqual(told(view.apply(snapshot({ tick: 13 }))), ['leave e44']);
+  t.deepEqual(told(view.apply(snapshot({ keyframe: true, tick: 15, enters: [enter(1, 11)] }))), [
+    'leave e22',
+    'leave e33',
+    'update e11',
+  ]);
+});
+
 test('the own entity has its exact state, and may change or be nobody', (t) => {
   const view = new View(schema, rates);
   const self = { alias: 1, x: 1.234567, z: 2, vx: 3, vz: 4 };
