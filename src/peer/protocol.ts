@@ -151,6 +151,7 @@ export type JournalWrite =
       readonly imports: readonly ImportRow[];
       readonly transferSeqs: JournalContent['transferSeqs'];
     }
+  /** Empties the frozen answers of an import. Its row stays (a tombstone): no ledger is ever imported twice. */
   | { readonly kind: 'importDone'; readonly ledger: Ledger }
   | { readonly kind: 'message'; readonly row: MessageRow }
   | { readonly kind: 'messageDone'; readonly issuer: Ledger; readonly number: number }
@@ -237,6 +238,10 @@ export type PeerMessage =
       readonly accepted: readonly number[];
       readonly notFound: readonly number[];
     }
+  /** Asked by the holder of an import: may anybody you speak for still ask what `ledger` took? */
+  | { readonly kind: 'importNeeded'; readonly ledger: Ledger }
+  /** Nothing of `speaksFor` is open towards `ledger`, durably, and nothing will be. */
+  | { readonly kind: 'importUnneeded'; readonly ledger: Ledger; readonly speaksFor: readonly Ledger[] }
   /** A durable message; sent again until acknowledged. `hops` counts owners that did not have the entity. */
   | { readonly kind: 'event'; readonly row: MessageRow; readonly hops: number }
   | { readonly kind: 'eventDone'; readonly issuer: Ledger; readonly numbers: readonly number[] }
@@ -311,11 +316,21 @@ export type CoreEvent =
   | { readonly kind: 'fsynced'; readonly position: number }
   | { readonly kind: 'linkUp'; readonly peer: PeerIdentity }
   | { readonly kind: 'linkDown'; readonly peer: PeerIdentity }
-  | { readonly kind: 'message'; readonly from: PeerIdentity; readonly message: PeerMessage }
+  /** `toIncarnation`: whom the frame addressed; given, the core drops what was meant for an earlier process. */
+  | {
+      readonly kind: 'message';
+      readonly from: PeerIdentity;
+      readonly toIncarnation?: number;
+      readonly message: PeerMessage;
+    }
   | { readonly kind: 'directory'; readonly leases: readonly LeaseView[] }
   /** The journal of a fenced ledger whose successor this node is was read. */
   | { readonly kind: 'takeover'; readonly content: JournalContent }
-  /** How many more entities fit, and which cells are ours: asked of the simulation once a tick. */
+  /** As buddy: what `copy` or `copyReset` asked for is fsynced up to this position of that ledger. */
+  | { readonly kind: 'copied'; readonly ledger: Ledger; readonly position: number }
+  /** The answer to `readJournal`: the content after everything that was asked for until then. */
+  | { readonly kind: 'journalRead'; readonly content: JournalContent }
+  /** How many more entities fit: asked of the simulation once a tick. */
   | { readonly kind: 'room'; readonly entities: number; readonly isDraining: boolean }
   /** Monotonic milliseconds. */
   | { readonly kind: 'time'; readonly nowMs: number };
@@ -336,14 +351,29 @@ export type CoreEffect =
   | { readonly kind: 'moved'; readonly id: EntityId; readonly seq: number; readonly node: NodeNumber }
   /** A durable message for an entity that this node owns. The simulation applies it once, by the entity's marks. */
   | { readonly kind: 'deliver'; readonly row: MessageRow }
-  /** May the simulation release towards this node, and how many? Said whenever it changes. */
+  /**
+   * How many the simulation may release towards this node, on top of the releases that the core has heard of. Said when
+   * it changes by anything but a release, so a counter moves by the difference to the last said less what was released.
+   */
   | { readonly kind: 'credits'; readonly node: NodeNumber; readonly credits: number }
   /** Become unprotected, by compare-and-swap on the own lease. */
   | { readonly kind: 'unprotect' }
   | { readonly kind: 'protect'; readonly buddy: NodeNumber }
-  /** A stage of a handover, for metrics and traces. */
+  /** As buddy: append to the copy of that ledger, from this position on; `copied` tells when it is fsynced. */
+  | {
+      readonly kind: 'copy';
+      readonly ledger: Ledger;
+      readonly from: number;
+      readonly batches: readonly (readonly JournalWrite[])[];
+    }
+  /** As buddy: make or cut back the copy of that ledger to this content. */
+  | { readonly kind: 'copyReset'; readonly content: JournalContent }
+  /** Asks for `journalRead`: a buddy needs a copy of everything. */
+  | { readonly kind: 'readJournal' }
+  /** A stage of a handover, for metrics and traces. `peer` is the other side's ledger. */
   | {
       readonly kind: 'stage';
+      readonly side: 'source' | 'target';
       readonly stage: 'released' | 'stable' | 'sent' | 'accepted' | 'confirmed' | 'done' | 'rejected' | 'reclaimed';
       readonly id: EntityId;
       readonly seq: number;
