@@ -1,7 +1,7 @@
 /**
  * The rows of all entities, as a structure of arrays over slots; N is `entitiesMax`, fixed at start-up.
  *
- *   id f64 · generation u32 · kind u8 · cell u32 · place u32 · session u32 · ownershipSeq u32
+ *   id f64 · generation u32 · kind u8 · cell u32 · place u32 · session u32 · ownershipSeq u32 · ghostOf u8
  *   x f32 · z f32 · vx f32 · vz f32 · homeX f32 · homeZ f32 · foreign (handle, 2 × u32)
  *   then, per component and field in schema order, its column; then the same again for `shared` components (`seen`)
  *
@@ -36,7 +36,7 @@ export interface ComponentColumns {
   readonly inOrder: readonly AnyColumn[];
 }
 
-const BUILT_IN_BYTES = [8, 4, 1, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, HeapColumn.rowBytes] as const;
+const BUILT_IN_BYTES = [8, 4, 1, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, HeapColumn.rowBytes, 1] as const;
 
 export interface ColumnOffsets {
   readonly builtIn: readonly number[];
@@ -76,6 +76,8 @@ export class ColumnSet {
   readonly homeX: Float32Array<SharedArrayBuffer>;
   readonly homeZ: Float32Array<SharedArrayBuffer>;
   readonly foreign: HeapColumn;
+  /** 0: owned here; else the NodeNumber of the owner, and the row is a copy that is only read. */
+  readonly ghostOf: Uint8Array<SharedArrayBuffer>;
   readonly components: readonly ComponentColumns[];
   readonly seen: readonly ComponentColumns[];
   readonly offsets: ColumnOffsets;
@@ -106,6 +108,7 @@ export class ColumnSet {
     this.homeX = new Float32Array(buffer, at(11), n);
     this.homeZ = new Float32Array(buffer, at(12), n);
     this.foreign = new HeapColumn(new Uint32Array(buffer, at(13), n * 2), heap);
+    this.ghostOf = new Uint8Array(buffer, at(14), n);
     const build = (fields: readonly FieldSchema[], fieldOffsets: readonly number[]): ComponentColumns => {
       const inOrder = fieldOffsets.map((offset, index) =>
         makeColumn(buffer, offset, { field: fields[index]!, n, heap }),

@@ -38,6 +38,8 @@ const DOORBELL = 9;
 const NUDGE = 10;
 const FAILURE = 11;
 const READY = 12;
+const PEER_BELL = 13;
+const LEASE_UNTIL = 7; // As an i64.
 
 const OPEN = 1 << 16;
 const INSIDE_MASK = OPEN - 1;
@@ -47,9 +49,11 @@ export type RunState = (typeof RUN_STATE)[keyof typeof RUN_STATE];
 
 export class Control {
   readonly #words: Int32Array<SharedArrayBuffer>;
+  readonly #longs: BigInt64Array<SharedArrayBuffer>;
 
   constructor(buffer: SharedArrayBuffer, offsetBytes: number) {
     this.#words = new Int32Array(buffer, offsetBytes, CONTROL_BYTES / 4);
+    this.#longs = new BigInt64Array(buffer, offsetBytes, CONTROL_BYTES / 8);
   }
 
   get state(): RunState {
@@ -112,6 +116,19 @@ export class Control {
   nudge(): void {
     Atomics.add(this.#words, NUDGE, 1);
     Atomics.notify(this.#words, NUDGE);
+  }
+
+  /** Milliseconds of `monotonicMs` at which this node must stop acting; Infinity when it never need. */
+  get leaseUntilMs(): number {
+    const micros = Atomics.load(this.#longs, LEASE_UNTIL);
+    return micros === 0n ? Infinity : Number(micros) / 1000;
+  }
+
+  /** Peer thread. A time in the past ends the right to tick at once. Wakes the conductor, so that it looks again. */
+  setLeaseUntilMs(leaseUntilMs: number): void {
+    const micros = leaseUntilMs === Infinity ? 0n : BigInt(Math.max(1, Math.floor(leaseUntilMs * 1000)));
+    Atomics.store(this.#longs, LEASE_UNTIL, micros);
+    this.nudge();
   }
 
   // Conductor: phases.
@@ -192,6 +209,23 @@ export class Control {
   /** Gateway: resolves when the doorbell has rung since `seen`, or the time is over. Keep the thread alive otherwise. */
   async awaitDoorbell(seen: number, timeoutMs: number): Promise<void> {
     const result = Atomics.waitAsync(this.#words, DOORBELL, seen, timeoutMs);
+    if (result.async) await result.value;
+  }
+
+  // Peer thread.
+
+  ringPeerBell(): void {
+    Atomics.add(this.#words, PEER_BELL, 1);
+    Atomics.notify(this.#words, PEER_BELL);
+  }
+
+  get peerBellCount(): number {
+    return Atomics.load(this.#words, PEER_BELL);
+  }
+
+  /** Peer thread: resolves when its bell has rung since `seen`, or the time is over. Keep the thread alive otherwise. */
+  async awaitPeerBell(seen: number, timeoutMs: number): Promise<void> {
+    const result = Atomics.waitAsync(this.#words, PEER_BELL, seen, timeoutMs);
     if (result.async) await result.value;
   }
 }

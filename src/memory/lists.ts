@@ -1,5 +1,6 @@
 /**
- * Which entities are in which cell: for each group (cell × kind) a dense list of slots.
+ * Which entities are in which cell: for each group (cell × kind) a dense list of slots. In a cluster a cell has a second
+ * group of each kind, for ghosts, behind those of the entities that are owned here: cell 0 owned, cell 0 ghosts, cell 1 owned, …
  *
  * The lists live in one of two pools of u32. A list that outgrows its room gets a larger one behind the last; when
  * the pool has no more, all lists are packed into the other pool. So memory is fixed, growth costs amortised O(1),
@@ -18,10 +19,14 @@ export interface ListsOptions {
   readonly cellCount: number;
   readonly kindCount: number;
   readonly entitiesMax: number;
+  /** Whether there are groups for ghosts. */
+  readonly hasGhosts?: boolean;
 }
 
 export class Lists {
   readonly kindCount: number;
+  /** kindCount, or twice that where there are ghosts. */
+  readonly groupsPerCell: number;
   readonly groupCountTotal: number;
   readonly first: Uint32Array<SharedArrayBuffer>;
   readonly count: Uint32Array<SharedArrayBuffer>;
@@ -32,7 +37,7 @@ export class Lists {
   readonly #entitiesMax: number;
 
   static sizeBytes(options: ListsOptions): number {
-    const groups = options.cellCount * options.kindCount;
+    const groups = options.cellCount * groupsPerCell(options);
     return 64 + groups * 12 + poolLength(options) * 8;
   }
 
@@ -41,9 +46,10 @@ export class Lists {
     offsetBytes: number,
     { options, place }: { options: ListsOptions; place: Uint32Array<SharedArrayBuffer> },
   ) {
-    const groups = options.cellCount * options.kindCount;
+    const groups = options.cellCount * groupsPerCell(options);
     const length = poolLength(options);
     this.kindCount = options.kindCount;
+    this.groupsPerCell = groupsPerCell(options);
     this.groupCountTotal = groups;
     this.#entitiesMax = options.entitiesMax;
     this.#place = place;
@@ -62,14 +68,20 @@ export class Lists {
     return this.#pools[this.#header[0] as 0 | 1];
   }
 
+  /** Of the entities of a kind that are owned here. */
   groupOf(cell: number, kind: number): number {
-    return cell * this.kindCount + kind;
+    return cell * this.groupsPerCell + kind;
   }
 
+  ghostGroupOf(cell: number, kind: number): number {
+    return cell * this.groupsPerCell + this.kindCount + kind;
+  }
+
+  /** Entities owned here. */
   cellCountOf(cell: number): number {
     let total = 0;
-    const end = (cell + 1) * this.kindCount;
-    for (let group = cell * this.kindCount; group < end; group++) total += this.count[group]!;
+    const first = cell * this.groupsPerCell;
+    for (let group = first; group < first + this.kindCount; group++) total += this.count[group]!;
     return total;
   }
 
@@ -134,6 +146,10 @@ function roomFor(count: number, entitiesMax: number): number {
  * A packed pool uses at most 9/8 N + G words; one more list may then double to 2 N. 4 N + 16 G leaves amortised
  * room for growth between two packings.
  */
-function poolLength({ entitiesMax, cellCount, kindCount }: ListsOptions): number {
-  return entitiesMax * 4 + cellCount * kindCount * (ROOM_MIN * 2);
+function poolLength(options: ListsOptions): number {
+  return options.entitiesMax * 4 + options.cellCount * groupsPerCell(options) * (ROOM_MIN * 2);
+}
+
+function groupsPerCell({ kindCount, hasGhosts }: ListsOptions): number {
+  return hasGhosts === true ? kindCount * 2 : kindCount;
 }

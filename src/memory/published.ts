@@ -81,22 +81,23 @@ export class Published {
   /** Worker: brings one cell up to date. */
   updateCell(cell: number, { tick, lists, columns }: { tick: number; lists: Lists; columns: ColumnSet }): void {
     const slots = lists.slots;
-    for (let kind = 0; kind < lists.kindCount; kind++) {
-      const group = cell * lists.kindCount + kind;
+    for (let index = 0; index < lists.groupsPerCell; index++) {
+      const group = cell * lists.groupsPerCell + index;
+      const kind = index % lists.kindCount;
       const first = lists.first[group]!;
       const end = first + lists.count[group]!;
-      for (let index = first; index < end; index++) {
-        const slot = slots[index]!;
+      for (let at = first; at < end; at++) {
+        const slot = slots[at]!;
         this.x[slot] = Math.round(columns.x[slot]! * CENTIMETRES_PER_METRE);
         this.z[slot] = Math.round(columns.z[slot]! * CENTIMETRES_PER_METRE);
       }
       for (const component of this.#visibleByKind[kind]!) {
         const changedTick = this.changedTick[component]!;
         for (const differs of this.#update[component]!) {
-          for (let index = first; index < end; index++) {
-            if (!differs(slots[index]!)) continue;
-            changedTick[slots[index]!] = tick;
-            this.lastChangeTick[slots[index]!] = tick;
+          for (let at = first; at < end; at++) {
+            if (!differs(slots[at]!)) continue;
+            changedTick[slots[at]!] = tick;
+            this.lastChangeTick[slots[at]!] = tick;
           }
         }
       }

@@ -2,7 +2,7 @@
  * The session table: one row per client presence, shared by the gateway, the conductor and the workers that observe.
  *
  *   word  name           writer      readers
- *   0     state          gateway     observe            0 free · 1 attached (has a connection) · 2 detached
+ *   0     state          opener      observe            0 free · 1 attached (has a connection) · 2 detached · 3 being opened
  *   1     generation     gateway     conductor, observe +1 each time the row is used for a new session
  *   2     backlogBytes   gateway     observe            unsent bytes of its socket: over a limit, no snapshot is made
  *   3     viewReset      gateway     observe            +1 asks for a fresh view (keyframe): attach, resume
@@ -14,6 +14,12 @@
  *   9     pendingCount   conductor   workers            inputs waiting in this tick
  *  10     skipped        observe     gateway            snapshots not made because of backlog or a full ring
  *  11     refusal        conductor   gateway            1 + index in REFUSALS when the world took no player, else 0
+ *  12     route          peer thread gateway            0: its entity is owned here; else the NodeNumber of its owner
+ *  13     gateway        opener      observe, peer      0: the client's socket is here; else the NodeNumber of its gateway
+ *  14, 15 sessionId      opener      all                low and high word of the SessionId, 0 when free
+ *
+ * A row with another gateway is a *remote* one: opened by the conductor when a player arrives, freed by it when it leaves.
+ * `open` claims a row by compare-and-swap of its state, because gateway and conductor both do it.
  *
  * The view: for each one-byte alias 1 … 255 (index alias - 1), what the client was last sent of that entity.
  *
@@ -22,6 +28,7 @@
  * Only the worker that observes a session in this phase touches its view.
  */
 import { assert } from '../base/assert.ts';
+import { COUNTER_RANGE } from '../base/brand.ts';
 import type { SessionIndex } from '../base/brand.ts';
 import { INPUT_BYTES_MAX } from '../base/schema.ts';
 
@@ -37,9 +44,13 @@ const LAST_SNAPSHOT_TICK = 8;
 const PENDING_COUNT = 9;
 const SKIPPED = 10;
 const REFUSAL = 11;
+const ROUTE = 12;
+const GATEWAY = 13;
+const SESSION_ID_LOW = 14;
+const SESSION_ID_HIGH = 15;
 const ROW_WORDS = 16;
 
-export const SESSION_STATE = { free: 0, attached: 1, detached: 2 } as const;
+export const SESSION_STATE = { free: 0, attached: 1, detached: 2, opening: 3 } as const;
 export type SessionState = (typeof SESSION_STATE)[keyof typeof SESSION_STATE];
 
 /** Why a join did not lead to an entity. */
@@ -89,23 +100,65 @@ export class Sessions {
     assert(at + pendingSizeBytes - offsetBytes === Sessions.sizeBytes(capacity), 'the session table fills its region');
   }
 
-  // Gateway.
+  // Gateway; open and setState also the conductor, for remote rows.
 
-  /** Gateway: gives a free row to a new session, in state detached, or returns -1 when all are taken. */
-  open(): SessionIndex | -1 {
+  /**
+   * Gives a free row to a new session, in state detached, or returns -1 when all are taken.
+   * @param sessionId SessionId, unique in the cluster; 0 outside of one.
+   * @param gateway NodeNumber of the node with the client's socket; 0 is this one.
+   */
+  open({ sessionId = 0, gateway = 0 }: { sessionId?: number; gateway?: number } = {}): SessionIndex | -1 {
     for (let session = 0; session < this.capacity; session++) {
       const row = session * ROW_WORDS;
       if (Atomics.load(this.#rows, row + STATE) !== SESSION_STATE.free) continue;
       // A row whose entity has not left the world yet is not free, whatever its state says.
       if (Atomics.load(this.#rows, row + SLOT_PLUS_ONE) !== 0) continue;
+      const { free, opening } = SESSION_STATE;
+      if (Atomics.compareExchange(this.#rows, row + STATE, free, opening) !== free) continue;
       Atomics.add(this.#rows, row + GENERATION, 1);
       Atomics.store(this.#rows, row + BACKLOG_BYTES, 0);
       Atomics.store(this.#rows, row + INPUT_SEQUENCE, 0);
       Atomics.store(this.#rows, row + SKIPPED, 0);
       Atomics.store(this.#rows, row + REFUSAL, 0);
+      Atomics.store(this.#rows, row + ROUTE, 0);
+      Atomics.store(this.#rows, row + GATEWAY, gateway);
+      Atomics.store(this.#rows, row + SESSION_ID_LOW, (sessionId % COUNTER_RANGE) | 0);
+      Atomics.store(this.#rows, row + SESSION_ID_HIGH, Math.floor(sessionId / COUNTER_RANGE));
       Atomics.add(this.#rows, row + VIEW_RESET, 1);
       Atomics.store(this.#rows, row + STATE, SESSION_STATE.detached);
       return session as SessionIndex;
+    }
+    return -1;
+  }
+
+  /** 0: the session's entity is owned here (or nowhere yet); else the NodeNumber of its owner. */
+  route(session: SessionIndex): number {
+    return Atomics.load(this.#rows, session * ROW_WORDS + ROUTE);
+  }
+
+  setRoute(session: SessionIndex, node: number): void {
+    Atomics.store(this.#rows, session * ROW_WORDS + ROUTE, node);
+  }
+
+  /** 0: the client's socket is at this node; else the NodeNumber of its gateway. */
+  gateway(session: SessionIndex): number {
+    return Atomics.load(this.#rows, session * ROW_WORDS + GATEWAY);
+  }
+
+  sessionId(session: SessionIndex): number {
+    const row = session * ROW_WORDS;
+    const low = Atomics.load(this.#rows, row + SESSION_ID_LOW) >>> 0;
+    return Atomics.load(this.#rows, row + SESSION_ID_HIGH) * COUNTER_RANGE + low;
+  }
+
+  /** The row in use by a session of this id, or -1. Looks at all rows: not for each frame. */
+  findBySessionId(sessionId: number): SessionIndex | -1 {
+    if (sessionId === 0) return -1;
+    for (let session = 0; session < this.capacity; session++) {
+      const index = session as SessionIndex;
+      const state = this.state(index);
+      if (state === SESSION_STATE.free || state === SESSION_STATE.opening) continue;
+      if (this.sessionId(index) === sessionId) return index;
     }
     return -1;
   }

@@ -92,11 +92,11 @@ export class SpatialIndex {
   /** Conductor: gives each cell its place in the sorted arrays. */
   layOut(lists: Lists): void {
     const cells = this.#grid.cellCount;
-    const kinds = lists.kindCount;
+    const groups = lists.groupsPerCell;
     let first = 0;
     for (let cell = 0, group = 0; cell < cells; cell++) {
       this.#cellFirst[cell] = first;
-      for (let kind = 0; kind < kinds; kind++) first += lists.count[group++]!;
+      for (let index = 0; index < groups; index++) first += lists.count[group++]!;
     }
   }
 
@@ -112,8 +112,8 @@ export class SpatialIndex {
     const minZ = this.#grid.cellMinZ(cell as never);
     const rowsPerMetre = this.#rowsPerMetre;
     const columnsPerMetre = this.#columnsPerMetre;
-    const firstGroup = cell * lists.kindCount;
-    const endGroup = firstGroup + lists.kindCount;
+    const firstGroup = cell * lists.groupsPerCell;
+    const endGroup = firstGroup + lists.groupsPerCell;
     let total = 0;
     for (let group = firstGroup; group < endGroup; group++) {
       const first = lists.first[group]!;

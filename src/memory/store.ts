@@ -4,7 +4,7 @@
  *   ┌────────┬─────────┬───────┬─────────┬───────┬────────┬───────┬──────────┬─────────┬───────┬────────┬────────┐
  *   │ header │ control │ stats │ columns │ lists │ id map │ index │ publish  │ command │ inbox │ rings  │ heap … │
  *   └────────┴─────────┴───────┴─────────┴───────┴────────┴───────┴──────────┴─────────┴───────┴────────┴────────┘
- *   header, 16 × u32: magic · layout version · schema hash · free slots · slots ever used · next id counter · incarnation · cells paused
+ *   header, 16 × u32: magic · layout version · schema hash · free slots · slots ever used · next id counter · incarnation · cells paused · ghosts
  *
  * The main thread creates it; every thread attaches to the same memory with the same options and so finds the same
  * offsets. Its buffer is a SharedArrayBuffer that never grows: a growable one costs 50 times as much per access.
@@ -24,6 +24,9 @@ import { Heap } from './heap.ts';
 import { IdMap } from './id-map.ts';
 import { Inbox } from './inbox.ts';
 import { Lists } from './lists.ts';
+import { PeerLog } from './peer-log.ts';
+import { PeerStats } from './peer-stats.ts';
+import { PeerTable } from './peer-table.ts';
 import { Published, planPublished } from './published.ts';
 import type { PublishedOffsets } from './published.ts';
 import { Planner } from './region.ts';
@@ -46,6 +49,15 @@ export interface StoreOptions {
   readonly inputRingBytes: number;
   /** Per worker. */
   readonly outboundRingBytes: number;
+  /** Of a node of a cluster; without it, what is for clusters takes next to no memory. */
+  readonly cluster?:
+    | {
+        /** Of each ring between simulation, gateway and peer thread. */
+        readonly peerRingBytes: number;
+        /** Events from other nodes that one tick takes, in bytes; 256 KiB when left out. */
+        readonly arrivedEventBytes?: number;
+      }
+    | undefined;
 }
 
 /** What a thread needs to attach; can be posted to it. */
@@ -58,7 +70,7 @@ export interface StoreHandle {
 export const BLOCK_SLOTS = 4096;
 
 const MAGIC = 0x4853_4d57; // "WMSH"
-const LAYOUT_VERSION = 1;
+const LAYOUT_VERSION = 2;
 const HEADER_BYTES = 64;
 const MAGIC_WORD = 0;
 const LAYOUT_WORD = 1;
@@ -67,10 +79,14 @@ const FREE_COUNT_WORD = 3;
 const SLOTS_HIGH_WORD = 4;
 const ID_COUNTER_WORD = 5;
 const INCARNATION_WORD = 6;
+const GHOST_COUNT_WORD = 8;
 
 const PAGE_BYTES = 65_536;
 const PAGES_MAX = 65_536;
 const EVENT_BYTES_MIN = 12;
+/** Of the rings that a node without a cluster has and does not use. */
+const UNUSED_RING_BYTES = 64;
+const ARRIVED_EVENT_BYTES = 256 * 1024;
 
 interface Plan {
   readonly header: number;
@@ -96,6 +112,16 @@ interface Plan {
   readonly sessions: number;
   readonly inputRing: number;
   readonly outboundRings: readonly number[];
+  readonly cellOwner: number;
+  readonly peerTable: number;
+  readonly peerStats: number;
+  readonly peerLog: number;
+  readonly arrivedEvents: number;
+  readonly arrivals: number;
+  readonly departures: number;
+  readonly tunnelRings: readonly number[];
+  readonly gatewayToPeer: number;
+  readonly peerToGateway: number;
   readonly heap: number;
   readonly sizeBytes: number;
 }
@@ -133,12 +159,33 @@ export class Store {
   readonly sessions: Sessions;
   readonly inputRing: Ring;
   readonly outboundRings: readonly Ring[];
+  /** Per cell: 0 this node's, 255 nobody's, else the NodeNumber of its owner. Writer: conductor. */
+  readonly cellOwner: Uint8Array<SharedArrayBuffer>;
+  readonly peerTable: PeerTable;
+  readonly peerStats: PeerStats;
+  readonly peerLog: PeerLog;
+  /** Events from other nodes for this tick, laid out like commands. Writer: conductor, in intake; readers: workers. */
+  readonly arrivedEvents: Uint8Array<SharedArrayBuffer>;
+  /** Peer thread → conductor, see arrivals.ts. */
+  readonly arrivals: Ring;
+  /** Conductor → peer thread, see departures.ts. */
+  readonly departures: Ring;
+  /** Per worker: snapshots for players whose gateway is another node, framed as in outbound.ts. Reader: peer thread. */
+  readonly tunnelRings: readonly Ring[];
+  readonly gatewayToPeer: Ring;
+  readonly peerToGateway: Ring;
   readonly heap: Heap;
   readonly sizeBytes: number;
   readonly #header: Uint32Array<SharedArrayBuffer>;
 
-  /** @throws CapacityError when the settings together need more memory than one shared memory can have (4 GiB). */
-  static create(options: StoreOptions, { incarnation }: { incarnation: number }): Store {
+  /**
+   * @param lastTick The first tick is the one after: nodes of a cluster count alike.
+   * @throws CapacityError when the settings together need more memory than one shared memory can have (4 GiB).
+   */
+  static create(
+    options: StoreOptions,
+    { incarnation, lastTick = 0 }: { incarnation: number; lastTick?: number },
+  ): Store {
     const { sizeBytes } = planStore(options, new Grid(options.grid));
     const pages = Math.ceil(sizeBytes / PAGE_BYTES);
     if (pages > PAGES_MAX) {
@@ -154,6 +201,7 @@ export class Store {
     store.#header[SCHEMA_WORD] = options.schema.hash;
     store.#header[INCARNATION_WORD] = incarnation;
     store.#header[ID_COUNTER_WORD] = 1;
+    store.control.setTick(lastTick);
     return store;
   }
 
@@ -201,6 +249,17 @@ export class Store {
     this.sessions = new Sessions(buffer, plan.sessions, sessionsMax);
     this.inputRing = new Ring(buffer, plan.inputRing, options.inputRingBytes);
     this.outboundRings = plan.outboundRings.map((offset) => new Ring(buffer, offset, options.outboundRingBytes));
+    const ring = (offset: number) => new Ring(buffer, offset, peerRingBytes(options));
+    this.cellOwner = new Uint8Array(buffer, plan.cellOwner, grid.cellCount);
+    this.peerTable = new PeerTable(buffer, plan.peerTable, grid.cellCount);
+    this.peerStats = new PeerStats(buffer, plan.peerStats);
+    this.peerLog = new PeerLog(buffer, plan.peerLog);
+    this.arrivedEvents = new Uint8Array(buffer, plan.arrivedEvents, arrivedEventBytes(options));
+    this.arrivals = ring(plan.arrivals);
+    this.departures = ring(plan.departures);
+    this.tunnelRings = plan.tunnelRings.map(ring);
+    this.gatewayToPeer = ring(plan.gatewayToPeer);
+    this.peerToGateway = ring(plan.peerToGateway);
   }
 
   get handle(): StoreHandle {
@@ -224,8 +283,17 @@ export class Store {
     this.#header[FREE_COUNT_WORD] = count;
   }
 
+  /** Rows in use, those of ghosts included. */
   get entityCount(): number {
     return this.slotsHigh - this.freeCount;
+  }
+
+  get ghostCount(): number {
+    return this.#header[GHOST_COUNT_WORD]!;
+  }
+
+  set ghostCount(count: number) {
+    this.#header[GHOST_COUNT_WORD] = count;
   }
 
   get idCounter(): number {
@@ -273,19 +341,50 @@ function planStore(options: StoreOptions, grid: Grid): Plan {
     sessions: planner.take(Sessions.sizeBytes(sessionsMax)),
     inputRing: planner.take(Ring.sizeBytes(options.inputRingBytes)),
     outboundRings: Array.from({ length: workers }, () => planner.take(Ring.sizeBytes(options.outboundRingBytes))),
+    ...planCluster(planner, options, cells),
     heap: planner.take(Heap.sizeBytes(options.heapBytes)),
   };
   return { ...plan, sizeBytes: planner.sizeBytes };
 }
 
+function planCluster(planner: Planner, options: StoreOptions, cells: number) {
+  const ring = () => planner.take(Ring.sizeBytes(peerRingBytes(options)));
+  return {
+    cellOwner: planner.take(cells),
+    peerTable: planner.take(PeerTable.sizeBytes(cells)),
+    peerStats: planner.take(PeerStats.sizeBytes()),
+    peerLog: planner.take(PeerLog.sizeBytes()),
+    arrivedEvents: planner.take(arrivedEventBytes(options)),
+    arrivals: ring(),
+    departures: ring(),
+    tunnelRings: Array.from({ length: options.workers }, ring),
+    gatewayToPeer: ring(),
+    peerToGateway: ring(),
+  };
+}
+
+function peerRingBytes({ cluster }: StoreOptions): number {
+  return cluster?.peerRingBytes ?? UNUSED_RING_BYTES;
+}
+
+function arrivedEventBytes({ cluster }: StoreOptions): number {
+  return cluster === undefined ? 0 : (cluster.arrivedEventBytes ?? ARRIVED_EVENT_BYTES);
+}
+
 function listsOptions(options: StoreOptions, grid: Grid) {
-  return { cellCount: grid.cellCount, kindCount: options.schema.kinds.length, entitiesMax: options.entitiesMax };
+  return {
+    cellCount: grid.cellCount,
+    kindCount: options.schema.kinds.length,
+    entitiesMax: options.entitiesMax,
+    hasGhosts: options.cluster !== undefined,
+  };
 }
 
 /** As many entries as events fit the command buffers of one tick, and one for the inputs of each session. */
 function inboxOptions(options: StoreOptions, grid: Grid) {
   const eventsMax = Math.floor((options.workers * options.commandBytes) / 2 / EVENT_BYTES_MIN);
-  return { cellCount: grid.cellCount, entriesMax: eventsMax + options.sessionsMax };
+  const arrivedMax = Math.floor(arrivedEventBytes(options) / EVENT_BYTES_MIN);
+  return { cellCount: grid.cellCount, entriesMax: eventsMax + arrivedMax + options.sessionsMax };
 }
 
 function allocateMemory(pages: number): WebAssembly.Memory {

@@ -129,8 +129,8 @@ export class Intake implements IntakeVisitor {
     const row = session as SessionIndex;
     if (this.#generations[session] !== generation || sessions.slotPlusOne(row) === 0) return;
     const count = sessions.pendingCount(row);
-    // The gateway has checked that sequences rise; a resumed client may send again what was applied before.
-    if (count === 0 && input.sequence <= sessions.inputSequence(row)) return;
+    // A client that resumed, or has a new owner, may send again what was applied before, or waits here already.
+    if (input.sequence <= this.#lastSequence(row, count)) return;
     if (count === 0) this.#pending[this.#pendingCount++] = session;
     if (count === PENDING_INPUTS_MAX) this.#dropOldest(row);
     const at = sessions.pendingOffsetBytes(row, Math.min(count, PENDING_INPUTS_MAX - 1));
@@ -139,6 +139,17 @@ export class Intake implements IntakeVisitor {
     sessions.pendingBytes.set(this.#source.bytes.subarray(input.at, input.at + input.sizeBytes), at + 8);
     sessions.setPendingCount(row, Math.min(count + 1, PENDING_INPUTS_MAX));
     if (count === PENDING_INPUTS_MAX) stats.add(CONDUCTOR, 'inputsDropped', 1);
+  }
+
+  mark(): void {
+    // Only a node of a cluster passes it on.
+  }
+
+  /** Of the inputs that wait, else of those applied. */
+  #lastSequence(session: SessionIndex, count: number): number {
+    const { sessions } = this.#options.store;
+    if (count === 0) return sessions.inputSequence(session);
+    return sessions.pendingView.getUint32(sessions.pendingOffsetBytes(session, count - 1), true);
   }
 
   #begin(tick: number): void {

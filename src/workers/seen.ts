@@ -29,12 +29,13 @@ export class SeenCopier {
   copyCell(cell: number): void {
     const { lists } = this.#store;
     const slots = lists.slots;
-    for (let kind = 0; kind < lists.kindCount; kind++) {
-      const group = cell * lists.kindCount + kind;
+    for (let index = 0; index < lists.groupsPerCell; index++) {
+      const group = cell * lists.groupsPerCell + index;
+      const kind = index % lists.kindCount;
       const first = lists.first[group]!;
       const end = first + lists.count[group]!;
       for (const copy of this.#copiesByKind[kind]!) {
-        for (let index = first; index < end; index++) copy(slots[index]!);
+        for (let at = first; at < end; at++) copy(slots[at]!);
       }
     }
   }

@@ -83,6 +83,7 @@ export class WorldStandIn {
           const payload = inputRing.bytes.slice(start, start + sizeBytes);
           this.intakes.push({ kind: 'input', session, generation, sequence, payload });
         },
+        mark: () => {},
       });
     });
   }
