@@ -21,13 +21,18 @@ export function addSettingFlags(command: Command, names: readonly SettingName[] 
       const given = command.opts<Record<string, unknown>>();
       const flags = new Map<string, unknown>();
       for (const name of names) {
-        const value = given[name === 'params' ? 'param' : name];
+        const value = given[optionOf(name)];
         if (value !== undefined) flags.set(name, Array.isArray(value) ? value.join(',') : value);
       }
       for (const [name, value] of Object.entries(overrides)) if (!flags.has(name)) flags.set(name, value);
       return readConfigOfProcess({ flags, file: given['config'] as string | undefined });
     },
   };
+}
+
+/** Under which commander keeps it; what is repeated stands in the singular. */
+function optionOf(name: SettingName): string {
+  return name === 'params' || name === 'peers' ? name.slice(0, -1) : name;
 }
 
 function optionsFor(name: SettingName): Option[] {
@@ -41,6 +46,7 @@ function optionsFor(name: SettingName): Option[] {
   if (meta.kind === 'params') {
     return [new Option(`${flag} <name=value>`, text).argParser(collectParam)];
   }
+  if (meta.kind === 'list') return [new Option(`${flag} <[name=]host:port>`, text).argParser(collect)];
   return [new Option(`${flag} <${placeholder(meta.kind, meta.unit)}>`, text)];
 }
 
@@ -52,5 +58,9 @@ function placeholder(kind: string, unit: string): string {
 
 function collectParam(value: string, before: unknown): string[] {
   if (!value.includes('=')) throw new InvalidArgumentError('Write it as name=value, such as botsPerCell=20.');
+  return collect(value, before);
+}
+
+function collect(value: string, before: unknown): string[] {
   return [...(Array.isArray(before) ? (before as string[]) : []), value];
 }

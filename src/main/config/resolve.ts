@@ -6,6 +6,7 @@
  */
 import { ConfigError } from './config-error.ts';
 import type { ConfigProblem } from './config-error.ts';
+import { clusterConflicts } from './cluster-conflicts.ts';
 import { nearestName } from './nearest.ts';
 import {
   AUTH_SECRET_BYTES_MIN,
@@ -123,6 +124,8 @@ function parseText(text: string, meta: SettingMeta): unknown {
       return parseBoolean(text);
     case 'params':
       return parseParams(text);
+    case 'list':
+      return text.split(/[,\s]+/).filter((part) => part !== '');
     case 'text':
     case 'choice':
       return text;
@@ -150,7 +153,8 @@ function parseParams(text: string): unknown {
   return params;
 }
 
-interface Conflict {
+/** Settings that are fine alone, but not with each other; `setting` is the one to change. */
+export interface Conflict {
   readonly setting: SettingName;
   readonly found: string;
   readonly allowed: string;
@@ -199,6 +203,7 @@ function* conflictsOf(settings: Settings): Generator<Conflict> {
     };
   }
   yield* clientConflicts(settings);
+  yield* clusterConflicts(settings);
   if (authMode === 'token' && Buffer.byteLength(settings.authSecret) < AUTH_SECRET_BYTES_MIN) {
     yield {
       setting: 'authSecret',
@@ -250,11 +255,17 @@ function spelled(name: string, source: ConfigSource): string {
 
 function exampleText(name: SettingName, { source, meta }: { source: ConfigSource; meta: SettingMeta }): string {
   const value = exampleValue(name, meta);
-  if (source.kind === 'file') return `"${name}: ${name === 'params' ? '{ botsPerCell: 20 }' : value}"`;
+  if (source.kind === 'file') return `"${name}: ${fileValue(name, { value, meta })}"`;
   return source.kind === 'flag' ? `"${flagOf(name)} ${value}"` : `"${environmentNameOf(name)}=${value}"`;
 }
 
-function exampleValue(name: SettingName, { kind, min }: SettingMeta): string {
+function fileValue(name: SettingName, { value, meta }: { value: string; meta: SettingMeta }): string {
+  if (name === 'params') return '{ botsPerCell: 20 }';
+  return meta.kind === 'list' ? `[${value}]` : value;
+}
+
+function exampleValue(name: SettingName, { kind, min, example }: SettingMeta): string {
+  if (example !== undefined) return example;
   if (kind === 'params') return 'botsPerCell=20';
   if (name === 'authSecret') return '…';
   return String(defaultOf(name) ?? min ?? '');

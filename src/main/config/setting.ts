@@ -2,7 +2,7 @@
 
 /** What there is to know of a setting beside its values. */
 export interface SettingMeta {
-  readonly kind: 'integer' | 'number' | 'text' | 'boolean' | 'choice' | 'params';
+  readonly kind: 'integer' | 'number' | 'text' | 'boolean' | 'choice' | 'params' | 'list';
   readonly group: SettingGroup;
   readonly unit: string;
   readonly description: string;
@@ -14,9 +14,20 @@ export interface SettingMeta {
   readonly secret?: boolean;
   readonly powerOfTwo?: boolean;
   readonly multipleOf?: number;
+  /** In words, what may stand there, where kind and range do not say it. */
+  readonly shape?: string;
+  readonly example?: string;
 }
 
-export type SettingGroup = 'Process' | 'World' | 'Ticks' | 'Capacity' | 'Interest' | 'Clients' | 'Recording';
+export type SettingGroup =
+  | 'Process'
+  | 'World'
+  | 'Ticks'
+  | 'Capacity'
+  | 'Interest'
+  | 'Clients'
+  | 'Recording'
+  | 'Cluster';
 
 export interface Setting<Value> {
   readonly meta: SettingMeta;
@@ -58,6 +69,47 @@ export function text(value: string, about: About & { readonly max: number }): Se
   const accepts = (given: unknown): boolean =>
     typeof given === 'string' && given.length >= lengthMin && given.length <= about.max;
   return { meta: metaFrom('text', about), defaultValue: () => value, accepts };
+}
+
+/** Text of a certain form; empty only if it is by default. */
+export function shapedText(
+  value: string,
+  {
+    accepts,
+    ...about
+  }: About & {
+    readonly max: number;
+    readonly shape: string;
+    readonly example: string;
+    readonly accepts: (given: string) => boolean;
+  },
+): Setting<string> {
+  const plain = text(value, about);
+  return {
+    ...plain,
+    accepts: (given) => plain.accepts(given) && (given === value || accepts(given as string)),
+  };
+}
+
+/** Several texts of a certain form. */
+export function texts({
+  countMax,
+  accepts,
+  ...about
+}: About & {
+  readonly countMax: number;
+  readonly shape: string;
+  readonly example: string;
+  readonly accepts: (given: string) => boolean;
+}): Setting<readonly string[]> {
+  return {
+    meta: metaFrom('list', { ...about, max: countMax }),
+    defaultValue: () => [],
+    accepts: (given) =>
+      Array.isArray(given) &&
+      given.length <= countMax &&
+      given.every((item: unknown) => typeof item === 'string' && accepts(item)),
+  };
 }
 
 export function boolean(value: boolean, about: About): Setting<boolean> {

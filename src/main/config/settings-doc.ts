@@ -68,7 +68,8 @@ export function defaultText(name: SettingName): string {
   const { defaultText: text, secret } = metaOf(name);
   if (text !== undefined) return text;
   const value = defaultOf(name);
-  return secret || value === '' || value === undefined ? 'not set' : String(value as string | number | boolean);
+  const isEmpty = value === '' || value === undefined || (Array.isArray(value) && value.length === 0);
+  return secret || isEmpty ? 'not set' : String(value as string | number | boolean);
 }
 
 function row(name: SettingName): string {

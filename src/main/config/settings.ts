@@ -5,6 +5,7 @@
  * Names are camelCase here and in files, `--kebab-case` as flags, `WORLDMESH_UPPER_CASE` in the environment.
  */
 import { availableParallelism } from 'node:os';
+import { CLUSTER_SETTINGS } from './cluster-settings.ts';
 import { boolean, bytes, choice, integer, number, numbers, optionalNumber, text } from './setting.ts';
 import type { Setting, SettingMeta } from './setting.ts';
 
@@ -265,6 +266,8 @@ const SETTINGS = {
     max: 2048 * MIB,
     about: 'Unwritten bytes of a recording; above it the recording ends and the world goes on',
   }),
+
+  ...CLUSTER_SETTINGS,
 };
 
 export type SettingName = keyof typeof SETTINGS;
@@ -296,9 +299,10 @@ export function defaultSettings(): Settings {
   return Object.fromEntries(SETTING_NAMES.map((name) => [name, defaultOf(name)])) as unknown as Settings;
 }
 
-/** `tickHz` → `--tick-hz`; `params` is given as `--param name=value`. */
+/** `tickHz` → `--tick-hz`; what is repeated stands in the singular: `--param name=value`, `--peer name=host:port`. */
 export function flagOf(name: SettingName): string {
-  return name === 'params' ? '--param' : `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  const single = name === 'params' || name === 'peers' ? name.slice(0, -1) : name;
+  return `--${single.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
 /** `tickHz` → `WORLDMESH_TICK_HZ`. */
@@ -307,7 +311,8 @@ export function environmentNameOf(name: SettingName): string {
 }
 
 /** What may stand there, in words: `a whole number from 1 to 240 (Hz)`. */
-export function allowedText({ kind, min, max, unit, choices, powerOfTwo, multipleOf }: SettingMeta): string {
+export function allowedText({ kind, min, max, unit, choices, powerOfTwo, multipleOf, shape }: SettingMeta): string {
+  if (shape !== undefined) return shape;
   const suffix = unit === '' ? '' : ` (${unit})`;
   switch (kind) {
     case 'integer': {
@@ -322,6 +327,8 @@ export function allowedText({ kind, min, max, unit, choices, powerOfTwo, multipl
       return 'true or false';
     case 'text':
       return `text of at most ${max} characters`;
+    case 'list':
+      return `at most ${max} texts, separated by commas`;
     case 'params':
       return 'name=value pairs with finite numbers';
   }

@@ -100,7 +100,8 @@ function randomValue(name: string, random: Random): unknown {
   const meta = (SETTING_NAMES as readonly string[]).includes(name) ? metaOf(name as never) : undefined;
   if (meta?.choices) return meta.choices[random.below(meta.choices.length)];
   if (meta?.kind === 'boolean') return random.below(2) === 0;
-  if (meta?.kind === 'text') return 'some text';
+  if (meta?.kind === 'text') return random.below(2) === 0 ? (meta.example ?? 'some text') : 'some text';
+  if (meta?.kind === 'list') return random.below(2) === 0 ? meta.example : [meta.example];
   if (meta?.kind === 'params') return { bots: random.next() };
   if (meta?.powerOfTwo) return 2 ** random.below(34);
   const value = random.between((meta?.min ?? 0) * 0.9, (meta?.max ?? 1) * 1.1);

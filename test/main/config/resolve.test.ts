@@ -2,6 +2,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test from 'ava';
+import { addressText, isLoopback, parseAddress, parsePeer } from '../../../src/main/config/address.ts';
 import { ConfigError } from '../../../src/main/config/config-error.ts';
 import { nearestName } from '../../../src/main/config/nearest.ts';
 import { readConfig } from '../../../src/main/config/read.ts';
@@ -13,6 +14,9 @@ interface Given {
   /** The content of a configuration file. */
   readonly file?: string;
 }
+
+/** The least that a node of a cluster is given. */
+const MEMBER = { node: 'a', directory: 'sqlite:directory.sqlite' };
 
 const folder = mkdtempSync(path.join(tmpdir(), 'worldmesh-config-'));
 let files = 0;
@@ -51,6 +55,36 @@ test('JSON is read as well, and WORLDMESH_CONFIG names the file', (t) => {
   const { settings } = readConfig({ flags: new Map(), environment: { WORLDMESH_CONFIG: filePath }, file: undefined });
   t.is(settings.tickHz, 60);
   t.false(settings.viewer);
+});
+
+test('peers come as a list, from repeated flags, the environment or a file', (t) => {
+  const peers = ['b=127.0.0.1:7801', '[::1]:7802', 'c=node-c.example:7803'];
+  const text = peers.join(',');
+  t.deepEqual(read({ flags: { ...MEMBER, peers: text } }).settings.peers, peers);
+  t.deepEqual(read({ flags: MEMBER, environment: { WORLDMESH_PEERS: text } }).settings.peers, peers);
+  t.deepEqual(read({ flags: MEMBER, file: `peers: ${JSON.stringify(peers)}` }).settings.peers, peers);
+  t.is(read({ flags: { ...MEMBER, peers: text } }).origins.get('peers'), 'flag --peer');
+});
+
+test('an address for other machines is fine with TLS', (t) => {
+  const { settings } = read({
+    flags: { ...MEMBER, listen: '0.0.0.0:7800', tlsCert: 'a.crt', tlsKey: 'a.key', tlsCa: 'ca.crt' },
+  });
+  t.is(settings.listen, '0.0.0.0:7800');
+});
+
+test('addresses and peers are taken apart, whatever else they hold', (t) => {
+  t.deepEqual(parseAddress('127.0.0.1:0'), { host: '127.0.0.1', port: 0 });
+  t.deepEqual(parseAddress('[fe80::1]:7'), { host: 'fe80::1', port: 7 });
+  for (const text of ['', ':1', 'a:', 'a:1:2', 'a b:1', '-a:1', 'a:-1', 'a:65536', '[a', `${'x'.repeat(300)}:1`]) {
+    t.is(parseAddress(text), undefined, text);
+  }
+  t.deepEqual(parsePeer('b=h:1'), { name: 'b', host: 'h', port: 1 });
+  t.deepEqual(parsePeer('h:1'), { name: '', host: 'h', port: 1 });
+  for (const text of ['B=h:1', '=h:1', 'h:0', 'b=', 'b=c=h:1']) t.is(parsePeer(text), undefined, text);
+  t.true(['127.0.0.1', '127.9.9.9', '::1', 'localhost'].every(isLoopback));
+  t.false(['0.0.0.0', '::', '127.example.com', '10.0.0.1'].some(isLoopback));
+  t.is(addressText({ host: '::1', port: 7 }), '[::1]:7');
 });
 
 /** What is given, and what the message must contain. */
@@ -101,6 +135,23 @@ const BROKEN: readonly (Given & { readonly says: readonly RegExp[]; readonly cod
     code: 'ERR_CONFIG_CONFLICT',
     says: [/authSecret is not set/, /WORLDMESH_AUTH_SECRET/],
   },
+  { flags: { node: 'A' }, code: 'ERR_CONFIG_VALUE', says: [/small letter/, /"--node a"/] },
+  { flags: { node: 'a' }, code: 'ERR_CONFIG_CONFLICT', says: [/together with directory/, /--directory sqlite:/] },
+  { flags: { directory: 'sqlite:d' }, code: 'ERR_CONFIG_CONFLICT', says: [/together with a node name/, /--node a/] },
+  { flags: { directory: 'etcd://h:1' }, code: 'ERR_CONFIG_VALUE', says: [/sqlite:FILE/, /etcd is not supported/] },
+  { flags: { listen: 'here' }, code: 'ERR_CONFIG_VALUE', says: [/host:port/, /127\.0\.0\.1:7800/] },
+  { flags: { listen: '127.0.0.1:99999' }, code: 'ERR_CONFIG_VALUE', says: [/host:port/] },
+  { flags: { ...MEMBER, listen: '0.0.0.0:1' }, code: 'ERR_CONFIG_CONFLICT', says: [/no TLS/, /worldmesh keys init/] },
+  { flags: { ...MEMBER, tlsKey: 'k' }, code: 'ERR_CONFIG_CONFLICT', says: [/tlsCert is not set/, /tlsCert and tlsCa/] },
+  { flags: { peers: 'b' }, code: 'ERR_CONFIG_VALUE', says: [/flag --peer/, /name=host:port/] },
+  { file: 'peers: b=h:1', code: 'ERR_CONFIG_VALUE', says: [/peers/, /\[b=127\.0\.0\.1:7801\]/] },
+  { flags: { peers: 'b=h:1' }, code: 'ERR_CONFIG_CONFLICT', says: [/only together with directory/] },
+  { flags: { ...MEMBER, peers: 'a=h:1' }, code: 'ERR_CONFIG_CONFLICT', says: [/it is this node/] },
+  { flags: { ...MEMBER, peers: 'b=h:1,b=h:2' }, code: 'ERR_CONFIG_CONFLICT', says: [/give "b" once/] },
+  { flags: { ...MEMBER, overhang: '300' }, code: 'ERR_CONFIG_CONFLICT', says: [/at most cellSize/] },
+  { flags: { ...MEMBER, overhang: '1' }, code: 'ERR_CONFIG_CONFLICT', says: [/at least hysteresis/] },
+  { flags: { clientUrl: 'a.example' }, code: 'ERR_CONFIG_VALUE', says: [/http, https, ws or wss/] },
+  { flags: { clusterSize: '64' }, code: 'ERR_CONFIG_VALUE', says: [/from 1 to 63/] },
 ];
 
 test(`${BROKEN.length} broken configurations name setting, value, source, allowed range and remedy`, (t) => {

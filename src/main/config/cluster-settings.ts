@@ -1,0 +1,131 @@
+/** The settings by which several processes are one cluster. They mean nothing to a node without a directory. */
+import { NODE_NAME_SHAPE, parseAddress, parsePeer } from './address.ts';
+import { bytes, integer, number, shapedText, text, texts } from './setting.ts';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+/** As many as the directory has numbers for. */
+export const CLUSTER_NODES_MAX = 63;
+const PATH_MAX = 4096;
+
+export const CLUSTER_SETTINGS = {
+  node: shapedText('', {
+    group: 'Cluster',
+    max: 32,
+    accepts: (given) => NODE_NAME_SHAPE.test(given),
+    shape: 'a small letter, then up to 31 small letters, digits or "-"',
+    example: 'a',
+    about: 'Name of this node in its cluster, together with directory; its journal lies in dataDir/name',
+  }),
+  directory: shapedText('', {
+    group: 'Cluster',
+    max: PATH_MAX,
+    accepts: (given) => /^sqlite:./.test(given),
+    shape: 'sqlite:FILE, a file shared by the processes of one host (etcd is not supported by this release)',
+    example: 'sqlite:.worldmesh/directory.sqlite',
+    about: 'Where the nodes of a cluster find each other and agree on who owns what; without it, one node is the world',
+  }),
+  listen: shapedText('127.0.0.1:0', {
+    group: 'Cluster',
+    max: 262,
+    accepts: (given) => parseAddress(given) !== undefined,
+    shape: 'host:port, port 0 takes a free one',
+    example: '127.0.0.1:7800',
+    about: 'Address for other nodes; told to them by the directory',
+  }),
+  peers: texts({
+    group: 'Cluster',
+    countMax: CLUSTER_NODES_MAX,
+    accepts: (given) => parsePeer(given) !== undefined,
+    shape: 'host:port or name=host:port, repeated or separated by commas',
+    example: 'b=127.0.0.1:7801',
+    about: 'Where to find a node whose address in the directory does not reach it from here',
+  }),
+  clusterSize: integer(1, {
+    group: 'Cluster',
+    unit: 'nodes',
+    min: 1,
+    max: CLUSTER_NODES_MAX,
+    about: 'Nodes that a new cluster waits for (up to 10 s) before it shares out the world',
+  }),
+  capacity: number(1, {
+    group: 'Cluster',
+    min: 0.01,
+    max: 1000,
+    about: 'Share of the world that this node takes, in proportion to the others',
+  }),
+  clientUrl: shapedText('', {
+    group: 'Cluster',
+    max: 512,
+    accepts: (given) => /^(?:https?|wss?):\/\/[^\s/]+(?:\/\S*)?$/.test(given),
+    shape: 'a URL with http, https, ws or wss',
+    example: 'wss://a.example/connect',
+    defaultText: 'made from host and port',
+    about: 'Under which clients reach this node, where that is not its own host and port',
+  }),
+  blockCells: integer(4, {
+    group: 'Cluster',
+    unit: 'cells',
+    min: 1,
+    max: 1024,
+    about: 'Side of a block: nodes own whole blocks of so many cells by so many; fixed when a cluster is made',
+  }),
+  checkpointMs: integer(1000, {
+    group: 'Cluster',
+    unit: 'ms',
+    min: 50,
+    max: 600_000,
+    about: 'Every changed entity is in the journal after so long at the latest',
+  }),
+  leaseMs: integer(1000, {
+    group: 'Cluster',
+    unit: 'ms',
+    min: 300,
+    max: 60_000,
+    about: 'A node that could not renew its lease for so long stops simulating; it renews four times as often',
+  }),
+  takeoverAfterMs: integer(100, {
+    group: 'Cluster',
+    unit: 'ms',
+    min: 0,
+    max: 600_000,
+    about: 'Time for a dead node to come back by itself, before another takes its journal and its cells',
+  }),
+  overhang: number(32, {
+    group: 'Cluster',
+    unit: 'm',
+    min: 0,
+    max: 1024,
+    about:
+      'How far into cells of another node an entity may go while it cannot be handed over; there it turns or stops, as at the edge of the world',
+  }),
+  dwellMs: integer(250, {
+    group: 'Cluster',
+    unit: 'ms',
+    min: 0,
+    max: 60_000,
+    about: 'An entity is handed over after so long beyond the border; doubled for each bounce, up to eight times',
+  }),
+  handoversMax: integer(1024, {
+    group: 'Cluster',
+    unit: 'entities',
+    min: 1,
+    max: 65_536,
+    about: 'Handovers under way from one node to another; further entities overhang',
+  }),
+  peerRingBytes: bytes(8 * MIB, {
+    group: 'Cluster',
+    min: 256 * KIB,
+    max: 1024 * MIB,
+    powerOfTwo: true,
+    about: 'Entities, ghosts and sessions on their way between the simulation and other nodes, for each direction',
+  }),
+  tlsCert: text('', { group: 'Cluster', max: PATH_MAX, about: 'File with the certificate of this node, PEM' }),
+  tlsKey: text('', { group: 'Cluster', max: PATH_MAX, about: 'File with the private key of this node, PEM' }),
+  tlsCa: text('', {
+    group: 'Cluster',
+    max: PATH_MAX,
+    about:
+      'File with the certificate of the cluster authority, PEM: "worldmesh keys init" and "keys issue" make all three',
+  }),
+};
