@@ -55,13 +55,13 @@ export class PeerTable {
     return Atomics.load(this.#words, NODES + node * NODE_WORDS + 1);
   }
 
-  /** Negative amounts take back what was granted and not used: never below zero. */
-  addCredits(node: number, amount: number): void {
+  /** Negative amounts take back what was granted and not used: never below zero. Returns by how much there are more now. */
+  addCredits(node: number, amount: number): number {
     const word = NODES + node * NODE_WORDS + 1;
     for (;;) {
       const credits = Atomics.load(this.#words, word);
       const wanted = Math.max(0, credits + amount);
-      if (Atomics.compareExchange(this.#words, word, credits, wanted) === credits) return;
+      if (Atomics.compareExchange(this.#words, word, credits, wanted) === credits) return wanted - credits;
     }
   }
 
