@@ -10,6 +10,7 @@ const COMMANDS: Readonly<Record<string, (program: Command) => Promise<void>>> = 
   bots: async (program) => (await import('./cli/bots-command.ts')).addBotsCommand(program),
   bench: async (program) => (await import('./cli/bench-command.ts')).addBenchCommand(program),
   replay: async (program) => (await import('./cli/replay-command.ts')).addReplayCommand(program),
+  keys: async (program) => (await import('./cli/keys-command.ts')).addKeysCommand(program),
   config: async (program) => (await import('./cli/config-command.ts')).addConfigCommand(program),
 };
 
