@@ -108,6 +108,7 @@ export class Admission {
       schema: hello.schemaHash === 0 ? store.schema : undefined,
     };
     connection.send(welcome);
+    if (resumed) this.#table.routes.tell(session);
   }
 }
 

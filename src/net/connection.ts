@@ -12,7 +12,7 @@ import { WebSocket } from 'ws';
 import { decodeServerMessage, encodeServerMessage } from '../wire/client.wire.ts';
 import { toJson } from '../wire/json.wire.ts';
 import { CLOSE_CODE } from '../wire/messages.ts';
-import type { ErrorMessage, Pong, ProtocolErrorCode, Welcome } from '../wire/messages.ts';
+import type { ErrorMessage, Handover, Pong, ProtocolErrorCode, Welcome } from '../wire/messages.ts';
 import { SNAPSHOT_FLAG } from '../wire/snapshot.wire.ts';
 import type { Backlog } from './backlog.core.ts';
 import type { GatewayContext } from './context.ts';
@@ -96,7 +96,7 @@ export class Connection {
     return false;
   }
 
-  send(message: Welcome | Pong | ErrorMessage): void {
+  send(message: Welcome | Pong | ErrorMessage | Handover): void {
     if (this.webSocket.readyState !== WebSocket.OPEN) return;
     const { counters } = this.#context;
     const data = this.#json ? toJson(message) : encodeServerMessage(message);
@@ -106,18 +106,21 @@ export class Connection {
     this.webSocket.send(data);
   }
 
-  /** Copies one SNAPSHOT out of the ring and writes it with one socket write. */
-  sendSnapshot(bytes: Uint8Array, offsetBytes: number, sizeBytes: number): void {
+  /**
+   * Copies one SNAPSHOT out of the ring and writes it with one socket write. False when it continues a view that this
+   * client does not have: it waits for a keyframe.
+   */
+  sendSnapshot(bytes: Uint8Array, offsetBytes: number, sizeBytes: number): boolean {
     const { counters, store } = this.#context;
     if (this.stage !== 'playing' || this.webSocket.readyState !== WebSocket.OPEN) {
       counters.snapshotsStale++;
-      return;
+      return true;
     }
     if (this.awaitsKeyframe) {
       const flags = bytes[offsetBytes + SNAPSHOT_FLAGS_OFFSET_BYTES] ?? 0;
       if ((flags & SNAPSHOT_FLAG.keyframe) === 0) {
         counters.snapshotsStale++;
-        return;
+        return false;
       }
       this.awaitsKeyframe = false;
     }
@@ -127,11 +130,12 @@ export class Connection {
       const text = toJson(decodeServerMessage(bytes.slice(offsetBytes, offsetBytes + sizeBytes), store.schema));
       counters.bytesOut += text.length;
       this.webSocket.send(text);
-      return;
+      return true;
     }
     const frame = binaryFrame(bytes, offsetBytes, sizeBytes);
     counters.bytesOut += frame.length;
     this.#socket.write(frame);
+    return true;
   }
 
   /** Tells the client why, and closes; `ws` cuts the socket if the client does not answer in time. */

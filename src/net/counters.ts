@@ -20,6 +20,13 @@ export class GatewayCounters {
   /** TCP connections cut at once, over a limit beyond which nothing is answered. */
   connectionsCut = 0;
   connectionsIdle = 0;
+  /** Inputs for players whose owner is another node. */
+  inputsTunnelled = 0;
+  /** Players with an account whose owner was asked for. */
+  loginsAsked = 0;
+  /** HANDOVERs sent to clients, and their answers. */
+  handoversTold = 0;
+  handoversAnswered = 0;
   overviewFrames = 0;
   overviewFramesSkipped = 0;
   readonly errors = new Map<ProtocolErrorCode, number>();

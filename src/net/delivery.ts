@@ -1,20 +1,24 @@
 /**
  * From the outbound rings to the sockets: wakes when the doorbell rings, and hands each snapshot to its connection.
  *
+ * In a cluster also what the peer thread has for clients whose players other nodes own: their snapshots, and who owns them.
+ *
  * The rings are always drained whole, so a client that does not read can hold up neither them nor anybody else: what
  * waits for it waits in its socket, within the limits of backlog.core.ts.
  */
 import { OUTBOUND_HEAD_BYTES } from '../memory/outbound.ts';
 import type { Ring } from '../memory/ring.ts';
+import { readPeerFrame } from '../memory/tunnel.ts';
+import type { EndedReason, PeerFrameVisitor } from '../memory/tunnel.ts';
 import { stepBacklog } from './backlog.core.ts';
 import type { Connection } from './connection.ts';
 import type { GatewayContext } from './context.ts';
-import type { SessionTable } from './session-table.ts';
+import type { Session, SessionTable } from './session-table.ts';
 
 /** Also how soon a stop and a refusal are noticed while no snapshots are made. */
 const DOORBELL_TIMEOUT_MS = 50;
 
-export class Delivery {
+export class Delivery implements PeerFrameVisitor {
   readonly #context: GatewayContext;
   readonly #table: SessionTable;
   readonly #visitors: readonly ((offsetBytes: number, sizeBytes: number) => void)[];
@@ -30,11 +34,13 @@ export class Delivery {
 
   /** Runs until `stop`. */
   async run(connections: Iterable<Connection>): Promise<void> {
-    const { control, outboundRings } = this.#context.store;
+    const { control, outboundRings, peerToGateway } = this.#context.store;
     while (this.#running) {
       const seen = control.doorbellCount;
       this.#table.checkEntering();
       for (const [index, ring] of outboundRings.entries()) ring.drain(this.#visitors[index]!);
+      peerToGateway.drain((at, sizeBytes) => readPeerFrame(peerToGateway, { at, sizeBytes }, this));
+      this.#table.routes.payAll();
       this.#checkBacklogs(connections);
       await control.awaitDoorbell(seen, DOORBELL_TIMEOUT_MS);
     }
@@ -45,13 +51,43 @@ export class Delivery {
   }
 
   #deliver(ring: Ring, offsetBytes: number, sizeBytes: number): void {
-    const session = this.#table.at(ring.view.getUint32(offsetBytes, true));
-    const generation = ring.view.getUint32(offsetBytes + 4, true);
-    if (session === undefined || session.generation !== generation || session.connection === undefined) {
+    const session = this.#session(ring.view.getUint32(offsetBytes, true), ring.view.getUint32(offsetBytes + 4, true));
+    const at = offsetBytes + OUTBOUND_HEAD_BYTES;
+    this.#send(session, { node: 0, ring, at, sizeBytes: sizeBytes - OUTBOUND_HEAD_BYTES });
+  }
+
+  // PeerFrameVisitor
+
+  snapshot(row: number, generation: number, snapshot: { node: number; at: number; sizeBytes: number }): void {
+    this.#send(this.#session(row, generation), { ...snapshot, ring: this.#context.store.peerToGateway });
+  }
+
+  route(row: number, generation: number, route: { node: number; seq: number; name: string }): void {
+    const session = this.#session(row, generation);
+    if (session !== undefined) this.#table.routes.changeOwner(session, route);
+  }
+
+  ended(row: number, generation: number, reason: EndedReason): void {
+    const session = this.#session(row, generation);
+    if (session !== undefined) this.#table.end(session, reason);
+  }
+
+  /** The session that a frame is about, if the row is still its own. */
+  #session(row: number, generation: number): Session | undefined {
+    const session = this.#table.at(row);
+    return session?.generation === generation ? session : undefined;
+  }
+
+  /** A snapshot of another node than the player's owner is of the last one, or came before we heard of the next. */
+  #send(
+    session: Session | undefined,
+    { node, ring, at, sizeBytes }: { node: number; ring: Ring; at: number; sizeBytes: number },
+  ): void {
+    if (session?.connection === undefined || (session.route?.node ?? 0) !== node) {
       this.#context.counters.snapshotsStale++;
       return;
     }
-    session.connection.sendSnapshot(ring.bytes, offsetBytes + OUTBOUND_HEAD_BYTES, sizeBytes - OUTBOUND_HEAD_BYTES);
+    if (!session.connection.sendSnapshot(ring.bytes, at, sizeBytes)) this.#table.routes.askKeyframe(session);
   }
 
   #checkBacklogs(connections: Iterable<Connection>): void {
@@ -67,6 +103,7 @@ export class Delivery {
       if (session === undefined || stage !== 'playing') continue;
       const bytes = connection.backlogBytes;
       store.sessions.setBacklogBytes(session.index, bytes);
+      this.#table.routes.changeBacklog(session, bytes);
       if (!stepBacklog(connection.backlog, limit, { bytes, nowMs })) continue;
       connection.fail('ERR_LIMIT_BACKLOG', `${bytes} bytes wait to be read`);
     }

@@ -6,7 +6,6 @@ import { WireError } from '../base/errors.ts';
 import { packFields } from '../base/pack.ts';
 import type { Values } from '../base/pack.ts';
 import { INPUT_BYTES_MAX } from '../base/schema.ts';
-import { writeInput } from '../memory/intake.ts';
 import { decodeClientMessage, INPUT_HEAD_BYTES } from '../wire/client.wire.ts';
 import { valuesFromJson } from '../wire/json-values.wire.ts';
 import { clientMessageFromJson } from '../wire/json.wire.ts';
@@ -96,7 +95,7 @@ export class PlayerMessages {
     connection: Connection,
     { sequence, payload, clamped }: { sequence: number; payload: Uint8Array; clamped: number },
   ): void {
-    const { counters, store } = this.#context;
+    const { counters } = this.#context;
     const { session } = connection;
     if (session === undefined) return;
     this.#table.tokens.confirm(session.index);
@@ -106,8 +105,7 @@ export class PlayerMessages {
       return;
     }
     counters.inputsClamped += clamped;
-    const { index, generation } = session;
-    if (!writeInput(store.inputRing, { session: index, generation, sequence, payload })) {
+    if (!this.#table.routes.writeInput(session, { sequence, payload })) {
       // The sequence stays, so that the client may send this input again.
       counters.inputsDropped++;
       return;
@@ -138,6 +136,8 @@ export class PlayerMessages {
           tick: this.#context.store.control.tick,
         });
         return;
+      case 'handoverAck':
+        return this.#table.routes.answered(session, message.seq);
       case 'bye':
         connection.close(CLOSE_CODE.normal, 'bye');
         this.#table.bye(session);

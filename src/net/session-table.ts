@@ -4,15 +4,30 @@
  * Invariant: a session is here from its JOIN until its LEAVE is in the input ring.
  */
 import { assert } from '../base/assert.ts';
+import { entityIdFrom } from '../base/brand.ts';
 import type { SessionIndex } from '../base/brand.ts';
-import { writeJoin, writeLeave } from '../memory/intake.ts';
+import { writeJoin } from '../memory/intake.ts';
 import { SESSION_STATE } from '../memory/sessions.ts';
+import type { EndedReason } from '../memory/tunnel.ts';
 import { AddressCount } from './address-count.core.ts';
-import type { Connection } from './connection.ts';
+import type { Connection, FatalErrorCode } from './connection.ts';
 import type { GatewayContext } from './context.ts';
 import { ResumeTokens } from './resume-tokens.core.ts';
 import { stepSession } from './session.core.ts';
 import type { SessionEffect, SessionEvent, SessionLife } from './session.core.ts';
+import { SessionRoutes } from './session-routes.ts';
+import type { SessionRoute } from './session-routes.ts';
+
+/** A login that nobody answers for this long is given up: the peer thread, or all who may have the player, are gone. */
+const LOGIN_MS_MAX = 10_000;
+/** What a client is told when the owner of its player ends the session. */
+const ENDINGS: Readonly<Record<EndedReason, readonly [code: FatalErrorCode, message: string]>> = {
+  replaced: ['ERR_SESSION_REPLACED', 'a newer session has this player'],
+  refused: ['ERR_LIMIT_SESSIONS', 'the world has no room for another player; try later'],
+  overloaded: ['ERR_SERVER_OVERLOADED', 'the player cannot be brought now; try later'],
+  gone: ['ERR_SERVER_STOPPING', 'the node of this player is gone; come back'],
+  stopping: ['ERR_SERVER_STOPPING', 'the node of this player stops; come back'],
+};
 
 export interface Session {
   readonly index: SessionIndex;
@@ -24,20 +39,28 @@ export interface Session {
   connection: Connection | undefined;
   /** The last input that was handed to the world. */
   inputSequence: number;
+  /** In a cluster. */
+  readonly route: SessionRoute | undefined;
 }
 
 export class SessionTable {
   readonly tokens = new ResumeTokens();
   readonly byAddress = new AddressCount();
+  readonly routes: SessionRoutes;
   readonly #context: GatewayContext;
   readonly #sessions: (Session | undefined)[];
   readonly #live = new Set<Session>();
   /** Joined, and neither in the world nor refused yet. */
   readonly #entering = new Set<Session>();
+  /** When the login of each that entered with one is given up. */
+  readonly #loginEndsMs = new Map<Session, number>();
   readonly #effects: SessionEffect[] = [];
+  #nextId = 1;
+  #ending: EndedReason = 'gone';
 
   constructor(context: GatewayContext) {
     this.#context = context;
+    this.routes = new SessionRoutes(context);
     this.#sessions = Array.from({ length: context.store.sessions.capacity });
   }
 
@@ -51,12 +74,19 @@ export class SessionTable {
 
   /** Opens a session and tells the world; or says what is full. */
   open(connection: Connection, player: { name: string; account: string }): Session | 'sessions' | 'ring' {
-    const { sessions, inputRing } = this.#context.store;
-    const index = sessions.open();
+    const { store, settings, nowMs } = this.#context;
+    const { sessions } = store;
+    const id = settings.cluster === undefined ? 0 : entityIdFrom(store.incarnation, this.#nextId++);
+    const index = sessions.open({ sessionId: id });
     if (index === -1) return 'sessions';
     assert(this.#sessions[index] === undefined, 'a free row has no session');
     const generation = sessions.generation(index);
-    if (!writeJoin(inputRing, { session: index, generation, ...player })) {
+    // Who has an account may rest anywhere in the cluster, or play already.
+    const isLogin = id !== 0 && player.account !== '';
+    const isTaken = isLogin
+      ? this.routes.writeLogin({ row: index, generation, session: id }, player)
+      : writeJoin(store.inputRing, { session: index, generation, ...player });
+    if (!isTaken) {
       sessions.setState(index, SESSION_STATE.free);
       return 'ring';
     }
@@ -68,10 +98,12 @@ export class SessionTable {
       life: { kind: 'attached', connection: connection.number },
       connection,
       inputSequence: 0,
+      route: id === 0 ? undefined : this.routes.open(id, { isLogin }),
     };
     this.#sessions[index] = session;
     this.#live.add(session);
     this.#entering.add(session);
+    if (isLogin) this.#loginEndsMs.set(session, nowMs() + LOGIN_MS_MAX);
     this.byAddress.add(session.address);
     sessions.setState(index, SESSION_STATE.attached);
     this.#context.counters.sessionsOpened++;
@@ -96,8 +128,17 @@ export class SessionTable {
     this.#step(session, { kind: 'bye' });
   }
 
+  /** The owner of its player, another node, has ended it. */
+  end(session: Session, reason: EndedReason): void {
+    this.#ending = reason;
+    this.#step(session, { kind: 'taken' });
+  }
+
   /** Ends what is past its grace, and repeats what the full ring did not take. */
   sweep(nowMs: number): void {
+    for (const [session, endsMs] of this.#loginEndsMs) {
+      if (nowMs >= endsMs) this.end(session, 'overloaded');
+    }
     const graceMs = this.#context.settings.resumeGraceMs;
     for (const session of this.#live) {
       const before = session.life.kind;
@@ -112,12 +153,18 @@ export class SessionTable {
     const { sessions } = this.#context.store;
     for (const session of this.#entering) {
       if (sessions.refusal(session.index) !== undefined) {
-        this.#entering.delete(session);
+        this.#entered(session);
         this.#step(session, { kind: 'refused' });
-      } else if (sessions.slotPlusOne(session.index) !== 0) {
-        this.#entering.delete(session);
+      } else if (sessions.slotPlusOne(session.index) !== 0 || sessions.route(session.index) !== 0) {
+        // It is in the world, here or at another node.
+        this.#entered(session);
       }
     }
+  }
+
+  #entered(session: Session): void {
+    this.#entering.delete(session);
+    this.#loginEndsMs.delete(session);
   }
 
   #step(session: Session, event: SessionEvent, replaced = session.connection): void {
@@ -129,7 +176,7 @@ export class SessionTable {
   }
 
   #obey(session: Session, effect: SessionEffect, connection: Connection | undefined): void {
-    const { sessions, inputRing } = this.#context.store;
+    const { sessions } = this.#context.store;
     switch (effect.kind) {
       case 'replace':
         assert(connection?.number === effect.connection, 'the replaced connection is the one that was attached');
@@ -139,26 +186,33 @@ export class SessionTable {
         assert(connection?.number === effect.connection, 'the refused connection is the one that is attached');
         connection.fail('ERR_LIMIT_SESSIONS', 'the world has no room for another player; try later');
         return;
+      case 'tellTaken':
+        assert(connection?.number === effect.connection, 'the connection that is told is the one that is attached');
+        connection.fail(...ENDINGS[this.#ending]);
+        return;
       case 'attach':
         sessions.setBacklogBytes(session.index, 0);
         sessions.requestViewReset(session.index);
         sessions.setState(session.index, SESSION_STATE.attached);
+        this.routes.changeState(session, { reset: true });
         return;
       case 'detach':
         session.connection = undefined;
         sessions.setState(session.index, SESSION_STATE.detached);
+        this.routes.changeState(session, { reset: false });
         return;
       case 'revoke':
         this.tokens.revoke(session.index);
         return;
       case 'writeLeave':
-        if (!writeLeave(inputRing, { session: session.index, generation: session.generation })) return;
+        if (!this.routes.writeLeave(session)) return;
         return this.#step(session, { kind: 'leaveWritten' });
       case 'free':
         session.connection = undefined;
         this.#sessions[session.index] = undefined;
         this.#live.delete(session);
-        this.#entering.delete(session);
+        this.#entered(session);
+        this.routes.forget(session);
         this.byAddress.remove(session.address);
         sessions.setState(session.index, SESSION_STATE.free);
         return;

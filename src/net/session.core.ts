@@ -5,7 +5,7 @@
  *   (row opened) ──▶ attached ────────────────────▶ detached
  *                     │ ▲ └─ resume: newer wins     │ │
  *                     │ └────────── resume ─────────┘ │ grace over
- *                     └── bye, refused ──▶ leaving ◀──┘
+ *                     └ bye, refused, taken ▶ leaving ◀─┘
  *                                             └── leave written ──▶ ended
  *
  * `attached` holds the number of its connection, so that the loss of a replaced connection changes nothing.
@@ -26,6 +26,8 @@ export type SessionEvent =
   | { readonly kind: 'resume'; readonly connection: number }
   | { readonly kind: 'bye' }
   | { readonly kind: 'refused' }
+  /** Its owner, another node, has ended it. */
+  | { readonly kind: 'taken' }
   | { readonly kind: 'time'; readonly nowMs: number; readonly graceMs: number }
   | { readonly kind: 'leaveWritten' };
 
@@ -34,6 +36,8 @@ export type SessionEffect =
   | { readonly kind: 'replace'; readonly connection: number }
   /** Close this connection: the world has no room for it. */
   | { readonly kind: 'refuse'; readonly connection: number }
+  /** Close this connection: its owner says why. */
+  | { readonly kind: 'tellTaken'; readonly connection: number }
   /** Row: a connection is there; the next snapshot is a keyframe. */
   | { readonly kind: 'attach' }
   /** Row: nobody to send to. */
@@ -62,6 +66,10 @@ export function stepSession(life: SessionLife, event: SessionEvent, effects: Ses
     case 'refused':
       if (life.kind === 'leaving' || life.kind === 'ended') return life;
       if (life.kind === 'attached') effects.push({ kind: 'refuse', connection: life.connection });
+      return leave(effects);
+    case 'taken':
+      if (life.kind === 'leaving' || life.kind === 'ended') return life;
+      if (life.kind === 'attached') effects.push({ kind: 'tellTaken', connection: life.connection });
       return leave(effects);
     case 'time':
       if (life.kind === 'leaving') effects.push({ kind: 'writeLeave' });

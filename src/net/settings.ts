@@ -43,6 +43,15 @@ export interface GatewaySettings {
   /** Absolute path of the viewer's files. */
   readonly viewerDirectory: string;
   readonly viewersMax: number;
+  /** Of a node of a cluster; undefined for a node alone. */
+  readonly cluster?: GatewayCluster | undefined;
+  /** Answer /status and /entities to any address, not only to those of this machine. */
+  readonly inspectable?: boolean | undefined;
+}
+
+export interface GatewayCluster {
+  /** Name of this node. */
+  readonly node: string;
 }
 
 export const GATEWAY_DEFAULTS: GatewaySettings = {

@@ -40,7 +40,7 @@ export const STORE_OPTIONS: StoreOptions = {
 };
 
 export interface Intake {
-  readonly kind: 'join' | 'leave' | 'input';
+  readonly kind: 'join' | 'leave' | 'input' | 'mark';
   readonly session: number;
   readonly generation: number;
   readonly name?: string;
@@ -83,7 +83,9 @@ export class WorldStandIn {
           const payload = inputRing.bytes.slice(start, start + sizeBytes);
           this.intakes.push({ kind: 'input', session, generation, sequence, payload });
         },
-        mark: () => {},
+        mark: (session, generation) => {
+          this.intakes.push({ kind: 'mark', session, generation });
+        },
       });
     });
   }
