@@ -1,0 +1,217 @@
+/**
+ * Reads a whole journal out of its tables, and trusts nothing that it reads: every row is packed again and its checksum
+ * compared.
+ *
+ * A damaged entity, outbox row or message is put aside (`quarantine_…`) and reported: the others are as good as before.
+ * A damaged watermark, inbox row or transferSeq is not survivable: with a wrong answer about what was taken, an entity
+ * could come to be twice. So such a file is refused as a whole.
+ */
+import type { EntityId } from '../base/brand.ts';
+import { crc32c } from '../base/crc32c.ts';
+import { CORRUPT_ADVICE, JournalError } from './journal-error.ts';
+import {
+  ACCOUNT_BYTES_MAX,
+  PAYLOAD_BYTES_MAX,
+  ledgerFrom,
+  marksFrom,
+  writeEntityRow,
+  writeInboxRow,
+  writeMessageRow,
+  writeOutboxRow,
+  writeValue,
+} from './journal-row.wire.ts';
+import type { Database } from './journal-schema.ts';
+import { MessageBuffer } from './message-buffer.ts';
+import { LEDGER_BYTES, NODES_MAX, RECORD_BYTES_MAX } from './protocol.ts';
+import type {
+  EntityRow,
+  ImportRow,
+  InboxRow,
+  JournalContent,
+  Ledger,
+  MessageRow,
+  OutboxRow,
+  Passenger,
+  SessionId,
+} from './protocol.ts';
+
+/** A row that was put aside. */
+export interface DamagedRow {
+  readonly table: 'entity' | 'outbox' | 'message';
+  readonly rowid: number;
+  readonly error: JournalError;
+}
+export type Tables = Pick<
+  JournalContent,
+  'entities' | 'outbox' | 'inbox' | 'watermarks' | 'messages' | 'imports' | 'transferSeqs'
+>;
+type Cells = readonly unknown[];
+type Pairs = (readonly [source: Ledger, value: number])[];
+
+/** @throws JournalError ERR_JOURNAL_CORRUPT, or what SQLite says. */
+export function readTables(database: Database): { tables: Tables; damaged: DamagedRow[] } {
+  const damaged: DamagedRow[] = [];
+  const buffer = new MessageBuffer();
+  const reading = { database, damaged, buffer };
+  const tables: Tables = {
+    entities: readRows(reading, 'entity', entityFrom, writeEntityRow),
+    outbox: readRows(reading, 'outbox', outboxFrom, writeOutboxRow),
+    messages: readRows(reading, 'message', messageFrom, writeMessageRow),
+    inbox: readSound(reading, 'inbox', 'source, transfer_seq, id, seq, checksum', (cells) => inboxFrom(cells, buffer)),
+    watermarks: readSound(reading, 'watermark', 'source, value, checksum', (cells) => valueFrom(cells, buffer)),
+    transferSeqs: readSound(reading, 'transfer_seq', 'issuer, target, last, checksum', (cells) =>
+      lastFrom(cells, buffer),
+    ),
+    imports: readImports(reading),
+  };
+  return { tables, damaged };
+}
+
+interface Reading {
+  readonly database: Database;
+  readonly damaged: DamagedRow[];
+  readonly buffer: MessageBuffer;
+}
+
+/** Rows that can be put aside. */
+function readRows<Row>(
+  { database, damaged, buffer }: Reading,
+  table: DamagedRow['table'],
+  rowFrom: (cells: Cells) => Row | undefined,
+  write: (buffer: MessageBuffer, row: Row) => void,
+): Row[] {
+  const rows: Row[] = [];
+  const cursor = database.prepare(`SELECT rowid, * FROM ${table}`).raw().iterate() as IterableIterator<Cells>;
+  for (const [rowid, ...cells] of cursor) {
+    const row = rowFrom(cells);
+    if (row !== undefined && matches(buffer, cells, (target) => write(target, row))) {
+      rows.push(row);
+      continue;
+    }
+    const reason = row === undefined ? 'a value out of range' : 'a wrong checksum';
+    const message = `${database.name}: row ${String(rowid)} of table ${table} has ${reason}; kept in quarantine_${table}`;
+    damaged.push({ table, rowid: Number(rowid), error: new JournalError('ERR_JOURNAL_ROW', message) });
+  }
+  return rows;
+}
+
+/** Rows that all have to be sound. */
+function readSound<Row>(
+  { database }: Reading,
+  table: string,
+  columns: string,
+  rowFrom: (cells: Cells) => Row | undefined,
+): Row[] {
+  const rows: Row[] = [];
+  const cursor = database.prepare(`SELECT ${columns} FROM ${table}`).raw().iterate() as IterableIterator<Cells>;
+  for (const cells of cursor) {
+    const row = rowFrom(cells);
+    if (row === undefined) throw unsound(database, `a row of table ${table} is damaged`);
+    rows.push(row);
+  }
+  return rows;
+}
+
+export function unsound(database: Database, what: string): JournalError {
+  return new JournalError('ERR_JOURNAL_CORRUPT', `${database.name}: ${what}; ${CORRUPT_ADVICE}`);
+}
+
+function readImports(reading: Reading): ImportRow[] {
+  const { buffer } = reading;
+  const imports = new Map<Ledger, { inbox: InboxRow[]; watermarks: Pairs }>();
+  for (const ledger of readSound(reading, 'import', 'ledger', ([cell]) => ledgerOf(cell))) {
+    imports.set(ledger, { inbox: [], watermarks: [] });
+  }
+  readSound(reading, 'import_inbox', 'ledger, source, transfer_seq, id, seq, checksum', ([ledger, ...cells]) => {
+    const row = inboxFrom(cells, buffer);
+    const frozen = imports.get(ledgerOf(ledger) ?? '');
+    return row === undefined ? undefined : frozen?.inbox.push(row);
+  });
+  readSound(reading, 'import_watermark', 'ledger, source, value, checksum', ([ledger, ...cells]) => {
+    const pair = valueFrom(cells, buffer);
+    const frozen = imports.get(ledgerOf(ledger) ?? '');
+    return pair === undefined ? undefined : frozen?.watermarks.push(pair);
+  });
+  return [...imports].map(([ledger, frozen]) => ({ ledger, ...frozen }));
+}
+
+/** The last cell is the checksum of what `write` packs. */
+function matches(buffer: MessageBuffer, cells: Cells, write: (buffer: MessageBuffer) => void): boolean {
+  write(buffer.start());
+  return crc32c(buffer.taken()) === cells.at(-1);
+}
+
+function entityFrom(cells: Cells): EntityRow | undefined {
+  const [id, seq, record, lastInput, gateway, session, account, marks, atRest] = cells;
+  const passenger = passengerFrom([lastInput, gateway, session, account, marks]);
+  if (!isCount(id) || !isCount(seq) || !isBlob(record, RECORD_BYTES_MAX) || passenger === undefined) return undefined;
+  if (atRest !== 0 && atRest !== 1) return undefined;
+  return { id: id as EntityId, seq, record, passenger, atRest: atRest === 1 };
+}
+
+function outboxFrom(cells: Cells): OutboxRow | undefined {
+  const [issuerCell, targetCellLedger, transferSeq, targetNode, targetCell, id, seq, record, ...rest] = cells;
+  const issuer = ledgerOf(issuerCell);
+  const target = ledgerOf(targetCellLedger);
+  const passenger = passengerFrom(rest);
+  if (issuer === undefined || target === undefined || passenger === undefined) return undefined;
+  if (!isCount(transferSeq) || !isCount(targetNode) || !isCount(targetCell) || !isCount(id)) return undefined;
+  if (targetNode > NODES_MAX || targetCell > 0xffff_ffff) return undefined;
+  if (!isCount(seq) || !isBlob(record, RECORD_BYTES_MAX)) return undefined;
+  return { issuer, target, transferSeq, targetNode, targetCell, id: id as EntityId, seq, record, passenger };
+}
+
+function passengerFrom([lastInput, gateway, session, account, marksCell]: Cells): Passenger | undefined {
+  const marks = marksCell instanceof Uint8Array ? marksFrom(marksCell) : undefined;
+  if (marks === undefined || !isCount(lastInput) || !isCount(session)) return undefined;
+  if (!isCount(gateway) || gateway > NODES_MAX) return undefined;
+  if (typeof account !== 'string' || Buffer.byteLength(account) > ACCOUNT_BYTES_MAX) return undefined;
+  return { lastInput, gateway, session: session as SessionId, account, marks };
+}
+
+function messageFrom(cells: Cells): MessageRow | undefined {
+  const [issuerCell, number, entity, event, payload] = cells;
+  const issuer = ledgerOf(issuerCell);
+  if (issuer === undefined || !isCount(number) || !isCount(entity) || !isCount(event)) return undefined;
+  if (event > 0xffff_ffff || !isBlob(payload, PAYLOAD_BYTES_MAX)) return undefined;
+  return { number, issuer, entity: entity as EntityId, event, payload };
+}
+
+function inboxFrom(cells: Cells, buffer: MessageBuffer): InboxRow | undefined {
+  const [sourceCell, transferSeq, id, seq] = cells;
+  const source = ledgerOf(sourceCell);
+  if (source === undefined || !isCount(transferSeq) || !isCount(id) || !isCount(seq)) return undefined;
+  const row: InboxRow = { source, transferSeq, id: id as EntityId, seq };
+  return matches(buffer, cells, (target) => writeInboxRow(target, row)) ? row : undefined;
+}
+
+function valueFrom(cells: Cells, buffer: MessageBuffer): readonly [source: Ledger, value: number] | undefined {
+  const [sourceCell, value] = cells;
+  const source = ledgerOf(sourceCell);
+  if (source === undefined || !isCount(value)) return undefined;
+  return matches(buffer, cells, (target) => writeValue(target, [source], value)) ? [source, value] : undefined;
+}
+
+function lastFrom(
+  cells: Cells,
+  buffer: MessageBuffer,
+): readonly [issuer: Ledger, target: Ledger, last: number] | undefined {
+  const [issuerCell, targetCell, last] = cells;
+  const issuer = ledgerOf(issuerCell);
+  const target = ledgerOf(targetCell);
+  if (issuer === undefined || target === undefined || !isCount(last)) return undefined;
+  const isSound = matches(buffer, cells, (into) => writeValue(into, [issuer, target], last));
+  return isSound ? [issuer, target, last] : undefined;
+}
+
+function isCount(cell: unknown): cell is number {
+  return Number.isSafeInteger(cell) && (cell as number) >= 0;
+}
+
+function isBlob(cell: unknown, sizeBytesMax: number): cell is Uint8Array {
+  return cell instanceof Uint8Array && cell.length <= sizeBytesMax;
+}
+
+function ledgerOf(cell: unknown): Ledger | undefined {
+  return cell instanceof Uint8Array && cell.length === LEDGER_BYTES ? ledgerFrom(cell) : undefined;
+}

@@ -1,0 +1,68 @@
+/**
+ * Keeps the files of a journal small, when no batch waits: moves committed pages from the WAL into the main file, and gives
+ * free pages back. All of it may fail like a commit does, and then the journal has failed.
+ */
+import type { Database } from './journal-schema.ts';
+
+/** 2 MiB of WAL are moved while nothing else is to be done: some milliseconds of work. */
+export const CHECKPOINT_FRAMES = 512;
+/** 16 MiB are moved although batches wait, or the WAL of a busy node would grow for ever. */
+export const CHECKPOINT_FRAMES_MAX = 4096;
+/** A WAL of 256 MiB cannot be moved: another program has had a read transaction open for long. */
+export const WAL_FRAMES_SLOW = 65_536;
+/** Free pages are worth giving back from 8 MiB on, when they are a quarter of the file; so many at a time. */
+const FREE_PAGES_MIN = 2048;
+const FREE_SHARE = 0.25;
+const VACUUM_PAGES = 256;
+const PAGE_BYTES = 4096;
+
+export interface MaintenanceWarning {
+  readonly reason: 'wal';
+  readonly walBytes: number;
+}
+
+export class JournalMaintenance {
+  readonly #database: Database;
+  #frames = 0;
+
+  /** @param sizeBytesMax The main file grows no larger: beyond it a commit fails as on a full disk. */
+  constructor(database: Database, { sizeBytesMax }: { sizeBytesMax: number | undefined }) {
+    this.#database = database;
+    if (sizeBytesMax === undefined) return;
+    const pageBytes = database.pragma('page_size', { simple: true }) as number;
+    database.pragma(`max_page_count = ${Math.max(1, Math.floor(sizeBytesMax / pageBytes))}`);
+  }
+
+  /** Frames of the WAL that are not in the main file, by a look that takes no lock. */
+  afterCommit(): MaintenanceWarning | undefined {
+    this.#checkpoint('NOOP');
+    if (this.#frames < CHECKPOINT_FRAMES_MAX) return undefined;
+    this.#checkpoint('PASSIVE');
+    const isSlow = this.#frames >= WAL_FRAMES_SLOW;
+    return isSlow ? { reason: 'wal', walBytes: this.#frames * PAGE_BYTES } : undefined;
+  }
+
+  whenIdle(): void {
+    if (this.#frames < CHECKPOINT_FRAMES) return;
+    this.#checkpoint('PASSIVE');
+    this.#vacuum();
+  }
+
+  beforeClose(): void {
+    this.#checkpoint('PASSIVE');
+  }
+
+  #checkpoint(mode: 'NOOP' | 'PASSIVE'): void {
+    const answer = this.#database.pragma(`wal_checkpoint(${mode})`) as { log: number; checkpointed: number }[];
+    const { log = 0, checkpointed = 0 } = answer[0] ?? {};
+    this.#frames = log - checkpointed;
+  }
+
+  #vacuum(): void {
+    const free = this.#database.pragma('freelist_count', { simple: true }) as number;
+    const pages = this.#database.pragma('page_count', { simple: true }) as number;
+    if (free >= FREE_PAGES_MIN && free >= pages * FREE_SHARE) {
+      this.#database.pragma(`incremental_vacuum(${VACUUM_PAGES})`);
+    }
+  }
+}
