@@ -48,7 +48,8 @@ export function tryLock(folder: string): LedgerLock | undefined {
   let isHeld = false;
   try {
     for (let attempt = 0; attempt < ATTEMPTS_MAX && !isHeld; attempt++) {
-      isHeld = succeeds(database, 'BEGIN EXCLUSIVE');
+      // Nothing is ever written: an exclusive transaction needs no journal file of its own.
+      isHeld = succeeds(database, 'PRAGMA journal_mode = MEMORY') && succeeds(database, 'BEGIN EXCLUSIVE');
       // A reader gets in while others only look, and does not while somebody holds the lock.
       if (!isHeld && !succeeds(database, 'SELECT 1 FROM sqlite_schema')) return undefined;
     }
@@ -112,10 +113,7 @@ export function lockedError(folder: string): JournalError {
 
 function openLockFile(file: string): Database.Database {
   try {
-    const database = new Database(file, { timeout: 0 });
-    // Nothing is ever written: an exclusive transaction would leave an empty journal file lying about.
-    database.pragma('journal_mode = MEMORY');
-    return database;
+    return new Database(file, { timeout: 0 });
   } catch (cause) {
     throw journalErrorFrom(cause, file);
   }
