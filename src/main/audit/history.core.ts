@@ -1,0 +1,103 @@
+/**
+ * Sequences without gaps and activations that are unique, from the histories of all journals together. A history drops its
+ * oldest rows; what happened before the youngest of those beginnings is not judged.
+ */
+import type { ClusterEvidence, ClusterPass, HistoryRow, JournalHistory } from './evidence.ts';
+import { idText } from './finding.ts';
+import type { Findings } from './finding.ts';
+import { copiesOf, validJournals } from './instant.core.ts';
+
+/** By these a ledger says that it is the owner from now on; each with a sequence of its own. */
+export const ACTIVATION_STAGES: ReadonlySet<string> = new Set(['accepted', 'reclaimed', 'takeover', 'birth']);
+/** The end of an entity. */
+export const DESPAWN_STAGE = 'despawn';
+
+interface Step {
+  readonly ledger: string;
+  readonly name: string;
+  readonly row: HistoryRow;
+}
+
+export function checkHistory(evidence: ClusterEvidence, findings: Findings): void {
+  const { histories } = evidence;
+  const [, second] = evidence.passes;
+  const cut = histories.filter(({ isWhole }) => !isWhole);
+  if (cut.length > 0) {
+    findings.add('HISTORY_CUT', {
+      text: `the history of ${cut.map(({ name }) => name).join(', ')} does not reach back to its beginning; older sequences are not judged`,
+    });
+  }
+  const judgedFromMs = Math.max(0, ...cut.map(({ rows }) => rows[0]?.atMs ?? 0));
+  for (const [id, steps] of stepsByEntity(histories)) {
+    checkGaps(id, { steps, judgedFromMs, pass: second, findings });
+    checkActivations(id, { steps, pass: second, findings });
+  }
+}
+
+/** Entities whose end is on record; they are not missed. */
+export function despawned(histories: readonly JournalHistory[]): Set<number> {
+  const ended = new Set<number>();
+  for (const { rows } of histories) for (const { stage, id } of rows) if (stage === DESPAWN_STAGE) ended.add(id);
+  return ended;
+}
+
+/** Entities whose birth is on record. */
+export function born(histories: readonly JournalHistory[]): Set<number> {
+  const ids = new Set<number>();
+  for (const { rows } of histories) for (const { stage, id } of rows) if (stage === 'birth') ids.add(id);
+  return ids;
+}
+
+function stepsByEntity(histories: readonly JournalHistory[]): Map<number, Step[]> {
+  const byEntity = new Map<number, Step[]>();
+  for (const { ledger, name, rows } of histories) {
+    for (const row of rows) {
+      // Lines without a sequence tell of something else than ownership.
+      if (row.id === 0 || row.seq === 0) continue;
+      const steps = byEntity.get(row.id);
+      if (steps === undefined) byEntity.set(row.id, [{ ledger, name, row }]);
+      else steps.push({ ledger, name, row });
+    }
+  }
+  return byEntity;
+}
+
+interface StepsContext {
+  readonly steps: readonly Step[];
+  readonly pass: ClusterPass;
+  readonly findings: Findings;
+}
+
+function checkGaps(
+  id: number,
+  { steps, judgedFromMs, pass, findings }: StepsContext & { readonly judgedFromMs: number },
+): void {
+  const seen = new Set(steps.filter(({ row }) => row.atMs >= judgedFromMs).map(({ row }) => row.seq));
+  for (const journal of validJournals(pass)) {
+    const row = journal.entities.get(id);
+    if (row !== undefined) seen.add(row.seq);
+  }
+  const sequences = [...seen].sort((left, right) => left - right);
+  for (const [index, seq] of sequences.entries()) {
+    const next = sequences[index + 1];
+    if (next === undefined || next === seq + 1) continue;
+    const missing = next === seq + 2 ? `${seq + 1}` : `${seq + 1} to ${next - 1}`;
+    const text = `${idText(id)} went from seq ${seq} to ${next}; nobody has a trace of ${missing}`;
+    findings.add('SEQ_GAP', { entity: id, text, copies: copiesOf(id, pass) });
+  }
+}
+
+function checkActivations(id: number, { steps, pass, findings }: StepsContext): void {
+  const owners = new Map<number, Step>();
+  const releases = new Map<number, Step>();
+  for (const step of steps) {
+    const first = step.row.stage === 'released' ? releases : ACTIVATION_STAGES.has(step.row.stage) ? owners : undefined;
+    if (first === undefined) continue;
+    const other = first.get(step.row.seq);
+    if (other === undefined) first.set(step.row.seq, step);
+    else if (other.ledger !== step.ledger) {
+      const text = `${idText(id)} was ${other.row.stage} in ${other.name} and ${step.row.stage} in ${step.name}, both with seq ${step.row.seq}`;
+      findings.add('ACTIVATION_TWICE', { entity: id, text, copies: copiesOf(id, pass) });
+    }
+  }
+}
