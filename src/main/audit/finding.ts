@@ -28,7 +28,15 @@ export const DISPROOFS = [
 ] as const;
 
 /** A doubt says what could not be judged, and why. */
-export const DOUBTS = ['UNREAD', 'QUARANTINED', 'HISTORY_CUT', 'NODE_DOWN', 'IMPORT_LEFT', 'NOT_SETTLED'] as const;
+export const DOUBTS = [
+  'UNREAD',
+  'QUARANTINED',
+  'HISTORY_CUT',
+  'HISTORY_TORN',
+  'NODE_DOWN',
+  'IMPORT_LEFT',
+  'NOT_SETTLED',
+] as const;
 
 export type FindingCode = (typeof DISPROOFS)[number] | (typeof DOUBTS)[number];
 

@@ -7,10 +7,18 @@ import { idText } from './finding.ts';
 import type { Findings } from './finding.ts';
 import { copiesOf, validJournals } from './instant.core.ts';
 
+export const RELEASE_STAGE = 'source released';
 /** By these a ledger says that it is the owner from now on; each with a sequence of its own. */
-export const ACTIVATION_STAGES: ReadonlySet<string> = new Set(['accepted', 'reclaimed', 'takeover', 'birth']);
-/** The end of an entity. */
-export const DESPAWN_STAGE = 'despawn';
+const ACTIVATION_STAGES: ReadonlySet<string> = new Set(['birth', 'target accepted', 'takeover']);
+/** Named by the sequence that came back; the owner acts with the next one. */
+const RECLAIM_STAGE = 'source reclaimed';
+const BIRTH_STAGE = 'birth';
+const DESPAWN_STAGE = 'despawn';
+/**
+ * A line of history is written with the next batch after what it tells of: a process that was killed may have taken its
+ * last lines with it, and so has one that had more to tell than it may. Around these a gap is a doubt and no disproof.
+ */
+const TORN_STAGES: ReadonlySet<string> = new Set(['recovery', 'takeover', 'dropped']);
 
 interface Step {
   readonly ledger: string;
@@ -28,10 +36,18 @@ export function checkHistory(evidence: ClusterEvidence, findings: Findings): voi
     });
   }
   const judgedFromMs = Math.max(0, ...cut.map(({ rows }) => rows[0]?.atMs ?? 0));
+  const tornMs = tornTimes(histories);
   for (const [id, steps] of stepsByEntity(histories)) {
-    checkGaps(id, { steps, judgedFromMs, pass: second, findings });
+    checkGaps(id, { steps, judgedFromMs, tornMs, pass: second, findings });
     checkActivations(id, { steps, pass: second, findings });
   }
+}
+
+/** UTC milliseconds, ascending, at which some process began again or dropped lines. */
+function tornTimes(histories: readonly JournalHistory[]): number[] {
+  const times = new Set<number>();
+  for (const { rows } of histories) for (const { stage, atMs } of rows) if (TORN_STAGES.has(stage)) times.add(atMs);
+  return [...times].sort((left, right) => left - right);
 }
 
 /** Entities whose end is on record; they are not missed. */
@@ -44,7 +60,7 @@ export function despawned(histories: readonly JournalHistory[]): Set<number> {
 /** Entities whose birth is on record. */
 export function born(histories: readonly JournalHistory[]): Set<number> {
   const ids = new Set<number>();
-  for (const { rows } of histories) for (const { stage, id } of rows) if (stage === 'birth') ids.add(id);
+  for (const { rows } of histories) for (const { stage, id } of rows) if (stage === BIRTH_STAGE) ids.add(id);
   return ids;
 }
 
@@ -68,30 +84,52 @@ interface StepsContext {
   readonly findings: Findings;
 }
 
-function checkGaps(
-  id: number,
-  { steps, judgedFromMs, pass, findings }: StepsContext & { readonly judgedFromMs: number },
-): void {
-  const seen = new Set(steps.filter(({ row }) => row.atMs >= judgedFromMs).map(({ row }) => row.seq));
+interface GapContext extends StepsContext {
+  readonly judgedFromMs: number;
+  readonly tornMs: readonly number[];
+}
+
+function checkGaps(id: number, { steps, judgedFromMs, tornMs, pass, findings }: GapContext): void {
+  const times = new Map<number, { firstMs: number; lastMs: number }>();
+  const see = (seq: number, atMs: number): void => {
+    const seen = times.get(seq);
+    if (seen === undefined) times.set(seq, { firstMs: atMs, lastMs: atMs });
+    else times.set(seq, { firstMs: Math.min(seen.firstMs, atMs), lastMs: Math.max(seen.lastMs, atMs) });
+  };
+  for (const { row } of steps) {
+    if (row.atMs < judgedFromMs) continue;
+    see(row.seq, row.atMs);
+    if (row.stage === RECLAIM_STAGE) see(row.seq + 1, row.atMs);
+  }
   for (const journal of validJournals(pass)) {
     const row = journal.entities.get(id);
-    if (row !== undefined) seen.add(row.seq);
+    if (row !== undefined) see(row.seq, pass.atMs);
   }
-  const sequences = [...seen].sort((left, right) => left - right);
+  const sequences = [...times.keys()].sort((left, right) => left - right);
   for (const [index, seq] of sequences.entries()) {
     const next = sequences[index + 1];
     if (next === undefined || next === seq + 1) continue;
     const missing = next === seq + 2 ? `${seq + 1}` : `${seq + 1} to ${next - 1}`;
     const text = `${idText(id)} went from seq ${seq} to ${next}; nobody has a trace of ${missing}`;
-    findings.add('SEQ_GAP', { entity: id, text, copies: copiesOf(id, pass) });
+    const isTorn = isBetween(tornMs, { fromMs: times.get(seq)!.firstMs, toMs: times.get(next)!.lastMs + TORN_MS });
+    findings.add(isTorn ? 'HISTORY_TORN' : 'SEQ_GAP', { entity: id, text, copies: copiesOf(id, pass) });
   }
+}
+
+/** A process that was killed notes its recovery, or a neighbour its takeover, within this time. */
+const TORN_MS = 30_000;
+
+function isBetween(times: readonly number[], { fromMs, toMs }: { fromMs: number; toMs: number }): boolean {
+  const after = times.find((atMs) => atMs >= fromMs);
+  return after !== undefined && after <= toMs;
 }
 
 function checkActivations(id: number, { steps, pass, findings }: StepsContext): void {
   const owners = new Map<number, Step>();
   const releases = new Map<number, Step>();
   for (const step of steps) {
-    const first = step.row.stage === 'released' ? releases : ACTIVATION_STAGES.has(step.row.stage) ? owners : undefined;
+    const first =
+      step.row.stage === RELEASE_STAGE ? releases : ACTIVATION_STAGES.has(step.row.stage) ? owners : undefined;
     if (first === undefined) continue;
     const other = first.get(step.row.seq);
     if (other === undefined) first.set(step.row.seq, step);

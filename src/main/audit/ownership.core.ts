@@ -9,6 +9,7 @@ import type {
 } from './evidence.ts';
 import { idText, shortLedger } from './finding.ts';
 import type { Findings } from './finding.ts';
+import { RELEASE_STAGE } from './history.core.ts';
 import { copiesOf, instantBetween, transferKey, unfencedLives, validJournals } from './instant.core.ts';
 import type { Active, InTransit, Instant, Owned } from './instant.core.ts';
 
@@ -301,6 +302,6 @@ function checkOutboxAge(
 
 /** UTC milliseconds of releases, by `id:seq`. */
 function releaseTimes(history: JournalHistory | undefined): Map<string, number> {
-  const releases = (history?.rows ?? []).filter(({ stage }) => stage === 'released');
+  const releases = (history?.rows ?? []).filter(({ stage }) => stage === RELEASE_STAGE);
   return new Map(releases.map(({ id, seq, atMs }) => [`${id}:${seq}`, atMs]));
 }

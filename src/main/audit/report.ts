@@ -67,7 +67,7 @@ export function timelineText({ subject, lines, standing, cut, unread }: Timeline
 
 function timelineRow({ atMs, node, stage, entity, seq, peer, transferSeq, session }: TimelineLine): string {
   const time = new Date(atMs).toISOString().slice(11, 23);
-  const parts = [time, node.padEnd(12), stage.padEnd(10), idText(entity).padEnd(12), `seq ${String(seq).padEnd(5)}`];
+  const parts = [time, node.padEnd(12), stage.padEnd(16), idText(entity).padEnd(12), `seq ${String(seq).padEnd(5)}`];
   if (peer !== '') parts.push(`peer ${peer}${transferSeq > 0 ? ` transfer ${transferSeq}` : ''}`);
   if (session > 0) parts.push(`session ${idText(session)}`);
   return parts.join(' ').trimEnd();

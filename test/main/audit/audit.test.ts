@@ -30,9 +30,9 @@ class Cluster implements Disposable {
   /** RIDER has gone from a to b, and is collected; WALKER rests in c. */
   fillCleanly(): void {
     this.a.trace('birth', { id: RIDER, seq: 1 });
-    this.a.trace('released', { id: RIDER, seq: 2, peer: B, transferSeq: 1 });
+    this.a.trace('source released', { id: RIDER, seq: 2, peer: B, transferSeq: 1 });
     this.a.gaveOut(B, 1);
-    this.b.trace('accepted', { id: RIDER, seq: 2, peer: A, transferSeq: 1 });
+    this.b.trace('target accepted', { id: RIDER, seq: 2, peer: A, transferSeq: 1 });
     this.b.own({ id: RIDER, seq: 2, session: SESSION, lastInput: 40, marks: [{ sender: A, number: 5 }] });
     this.b.take({ source: A, transferSeq: 1, id: RIDER, seq: 2 });
     this.b.watermark(A, 1);
@@ -100,7 +100,7 @@ test('DOUBLED: owned in two journals, named with its copies and its trace', asyn
   t.deepEqual(finding?.copies, ['owned in a (aaaaaaaa) with seq 1', 'owned in b (bbbbbbbb) with seq 2']);
   t.deepEqual(
     finding?.trace.map(({ node, stage }) => `${node} ${stage}`),
-    ['a birth', 'a released', 'b accepted'],
+    ['a birth', 'a source released', 'b target accepted'],
   );
 });
 
@@ -148,6 +148,21 @@ test('SEQ_GAP: nobody has a trace of a sequence in between', async (t) => {
   t.regex(report.findings[0]?.text ?? '', /^3:7 went from seq 2 to 5; nobody has a trace of 3 to 4$/);
 });
 
+test('HISTORY_TORN: a gap around a crash is a doubt; a reclaim acts with the next sequence', async (t) => {
+  using cluster = new Cluster();
+  cluster.fillCleanly();
+  cluster.b.own({ id: RIDER, seq: 5 });
+  cluster.b.trace('recovery', { id: WALKER, seq: 1 });
+  const report = await cluster.audit();
+  t.deepEqual([report.verdict, ...codes(report)], ['proven', 'HISTORY_TORN']);
+  using other = new Cluster();
+  other.fillCleanly();
+  other.b.trace('source released', { id: RIDER, seq: 3, peer: C, transferSeq: 1 });
+  other.b.trace('source reclaimed', { id: RIDER, seq: 3, peer: C, transferSeq: 1 });
+  other.b.own({ id: RIDER, seq: 4 });
+  t.deepEqual((await other.audit()).findings, []);
+});
+
 test('SEQ_BACK: what was written down before is newer than what is there', async (t) => {
   using cluster = new Cluster();
   cluster.fillCleanly();
@@ -159,7 +174,7 @@ test('SEQ_BACK: what was written down before is newer than what is there', async
 test('ACTIVATION_TWICE: two ledgers took the same sequence', async (t) => {
   using cluster = new Cluster();
   cluster.fillCleanly();
-  cluster.c.trace('accepted', { id: RIDER, seq: 2, peer: A, transferSeq: 1 });
+  cluster.c.trace('target accepted', { id: RIDER, seq: 2, peer: A, transferSeq: 1 });
   t.deepEqual(codes(await cluster.audit()), ['ACTIVATION_TWICE']);
 });
 
@@ -179,7 +194,7 @@ test('TRANSFER_AHEAD and OUTBOX_COLLECTED: numbers used before they were given o
 test('OUTBOX_STALE: a handover that has been in doubt for longer than allowed', async (t) => {
   using cluster = new Cluster();
   cluster.a.send({ id: RIDER, seq: 2, target: B, transferSeq: 1 });
-  cluster.a.trace('released', { id: RIDER, seq: 2, peer: B, transferSeq: 1, atMs: Date.now() - 60_000 });
+  cluster.a.trace('source released', { id: RIDER, seq: 2, peer: B, transferSeq: 1, atMs: Date.now() - 60_000 });
   const report = await cluster.audit();
   t.deepEqual(codes(report), ['OUTBOX_STALE']);
   t.regex(report.findings[0]?.text ?? '', /outbox of a for (?:59|6\d)\.\d s; allowed are 10 s/);
@@ -258,12 +273,12 @@ test('LEDGER_TWICE: a copied folder', async (t) => {
 
 test('HISTORY_CUT: sequences from before a beginning that was dropped are not judged', async (t) => {
   using cluster = new Cluster();
-  cluster.a.trace('released', { id: WALKER, seq: 4, atMs: 1000 });
-  cluster.b.trace('accepted', { id: WALKER, seq: 7, atMs: 2000 });
+  cluster.a.trace('source released', { id: WALKER, seq: 4, atMs: 1000 });
+  cluster.b.trace('target accepted', { id: WALKER, seq: 7, atMs: 2000 });
   cluster.c.own({ id: WALKER, seq: 8 });
   t.deepEqual(codes(await cluster.audit()), ['SEQ_GAP']);
-  cluster.c.trace('accepted', { id: RIDER, seq: 1, atMs: 1500 });
-  cluster.c.trace('accepted', { id: RIDER, seq: 1, atMs: 1500 });
+  cluster.c.trace('target accepted', { id: RIDER, seq: 1, atMs: 1500 });
+  cluster.c.trace('target accepted', { id: RIDER, seq: 1, atMs: 1500 });
   cluster.c.dropHistory(1);
   const report = await cluster.audit();
   t.deepEqual([report.verdict, ...codes(report)], ['proven', 'HISTORY_CUT']);

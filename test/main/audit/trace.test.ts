@@ -23,10 +23,10 @@ class Crossing implements Disposable {
   constructor() {
     const rider = { id: RIDER, session: SESSION };
     this.a.trace('birth', { ...rider, seq: 1, atMs: 1000 });
-    this.a.trace('released', { ...rider, seq: 2, peer: B, transferSeq: 9, atMs: 2000 });
-    this.b.trace('accepted', { ...rider, seq: 2, peer: A, transferSeq: 9, atMs: 2005 });
-    this.b.trace('released', { ...rider, seq: 3, peer: A, transferSeq: 9, atMs: 1900 });
-    this.a.trace('released', { id: RIDER + 1, seq: 2, peer: B, transferSeq: 10, atMs: 2100 });
+    this.a.trace('source released', { ...rider, seq: 2, peer: B, transferSeq: 9, atMs: 2000 });
+    this.b.trace('target accepted', { ...rider, seq: 2, peer: A, transferSeq: 9, atMs: 2005 });
+    this.b.trace('source released', { ...rider, seq: 3, peer: A, transferSeq: 9, atMs: 1900 });
+    this.a.trace('source released', { id: RIDER + 1, seq: 2, peer: B, transferSeq: 10, atMs: 2100 });
     this.b.send({ id: RIDER, seq: 3, target: A, transferSeq: 9, session: SESSION });
   }
 
@@ -48,7 +48,12 @@ function steps({ lines }: Timeline): string[] {
 test('an entity by number and by incarnation:counter, in the order of its sequences', (t) => {
   using crossing = new Crossing();
   const timeline = crossing.timeline(String(RIDER));
-  t.deepEqual(steps(timeline), ['a birth 1', 'a released 2 b', 'b accepted 2 a', 'b released 3 a']);
+  t.deepEqual(steps(timeline), [
+    'a birth 1',
+    'a source released 2 b',
+    'b target accepted 2 a',
+    'b source released 3 a',
+  ]);
   t.deepEqual(crossing.timeline('3:7'), timeline);
   t.deepEqual(timeline.standing, [
     {
@@ -65,7 +70,10 @@ test('an entity by number and by incarnation:counter, in the order of its sequen
 test('a session, and a transfer of one direction only', (t) => {
   using crossing = new Crossing();
   t.is(crossing.timeline('session:5:1').lines.length, 4);
-  t.deepEqual(steps(crossing.timeline('aaaaaaaa>bbbbbbbb:9')).slice(0, 2), ['a released 2 b', 'b accepted 2 a']);
+  t.deepEqual(steps(crossing.timeline('aaaaaaaa>bbbbbbbb:9')).slice(0, 2), [
+    'a source released 2 b',
+    'b target accepted 2 a',
+  ]);
   t.deepEqual(crossing.timeline('aaaaaaaa>bbbbbbbb:9').standing, []);
   t.is(crossing.timeline('bbbbbbbb>aaaaaaaa:9').standing.length, 1);
 });
@@ -85,7 +93,7 @@ test('the command prints the timeline, finds folders by the directory, and says 
   const shown = await worldmesh(['trace', '3:7', '--directory', directory]);
   t.is(shown.code, 0, shown.stderr);
   t.regex(shown.stdout, /^entity 3:7\n\n00:00:01\.000 a +birth +3:7 +seq 1/);
-  t.regex(shown.stdout, /00:00:02\.005 b +accepted .*peer a transfer 9/);
+  t.regex(shown.stdout, /00:00:02\.005 b +target accepted .*peer a transfer 9/);
   t.regex(shown.stdout, /Now\nb +outbox +3:7 seq 3, session 5:1: in transit/);
   const json = await worldmesh(['trace', '3:7', '--data', crossing.folder, '--json']);
   t.is((JSON.parse(json.stdout) as Timeline).lines.length, 4);
