@@ -42,7 +42,13 @@ export function createLinkServer(tls: LinkTls | undefined, events: ServerEvents)
     events.onSocket,
   );
   server.on('tlsClientError', (cause, socket) => {
-    events.onRefused(certificateError(cause), `${socket.remoteAddress}:${socket.remotePort}`);
+    // Node ends a socket whose certificate is wanting, says why only here (as a text, whatever the types say), and leaves one
+    // whose handshake takes too long to us.
+    const why: unknown = socket.authorizationError;
+    const text = typeof why === 'string' ? why : cause.message;
+    const address = `${socket.remoteAddress}:${socket.remotePort}`;
+    socket.destroy();
+    events.onRefused(certificateError(text, cause), address);
   });
   return server;
 }
@@ -70,16 +76,16 @@ export function certificateNames(socket: Socket): string[] | undefined {
 
 /** What a socket's failure before HELLO means. */
 export function connectError(cause: NodeJS.ErrnoException, isSecure: boolean): LinkError {
-  if (isSecure && !SYSTEM_CODE.test(cause.code ?? '')) return certificateError(cause);
+  if (isSecure && !SYSTEM_CODE.test(cause.code ?? '')) return certificateError(cause.message, cause);
   return new LinkError('ERR_LINK_CONNECT', `no connection: ${cause.message}`, { cause });
 }
 
 const SYSTEM_CODE = /^E[A-Z]+$/;
 
-function certificateError(cause: Error): LinkError {
+function certificateError(why: string, cause: Error): LinkError {
   return new LinkError(
     'ERR_LINK_CERTIFICATE',
-    `no mutual TLS 1.3 with a certificate of this cluster's authority: ${cause.message}`,
+    `no mutual TLS 1.3 with a certificate of this cluster's authority: ${why}`,
     { cause },
   );
 }
