@@ -44,6 +44,7 @@ const DECLARATION_KEYS = new Set([
   'version',
   'size',
   'edge',
+  'overhang',
   'components',
   'kinds',
   'input',
@@ -70,6 +71,7 @@ export function checkWorld(value: unknown): Schema {
   const version = integerAt(world['version'], 'version', { min: 1, max: VERSION_MAX });
   numberAt(world['size'], 'size', { min: 16, max: SIZE_METRES_MAX });
   oneOf(world['edge'] ?? 'bounce', 'edge', ['bounce', 'stop']);
+  oneOf(world['overhang'] ?? 'turn', 'overhang', ['turn', 'stop']);
   const components = checkComponents(tableAt(world['components'], 'components'));
   const kinds = checkKinds(tableAt(world['kinds'], 'kinds'), components);
   const input = checkInput(world['input']);

@@ -114,7 +114,7 @@ export interface Cell<C, K, E, P> {
 
   /** The id of the entity in a slot. */
   idOf(slot: number): EntityId;
-  /** The slot of an entity on this node, or -1. */
+  /** The slot of an entity on this node, or -1. In a cluster it may be a ghost: another node's, only to be read. */
   slotOf(id: EntityId): number;
   /** Adds an entity at the end of this tick. */
   spawn(kind: keyof K, init: Init<C>): void;
@@ -122,6 +122,11 @@ export interface Cell<C, K, E, P> {
   despawn(slot: number): void;
   /** Sends an event to an entity anywhere; its `on` handler runs in the next tick. Lost if the entity is gone by then. */
   emit<Name extends keyof E>(target: EntityId, event: Name, payload: ValuesOf<E[Name]>): void;
+  /**
+   * Writes an entity of this cell to disk at the end of this tick. The event, if there is one, is sent to it when it is
+   * there: what it stands for then survives a crash. On a node without a journal the event comes in the next tick.
+   */
+  durable<Name extends keyof E>(slot: number, event?: Name, payload?: ValuesOf<E[Name]>): void;
   /** Tells the clients that have this entity in view. */
   announce<Name extends keyof E>(slot: number, event: Name, payload: ValuesOf<E[Name]>): void;
 }
@@ -155,6 +160,11 @@ export interface WorldDeclaration<C, K, I, E, P> {
   readonly size: number;
   /** What happens at the edge of the world: velocity is reflected, or set to zero. */
   readonly edge?: 'bounce' | 'stop';
+  /**
+   * What happens to an entity that crossed into another node's land and cannot be handed over, once it is `overhang`
+   * metres past the border: its velocity is reflected ('turn', the default), or loses what points outwards ('stop').
+   */
+  readonly overhang?: 'turn' | 'stop';
   readonly components: C;
   readonly kinds: K;
   readonly input?: {

@@ -13,6 +13,7 @@
  *                 · issuer 16 bytes · packed event
  *   durable       u8 9 · u8 0 · u16 0 · number low u32 · number high u32
  *   populate      u8 10 · u8 0 · u16 0 · cells u32 · cell u32 × cells
+ *   join          u8 11 · u8 nameBytes · u8 accountBytes · u8 0 · row u32 · generation u32 · name · account (UTF-8)
  *
  * Writer: the peer thread. Reader: the conductor, at the start of a tick, after the input ring. Everything in here but
  * the bytes of `ghosts` was made by this process.
@@ -21,6 +22,7 @@
  */
 import { assert } from '../base/assert.ts';
 import { EVENT_BYTES_MAX, INPUT_BYTES_MAX } from '../base/schema.ts';
+import { ACCOUNT_BYTES_MAX, NAME_BYTES_MAX } from './intake.ts';
 import {
   passengerBytesMax,
   readLedger,
@@ -44,6 +46,7 @@ export const ARRIVAL = {
   event: 8,
   durable: 9,
   populate: 10,
+  join: 11,
 } as const;
 
 /** Why an entity is this node's now; `cause` is the index. */
@@ -54,6 +57,10 @@ const ACTIVATE_BYTES = 24;
 const LIST_BYTES = 8;
 const INPUT_BYTES = 16;
 const EVENT_BYTES = 36;
+const JOIN_BYTES = 12;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
 
 export interface Activation {
   readonly cause: ActivateCause;
@@ -206,6 +213,32 @@ export function writePopulate(ring: Ring, { cells }: { cells: Uint32Array }): bo
   return writeCells(ring, { type: ARRIVAL.populate, node: 0, cells });
 }
 
+export interface ArrivedJoin {
+  /** Row and generation of the session at this gateway. */
+  readonly row: number;
+  readonly generation: number;
+  readonly name: string;
+  readonly account: string;
+}
+
+/** A player with an account whom nobody in the cluster knows: a new one is to be spawned. */
+export function writeArrivedJoin(ring: Ring, { row, generation, name, account }: ArrivedJoin): boolean {
+  const nameBytes = encoder.encode(name);
+  const accountBytes = encoder.encode(account);
+  assert(nameBytes.length <= NAME_BYTES_MAX && accountBytes.length <= ACCOUNT_BYTES_MAX, 'the gateway bounded both');
+  const sizeBytes = JOIN_BYTES + nameBytes.length + accountBytes.length;
+  const at = ring.reserve(sizeBytes);
+  if (at < 0) return false;
+  writeHead(ring, at, { type: ARRIVAL.join, byte: nameBytes.length });
+  ring.bytes[at + 2] = accountBytes.length;
+  ring.view.setUint32(at + 4, row, true);
+  ring.view.setUint32(at + 8, generation, true);
+  ring.bytes.set(nameBytes, at + JOIN_BYTES);
+  ring.bytes.set(accountBytes, at + JOIN_BYTES + nameBytes.length);
+  ring.commit(sizeBytes);
+  return true;
+}
+
 /** What the conductor does with each frame. All byte arrays are copies. */
 export interface ArrivalVisitor {
   activate(activation: Activation): void;
@@ -216,8 +249,9 @@ export interface ArrivalVisitor {
   sessionState(state: ArrivedSessionState): void;
   sessionLeave(session: number): void;
   arrivedEvent(event: ArrivedEvent): void;
-  durable(number: number): void;
+  durableDone(number: number): void;
   populate(cells: Uint32Array): void;
+  arrivedJoin(join: ArrivedJoin): void;
 }
 
 export function readArrival(source: ByteSpan, at: number, visitor: ArrivalVisitor): void {
@@ -254,9 +288,18 @@ export function readArrival(source: ByteSpan, at: number, visitor: ArrivalVisito
         payload: bytes.slice(at + EVENT_BYTES, at + EVENT_BYTES + view.getUint16(at + 2, true)),
       });
     case ARRIVAL.durable:
-      return visitor.durable(readU53(view, at + 4));
+      return visitor.durableDone(readU53(view, at + 4));
     case ARRIVAL.populate:
       return visitor.populate(readCells(view, at));
+    case ARRIVAL.join: {
+      const nameEnd = at + JOIN_BYTES + byte;
+      return visitor.arrivedJoin({
+        row: view.getUint32(at + 4, true),
+        generation: view.getUint32(at + 8, true),
+        name: decoder.decode(bytes.slice(at + JOIN_BYTES, nameEnd)),
+        account: decoder.decode(bytes.slice(nameEnd, nameEnd + bytes[at + 2]!)),
+      });
+    }
     default:
       assert(false, `an arrival has a known type, found ${bytes[at]}`);
   }

@@ -1,10 +1,12 @@
 /**
- * The life of an entity in the store: birth, change of cell, death. The conductor alone calls these, between phases,
+ * The life of an entity in the store: birth, arrival from another node, change of cell or of owner, death. The conductor alone calls these, between phases,
  * in an order that does not depend on timing; so slots and ids are the same for any number of workers.
  */
 import { entityIdFrom } from '../base/brand.ts';
 import type { CellIndex, EntityId, Slot } from '../base/brand.ts';
 import { CapacityError } from '../base/errors.ts';
+import { applyRecord } from './record.ts';
+import type { DecodedRecord } from './record.ts';
 import { clearComponents, readMotion, writeComponents } from './row.ts';
 import type { Store } from './store.ts';
 
@@ -33,6 +35,7 @@ export function spawn(store: Store, kind: number, packed: Uint8Array): Slot {
   columns.id[slot] = id;
   columns.kind[slot] = kind;
   columns.session[slot] = 0;
+  columns.ghostOf[slot] = 0;
   columns.ownershipSeq[slot] = 1;
   columns.x[slot] = x;
   columns.z[slot] = z;
@@ -44,9 +47,86 @@ export function spawn(store: Store, kind: number, packed: Uint8Array): Slot {
   return slot;
 }
 
+/**
+ * Gives a row to an entity that another node made: owned here (`ghostOf` 0), or as a ghost of its owner.
+ * @throws CapacityError when there is no slot or no heap left; nothing has changed then.
+ */
+export function adopt(store: Store, decoded: DecodedRecord, { ghostOf }: { ghostOf: number }): Slot {
+  const { columns } = store;
+  const slot = takeSlot(store);
+  try {
+    applyRecord(columns, slot, decoded);
+  } catch (error) {
+    clearComponents(columns, slot);
+    columns.id[slot] = 0;
+    columns.vx[slot] = 0;
+    columns.vz[slot] = 0;
+    columns.x[slot] = columns.homeX[slot]!;
+    columns.z[slot] = columns.homeZ[slot]!;
+    giveSlot(store, slot);
+    throw error;
+  }
+  const x = store.grid.clampX(decoded.x);
+  const z = store.grid.clampZ(decoded.z);
+  columns.x[slot] = x;
+  columns.z[slot] = z;
+  columns.session[slot] = 0;
+  columns.ghostOf[slot] = ghostOf;
+  setHome(store, slot, store.grid.cellAt(x, z));
+  store.lists.add(groupOfSlot(store, slot), slot);
+  store.idMap.set(decoded.id, slot);
+  if (ghostOf !== 0) store.ghostCount++;
+  return slot;
+}
+
+/**
+ * Writes what a record holds over the row that its entity has here; slot, generation and owner stay.
+ * @throws CapacityError when the heap is full; the row then holds a part of both.
+ */
+export function overwrite(store: Store, slot: Slot, decoded: DecodedRecord): void {
+  const { columns, lists, grid } = store;
+  const source = groupOfSlot(store, slot);
+  try {
+    applyRecord(columns, slot, decoded);
+  } finally {
+    columns.x[slot] = grid.clampX(columns.x[slot]!);
+    columns.z[slot] = grid.clampZ(columns.z[slot]!);
+    const cell = grid.cellAt(columns.x[slot]!, columns.z[slot]!);
+    // A position within the hysteresis would be fine, too; but whoever sends a record means where it says.
+    setHome(store, slot, cell);
+    const target = groupOfSlot(store, slot);
+    if (target !== source) {
+      lists.remove(source, slot);
+      lists.add(target, slot);
+    }
+  }
+}
+
+/** Changes the owner of a row in place: 0 is this node, else it is a ghost of that one. */
+export function setGhostOf(store: Store, slot: Slot, node: number): void {
+  const { columns, lists } = store;
+  const before = columns.ghostOf[slot]!;
+  if (before === node) return;
+  const source = groupOfSlot(store, slot);
+  columns.ghostOf[slot] = node;
+  const target = groupOfSlot(store, slot);
+  if (source === target) return;
+  lists.remove(source, slot);
+  lists.add(target, slot);
+  store.ghostCount += node === 0 ? -1 : 1;
+}
+
+function groupOfSlot({ columns, lists }: Store, slot: number): number {
+  const cell = columns.cell[slot]!;
+  const kind = columns.kind[slot]!;
+  return columns.ghostOf[slot] === 0 ? lists.groupOf(cell, kind) : lists.ghostGroupOf(cell, kind);
+}
+
 export function despawn(store: Store, slot: Slot): void {
   const { columns, lists } = store;
-  lists.remove(lists.groupOf(columns.cell[slot]!, columns.kind[slot]!), slot);
+  lists.remove(groupOfSlot(store, slot), slot);
+  if (columns.ghostOf[slot] !== 0) store.ghostCount--;
+  columns.ghostOf[slot] = 0;
   store.idMap.delete(columns.id[slot]! as EntityId);
   clearComponents(columns, slot);
   columns.id[slot] = 0;
@@ -69,10 +149,9 @@ export function changeCell(store: Store, slot: Slot): boolean {
   const source = columns.cell[slot]!;
   const target = grid.cellAt(columns.x[slot]!, columns.z[slot]!);
   if (source === target) return false;
-  const kind = columns.kind[slot]!;
-  lists.remove(lists.groupOf(source, kind), slot);
-  lists.add(lists.groupOf(target, kind), slot);
+  lists.remove(groupOfSlot(store, slot), slot);
   setHome(store, slot, target);
+  lists.add(groupOfSlot(store, slot), slot);
   return true;
 }
 

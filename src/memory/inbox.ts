@@ -3,7 +3,8 @@
  *
  *   head u32 × C · tail u32 × C      1 + entry, 0 for none
  *   entry: next u32 · what u32 · slot u32 · where u32
- *     event   what = 1 << 16 | worker, where = byte offset of the command in that worker's buffer of the last tick
+ *     event   what = 1 << 16 | worker, where = byte offset of the command in that worker's buffer of the last tick; the worker
+ *             after the last stands for events from other nodes, in the store's `arrivedEvents`
  *     input   what = 2 << 16, where = session
  *
  * Writer: the conductor, between phases. Reader: the worker that runs the cell; it empties the chain.

@@ -28,10 +28,32 @@ export const COUNTERS = [
   'viewUpdates',
   'viewLeaves',
   'systemFailures',
+  'entitiesReleased',
+  'entitiesActivated',
+  'activationsFailed',
+  'overhangsLimited',
+  'ghostsEntered',
+  'ghostsLeft',
+  'ghostsRefused',
+  'ghostFramesMalformed',
+  'eventsArrived',
+  'eventsRepeated',
+  'checkpoints',
 ] as const;
 export type Counter = (typeof COUNTERS)[number];
 
-export const GAUGES = ['entities', 'sessions', 'slotsHigh', 'shedLevel', 'cellsPaused', 'startedAtMs', 'load'] as const;
+export const GAUGES = [
+  'entities',
+  'sessions',
+  'slotsHigh',
+  'shedLevel',
+  'cellsPaused',
+  'startedAtMs',
+  'load',
+  'ghosts',
+  'overhanging',
+  'activationsWaiting',
+] as const;
 export type Gauge = (typeof GAUGES)[number];
 
 /** Durations in milliseconds; `startMs` is `performance.timeOrigin + performance.now()` at the tick's start. */

@@ -24,6 +24,17 @@ export const COUNTER_HELP: Readonly<Record<Counter, string>> = {
   viewUpdates: 'Updates of entities in the view of a client',
   viewLeaves: 'Entities that left the view of a client',
   systemFailures: 'Times that world code threw',
+  entitiesReleased: 'Entities frozen for another node',
+  entitiesActivated: 'Entities that became owned here: handed over, reclaimed, recovered or taken over',
+  activationsFailed: 'Entities whose record this process cannot read; they stay in the journal',
+  overhangsLimited: 'Times that an entity was turned or stopped at the overhang limit',
+  ghostsEntered: 'Ghosts that came into sight',
+  ghostsLeft: 'Ghosts that went out of sight',
+  ghostsRefused: 'Ghosts that found no room',
+  ghostFramesMalformed: 'Frames or records of ghosts from other nodes that could not be read',
+  eventsArrived: 'Durable events from other nodes that acted',
+  eventsRepeated: 'Durable events from other nodes that had acted before',
+  checkpoints: 'Checkpoints of entities handed to the journal',
 };
 
 export const GAUGE_HELP: Readonly<Record<Gauge, string>> = {
@@ -33,6 +44,9 @@ export const GAUGE_HELP: Readonly<Record<Gauge, string>> = {
   shedLevel: 'Level of overload shedding, 0 to 4',
   cellsPaused: 'Cells that development mode stopped because world code threw',
   startedAtMs: 'Start of the simulation, in seconds since 1970',
+  ghosts: 'Entities of other nodes that are seen here',
+  overhanging: 'Entities owned here that stand in the land of other nodes',
+  activationsWaiting: 'Entities owned here that wait for room',
   load: 'Share of a tick that the simulation needs, smoothed; 1 is all of it',
 };
 

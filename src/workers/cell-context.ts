@@ -10,7 +10,7 @@ import { Random, mixSeed } from '../base/random.ts';
 import { EVENT_BYTES_MAX } from '../base/schema.ts';
 import type { EventSchema, KindSchema } from '../base/schema.ts';
 import type { Cell } from '../base/world.ts';
-import { COMMAND } from '../memory/commands.ts';
+import { COMMAND, NO_EVENT } from '../memory/commands.ts';
 import type { CommandWriter } from '../memory/commands.ts';
 import { packRow, rowBytesMax } from '../memory/row.ts';
 import type { StartValues } from '../memory/row.ts';
@@ -178,6 +178,18 @@ export class CellContext implements AnyCell {
     this.#finishEvent(COMMAND.announce, event, { at, payload });
   }
 
+  durable(slot: number, eventName?: PropertyKey, payload?: object): void {
+    this.#own(slot);
+    const at = this.#writer.begin(TARGET_BYTES + EVENT_BYTES_MAX);
+    this.#writer.view.setUint32(at, slot, true);
+    this.#writer.view.setUint32(at + 4, 0, true);
+    if (eventName === undefined) {
+      this.#writer.finish({ op: COMMAND.durable, subject: NO_EVENT, payloadBytes: TARGET_BYTES });
+      return;
+    }
+    this.#finishEvent(COMMAND.durable, this.#eventNamed(String(eventName)), { at, payload: payload ?? {} });
+  }
+
   #finishEvent(op: number, event: EventSchema, { at, payload }: { at: number; payload: object }): void {
     const target = this.#writer.bytes.subarray(at + TARGET_BYTES, at + TARGET_BYTES + EVENT_BYTES_MAX);
     const payloadBytes = TARGET_BYTES + packFields(event.fields, payload as Values, target);
@@ -189,6 +201,11 @@ export class CellContext implements AnyCell {
     if (columns.id[slot] === 0 || columns.cell[slot] !== this.index) {
       throw new RangeError(
         `slot ${slot} is not an entity of cell ${this.index}; only a cell's own entities can be changed`,
+      );
+    }
+    if (columns.ghostOf[slot] !== 0) {
+      throw new RangeError(
+        `slot ${slot} is a ghost: another node owns the entity, so it can only be read; send it an event with emit`,
       );
     }
   }

@@ -5,12 +5,17 @@
  *   intake ─▶ simulate ─▶ move ─▶ settle ─▶ index ─▶ observe ─▶ doorbell ─▶ sleep
  *   serial    parallel    par.    serial    par.     parallel
  *
+ * In a cluster intake also takes what other nodes sent, settle releases entities to them, and the end of a tick tells them
+ * what they need (cluster.ts). No tick starts after `leaseUntil`: another node may own everything by then.
+ *
  * A late tick is made up for at once, up to `catchUpTicksMax` ticks behind; what is beyond is skipped and counted: the
  * world's clock is the tick number, so skipping slows the world and loses nothing.
  */
 import { performance } from 'node:perf_hooks';
 import type { CellIndex, SessionIndex } from '../base/brand.ts';
-import type { CapacityError } from '../base/errors.ts';
+import { monotonicMs } from '../base/monotonic.ts';
+import { CapacityError, SystemError } from '../base/errors.ts';
+import type { RecordError } from '../base/errors.ts';
 import { RUN_STATE } from '../memory/control.ts';
 import { SESSION_STATE } from '../memory/sessions.ts';
 import { TICK_FIELDS } from '../memory/stats.ts';
@@ -18,6 +23,8 @@ import type { TickField } from '../memory/stats.ts';
 import { blockCount } from '../memory/store.ts';
 import type { Store } from '../memory/store.ts';
 import type { World } from '../base/world.ts';
+import { CLUSTER_PHASE_DEFAULTS, Cluster } from './cluster.ts';
+import type { ClusterPhaseOptions } from './cluster.ts';
 import type { Intake } from './intake.ts';
 import { CELL_FLAG, PHASE } from './phases.ts';
 import type { PhaseRunner } from './phases.ts';
@@ -35,7 +42,10 @@ export interface ConductorOptions {
   readonly aoiRadius: number;
   readonly aoiHysteresis: number;
   readonly catchUpTicksMax: number;
+  readonly cluster?: ClusterPhaseOptions | undefined;
   readonly onCapacity: (error: CapacityError) => void;
+  /** An entity came whose record cannot be read. */
+  readonly onRecord?: (error: RecordError) => void;
   /** Called after each tick, before its sleep. */
   readonly afterTick: ((tick: number) => void) | undefined;
 }
@@ -48,6 +58,8 @@ const ORDER_TICKS = 32;
 /** Each worker takes a phase's items in about this many bites, so that the end is even. */
 const BITES_PER_WORKER = 32;
 const SHED_SNAPSHOTS_LEVEL = 2;
+/** How often a node without a lease looks for one; the peer thread wakes it besides. */
+const LEASE_POLL_MS = 20;
 
 export class Conductor {
   readonly #options: ConductorOptions;
@@ -57,6 +69,7 @@ export class Conductor {
   readonly #lastPhaseMs = new Float64Array(Object.keys(PHASE).length);
   readonly #sample = new Float64Array(TICK_FIELDS.length);
   readonly #sizes: Float64Array;
+  readonly #cluster: Cluster | undefined;
   #shedding = INITIAL_SHEDDING;
 
   constructor(options: ConductorOptions) {
@@ -71,18 +84,46 @@ export class Conductor {
     });
     for (let cell = 0; cell < this.#store.grid.cellCount; cell++) this.#store.inbox.clear(cell);
     this.#store.stats.setGauge('startedAtMs', Date.now());
+    if (this.#store.options.cluster !== undefined) this.#cluster = this.#joinCluster();
   }
 
-  /** Populates a new world: `start` for each cell, in order. @throws SystemError */
-  start(): void {
-    const { runner, onCapacity } = this.#options;
-    for (let cell = 0; cell < this.#store.grid.cellCount; cell++) {
-      runner.simulator.startTick(0);
-      runner.simulator.start(cell as CellIndex);
-      const error = settleStart(this.#store, cell);
-      if (error !== undefined) onCapacity(error);
+  /** Populates a new world: `start` for each cell, or for these, in order. @throws SystemError */
+  start(cells?: Uint32Array): void {
+    if (cells === undefined) {
+      for (let cell = 0; cell < this.#store.grid.cellCount; cell++) this.#populate(cell as CellIndex);
+    } else {
+      for (const cell of cells) this.#populate(cell as CellIndex);
     }
     this.prepareIndex();
+  }
+
+  /** Runs `start` for one cell, between ticks or at the start of one. @throws SystemError */
+  #populate(cell: CellIndex): void {
+    const { runner, onCapacity } = this.#options;
+    runner.simulator.startTick(this.#store.control.tick);
+    runner.simulator.start(cell);
+    const error = settleStart(this.#store, cell, this.#cluster);
+    if (error !== undefined) onCapacity(error);
+  }
+
+  #joinCluster(): Cluster {
+    const { onCapacity, onRecord, runner } = this.#options;
+    return new Cluster({
+      ...this.#options,
+      cluster: this.#options.cluster ?? CLUSTER_PHASE_DEFAULTS,
+      onError: (error) => {
+        if (error instanceof CapacityError) onCapacity(error);
+        else onRecord?.(error);
+      },
+      populate: (cell) => {
+        try {
+          this.#populate(cell);
+        } catch (error) {
+          if (!(error instanceof SystemError)) throw error;
+          runner.reportFailure(cell, error);
+        }
+      },
+    });
   }
 
   /** Builds what the first tick's systems read, for a world that was populated elsewhere. */
@@ -98,6 +139,10 @@ export class Conductor {
     const periodMs = 1000 / tickHz;
     let dueMs = performance.now() + periodMs;
     while (control.state === RUN_STATE.running && control.failedWorker < 0) {
+      if (!this.#hasLease()) {
+        control.sleep(LEASE_POLL_MS);
+        continue;
+      }
       const waitMs = dueMs - performance.now();
       if (waitMs > 0) {
         control.sleep(waitMs);
@@ -120,7 +165,7 @@ export class Conductor {
   runTicks(count: number): void {
     const { control } = this.#store;
     for (let done = 0; done < count && control.failedWorker < 0; done++) {
-      if (control.state !== RUN_STATE.running) return;
+      if (control.state !== RUN_STATE.running || !this.#hasLease()) return;
       this.tick(performance.now());
     }
   }
@@ -140,7 +185,7 @@ export class Conductor {
     const simulateEndMs = performance.now();
     this.#phase(PHASE.move, blockCount(this.#store.slotsHigh));
     const moveEndMs = performance.now();
-    const { localHandovers, capacityError } = settle(this.#store, tick);
+    const { localHandovers, capacityError } = settle(this.#store, tick, this.#cluster);
     if (capacityError !== undefined) onCapacity(capacityError);
     const due = this.#findDueSessions(tick);
     const settleEndMs = performance.now();
@@ -150,6 +195,7 @@ export class Conductor {
       this.#phase(PHASE.observe, due);
       control.ringDoorbell();
     }
+    this.#cluster?.endTick(tick);
     const endMs = performance.now();
     afterTick?.(tick);
     stats.add(CONDUCTOR, 'ticks', 1);
@@ -163,12 +209,17 @@ export class Conductor {
       settleMs: settleEndMs - moveEndMs,
       indexMs: indexEndMs - settleEndMs,
       observeMs: endMs - indexEndMs,
-      entities: this.#store.entityCount,
+      entities: this.#store.entityCount - this.#store.ghostCount,
       localHandovers,
       tick,
     });
     this.#shed(((endMs - startMs) * tickHz) / 1000);
     control.setReady(true);
+  }
+
+  #hasLease(): boolean {
+    const { leaseUntilMs } = this.#store.control;
+    return leaseUntilMs === Infinity || monotonicMs() < leaseUntilMs;
   }
 
   #phase(phase: number, items: number): void {
@@ -225,8 +276,10 @@ export class Conductor {
   /** Builds the index where it is needed: everywhere if systems use it, else around the sessions that are due. */
   #index(due: number): void {
     const { cellFlags, spatial, lists, grid } = this.#store;
-    if (this.#alwaysFlags === 0 && due === 0) return;
+    const isWatched = this.#cluster?.hasSubscribers ?? false;
+    if (this.#alwaysFlags === 0 && due === 0 && !isWatched) return;
     cellFlags.fill(this.#alwaysFlags);
+    if (isWatched) this.#cluster?.flagCells(cellFlags, CELL_FLAG.publish);
     for (let index = 0; index < due; index++) this.#flagAround(this.#store.dueSessions[index]! as SessionIndex);
     spatial.layOut(lists);
     this.#phase(PHASE.index, grid.cellCount);
@@ -259,7 +312,7 @@ export class Conductor {
     const { stats } = this.#store;
     for (let field = 0; field < TICK_FIELDS.length; field++) this.#sample[field] = sample[TICK_FIELDS[field]!];
     stats.recordTick(tick, this.#sample);
-    stats.setGauge('entities', this.#store.entityCount);
+    stats.setGauge('entities', this.#store.entityCount - this.#store.ghostCount);
     stats.setGauge('slotsHigh', this.#store.slotsHigh);
   }
 }

@@ -12,6 +12,7 @@ import type { IntakeVisitor } from '../memory/intake.ts';
 import { packRow, rowBytesMax } from '../memory/row.ts';
 import type { StartValues } from '../memory/row.ts';
 import { PENDING_INPUTS_MAX, PENDING_INPUT_BYTES } from '../memory/sessions.ts';
+import type { PassengerInput } from '../memory/passenger.ts';
 import type { Store } from '../memory/store.ts';
 
 const CONDUCTOR = 0;
@@ -30,6 +31,18 @@ export interface IntakeOptions {
   readonly keepsFrames: boolean;
 }
 
+/** The part of a cluster's conductor that intake tells of sessions, see cluster.ts. */
+export interface IntakeCluster {
+  /** After the input ring, before inputs are delivered. */
+  takeArrivals(tick: number): void;
+  joined(slot: number, account: string): void;
+  /** The client is gone; its session row holds the entity no more. */
+  playerLeaves(slot: Slot): void;
+  forwardInput(session: number, sequence: number, payload: Uint8Array): void;
+  forwardLeave(session: number): void;
+  forwardMark(session: number, generation: number): void;
+}
+
 export class Intake implements IntakeVisitor {
   readonly #options: IntakeOptions;
   readonly #random = new Random(0);
@@ -39,6 +52,10 @@ export class Intake implements IntakeVisitor {
   /** Sessions with inputs to apply in this tick. */
   readonly #pending: Uint32Array;
   #pendingCount = 0;
+  /** Per row: the SessionId of the session that joined, and whether its player is at another node. */
+  readonly #sessionIds: Float64Array;
+  readonly #isAway: Uint8Array;
+  #cluster: IntakeCluster | undefined;
   #tick = 0;
   #kept = new Uint8Array(4096);
   #keptBytes = 0;
@@ -51,6 +68,8 @@ export class Intake implements IntakeVisitor {
     this.#packed = new Uint8Array(Math.max(...sizes));
     this.#generations = new Uint32Array(store.options.sessionsMax);
     this.#pending = new Uint32Array(store.options.sessionsMax);
+    this.#sessionIds = new Float64Array(store.options.sessionsMax);
+    this.#isAway = new Uint8Array(store.options.sessionsMax);
     this.#source = store.inputRing;
     this.#adopt();
   }
@@ -64,6 +83,7 @@ export class Intake implements IntakeVisitor {
       if (keepsFrames) this.#keep(at, sizeBytes);
       readIntake(this.#source, at, this);
     }, FRAMES_MAX);
+    this.#cluster?.takeArrivals(tick);
     this.#deliver();
   }
 
@@ -76,6 +96,49 @@ export class Intake implements IntakeVisitor {
       readIntake(this.#source, at + LENGTH_BYTES, this);
     }
     this.#deliver();
+  }
+
+  // For a node of a cluster.
+
+  joinCluster(cluster: IntakeCluster): void {
+    this.#cluster = cluster;
+  }
+
+  /** The session's player is owned here from now on; its client has what another node sent it. */
+  bind(session: SessionIndex, slot: number, lastInput: number): void {
+    const { sessions } = this.#options.store;
+    this.#generations[session] = sessions.generation(session);
+    this.#sessionIds[session] = sessions.sessionId(session);
+    this.#isAway[session] = 0;
+    sessions.setPendingCount(session, 0);
+    sessions.setInputSequence(session, lastInput);
+    sessions.requestViewReset(session);
+    sessions.setSlotPlusOne(session, slot + 1);
+  }
+
+  /** The session's player is owned by another node from now on: its inputs go there. */
+  sendAfter(session: SessionIndex): void {
+    this.#isAway[session] = this.#options.store.sessions.gateway(session) === 0 ? 1 : 0;
+  }
+
+  /** Inputs that wait for a tick; they wait no longer. */
+  takePending(session: SessionIndex): PassengerInput[] {
+    const { sessions } = this.#options.store;
+    const inputs = Array.from({ length: sessions.pendingCount(session) }, (_, index) => {
+      const at = sessions.pendingOffsetBytes(session, index);
+      const sizeBytes = sessions.pendingView.getUint16(at + 4, true);
+      return {
+        sequence: sessions.pendingView.getUint32(at, true),
+        payload: sessions.pendingBytes.slice(at + 8, at + 8 + sizeBytes),
+      };
+    });
+    sessions.setPendingCount(session, 0);
+    return inputs;
+  }
+
+  /** An input for this tick that did not come by the input ring. */
+  push(session: SessionIndex, { sequence, payload }: PassengerInput): void {
+    this.#add(session, sequence, payload);
   }
 
   /** The frames of the last tick, in the form that `replay` takes. */
@@ -104,12 +167,17 @@ export class Intake implements IntakeVisitor {
     const row = session as SessionIndex;
     this.#removeEntity(row);
     this.#generations[session] = generation;
+    this.#isAway[session] = 0;
+    // A row that was closed and opened again meanwhile is another session's.
+    const isSame = store.sessions.generation(row) === generation;
+    this.#sessionIds[session] = isSame ? store.sessions.sessionId(row) : 0;
     store.sessions.setPendingCount(row, 0);
     store.sessions.setInputSequence(row, 0);
     try {
       const slot = this.#spawnPlayer(session, player);
       store.columns.session[slot] = session + 1;
       store.sessions.setSlotPlusOne(row, slot + 1);
+      this.#cluster?.joined(slot, player.account);
     } catch (error) {
       const heapIsFull = error instanceof CapacityError && error.code === 'ERR_CAPACITY_HEAP';
       store.sessions.setRefusal(row, heapIsFull ? 'heap' : error instanceof CapacityError ? 'entities' : 'threw');
@@ -120,29 +188,38 @@ export class Intake implements IntakeVisitor {
 
   leave(session: number, generation: number): void {
     if (this.#generations[session] !== generation) return;
-    this.#removeEntity(session as SessionIndex);
+    if (this.#isAway[session] === 1) this.#cluster?.forwardLeave(this.#sessionIds[session]!);
+    else this.#removeEntity(session as SessionIndex);
+    this.#isAway[session] = 0;
     this.#generations[session] = 0;
   }
 
   input(session: number, generation: number, input: { sequence: number; at: number; sizeBytes: number }): void {
-    const { sessions, stats } = this.#options.store;
-    const row = session as SessionIndex;
-    if (this.#generations[session] !== generation || sessions.slotPlusOne(row) === 0) return;
-    const count = sessions.pendingCount(row);
-    // A client that resumed, or has a new owner, may send again what was applied before, or waits here already.
-    if (input.sequence <= this.#lastSequence(row, count)) return;
-    if (count === 0) this.#pending[this.#pendingCount++] = session;
-    if (count === PENDING_INPUTS_MAX) this.#dropOldest(row);
-    const at = sessions.pendingOffsetBytes(row, Math.min(count, PENDING_INPUTS_MAX - 1));
-    sessions.pendingView.setUint32(at, input.sequence, true);
-    sessions.pendingView.setUint16(at + 4, input.sizeBytes, true);
-    sessions.pendingBytes.set(this.#source.bytes.subarray(input.at, input.at + input.sizeBytes), at + 8);
-    sessions.setPendingCount(row, Math.min(count + 1, PENDING_INPUTS_MAX));
-    if (count === PENDING_INPUTS_MAX) stats.add(CONDUCTOR, 'inputsDropped', 1);
+    if (this.#generations[session] !== generation) return;
+    const payload = this.#source.bytes.subarray(input.at, input.at + input.sizeBytes);
+    if (this.#options.store.sessions.slotPlusOne(session as SessionIndex) !== 0)
+      this.#add(session as SessionIndex, input.sequence, payload);
+    else if (this.#isAway[session] === 1)
+      this.#cluster?.forwardInput(this.#sessionIds[session]!, input.sequence, payload);
   }
 
-  mark(): void {
-    // Only a node of a cluster passes it on.
+  mark(session: number, generation: number): void {
+    this.#cluster?.forwardMark(session, generation);
+  }
+
+  #add(row: SessionIndex, sequence: number, payload: Uint8Array): void {
+    const { sessions, stats } = this.#options.store;
+    const count = sessions.pendingCount(row);
+    // A client that resumed, or has a new owner, may send again what was applied before, or waits here already.
+    if (sequence <= this.#lastSequence(row, count)) return;
+    if (count === 0) this.#pending[this.#pendingCount++] = row;
+    if (count === PENDING_INPUTS_MAX) this.#dropOldest(row);
+    const at = sessions.pendingOffsetBytes(row, Math.min(count, PENDING_INPUTS_MAX - 1));
+    sessions.pendingView.setUint32(at, sequence, true);
+    sessions.pendingView.setUint16(at + 4, payload.length, true);
+    sessions.pendingBytes.set(payload, at + 8);
+    sessions.setPendingCount(row, Math.min(count + 1, PENDING_INPUTS_MAX));
+    if (count === PENDING_INPUTS_MAX) stats.add(CONDUCTOR, 'inputsDropped', 1);
   }
 
   /** Of the inputs that wait, else of those applied. */
@@ -191,6 +268,7 @@ export class Intake implements IntakeVisitor {
     const slot = store.sessions.slotPlusOne(session) - 1;
     store.sessions.setSlotPlusOne(session, 0);
     if (slot < 0) return;
+    if (this.#cluster !== undefined) return this.#cluster.playerLeaves(slot as Slot);
     despawn(store, slot as Slot);
     store.stats.add(CONDUCTOR, 'entitiesDespawned', 1);
   }

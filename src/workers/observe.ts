@@ -1,6 +1,6 @@
 /**
  * The observe phase for one session: who is in view, what of it the client has not been told, and its snapshot into
- * this worker's outbound ring.
+ * this worker's outbound ring; for a player whose socket is at another node, into its tunnel ring.
  *
  * In view are: everybody within `aoiRadius` (inclusive), and those in view before who are still within
  * `aoiRadius + aoiHysteresis`, so that nobody flickers at the rim; of these the nearest `viewEntitiesMax`, those in view before with
@@ -43,7 +43,8 @@ export interface ObserveOptions {
 export class Observer {
   readonly #store: Store;
   readonly #options: ObserveOptions;
-  readonly #ring: Ring;
+  readonly #outboundRing: Ring;
+  readonly #tunnelRing: Ring;
   readonly #encoder: SnapshotEncoder;
   readonly #selection: ViewSelection;
   readonly #found: Found;
@@ -68,7 +69,8 @@ export class Observer {
     const { schema } = store;
     this.#store = store;
     this.#options = options;
-    this.#ring = store.outboundRings[options.worker]!;
+    this.#outboundRing = store.outboundRings[options.worker]!;
+    this.#tunnelRing = store.tunnelRings[options.worker]!;
     this.#encoder = new SnapshotEncoder(schema, store.columns);
     this.#selection = new ViewSelection(
       store.options.entitiesMax,
@@ -109,17 +111,18 @@ export class Observer {
     this.#tick = tick;
     const generation = sessions.generation(session);
     // What may be lost to a full ring is looked up before anything of the view is changed.
-    const payload = this.#ring.reserve(OUTBOUND_HEAD_BYTES + this.#encoder.bytes.length);
+    const ring = sessions.gateway(session) === 0 ? this.#outboundRing : this.#tunnelRing;
+    const payload = ring.reserve(OUTBOUND_HEAD_BYTES + this.#encoder.bytes.length);
     if (payload < 0) {
       sessions.countSkipped(session);
       stats.add(worker, 'snapshotsSkipped', 1);
       return;
     }
     const sizeBytes = this.#encode(columns.x[slot]!, columns.z[slot]!);
-    this.#ring.view.setUint32(payload, session, true);
-    this.#ring.view.setUint32(payload + 4, generation, true);
-    this.#ring.bytes.set(this.#encoder.bytes.subarray(0, sizeBytes), payload + OUTBOUND_HEAD_BYTES);
-    this.#ring.commit(OUTBOUND_HEAD_BYTES + sizeBytes);
+    ring.view.setUint32(payload, session, true);
+    ring.view.setUint32(payload + 4, generation, true);
+    ring.bytes.set(this.#encoder.bytes.subarray(0, sizeBytes), payload + OUTBOUND_HEAD_BYTES);
+    ring.commit(OUTBOUND_HEAD_BYTES + sizeBytes);
     sessions.setViewCount(session, this.#viewHigh);
     sessions.setLastSnapshotTick(session, tick);
     stats.add(worker, 'snapshots', 1);

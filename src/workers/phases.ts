@@ -16,6 +16,7 @@ import { CommandWriter } from '../memory/commands.ts';
 import { BLOCK_SLOTS } from '../memory/store.ts';
 import type { Store } from '../memory/store.ts';
 import { CellContext } from './cell-context.ts';
+import type { ClusterPhaseOptions } from './cluster.ts';
 import { createSimdKernel, createTypescriptKernel } from './kernel.ts';
 import type { MoveKernel } from './kernel.ts';
 import { Observer } from './observe.ts';
@@ -41,6 +42,8 @@ export interface PhaseOptions {
   readonly backlogBytesSkip: number;
   /** Development mode: world code that throws pauses its cell and the world goes on. */
   readonly pauseOnFailure: boolean;
+  /** Of a node in a cluster; CLUSTER_PHASE_DEFAULTS when left out. */
+  readonly cluster?: ClusterPhaseOptions | undefined;
 }
 
 export interface PhaseReports {
@@ -102,20 +105,28 @@ export class PhaseRunner {
   }
 
   #simulate(cell: CellIndex, tick: number): void {
-    const { pausedCells, inbox, control, stats } = this.#store;
+    const { pausedCells, inbox } = this.#store;
     if (pausedCells[cell] === 1) {
       inbox.clear(cell);
+      // What it asked for before is in the buffers still.
+      this.simulator.skip(cell);
       return;
     }
     try {
       this.simulator.run(cell, tick);
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
-      stats.add(this.#worker, 'systemFailures', 1);
-      this.#reports.failed(error);
-      if (this.#options.pauseOnFailure) pausedCells[cell] = 1;
-      else control.reportFailure(this.#worker);
+      this.reportFailure(cell, error);
     }
+  }
+
+  /** World code threw in a cell: ends the world, or in development pauses the cell. */
+  reportFailure(cell: CellIndex, error: SystemError): void {
+    const { pausedCells, control, stats } = this.#store;
+    stats.add(this.#worker, 'systemFailures', 1);
+    this.#reports.failed(error);
+    if (this.#options.pauseOnFailure) pausedCells[cell] = 1;
+    else control.reportFailure(this.#worker);
   }
 
   #move(block: number): void {

@@ -3,11 +3,12 @@
  *
  *   1. local handovers, by block and slot            a slot number changes lists; no byte of an entity moves
  *   2. despawns, spawns, announcements, by cell      in the order the cell's systems asked for them
- *   3. events, by cell                               to the inbox of the cell where the target is now
+ *   3. releases to other nodes (release.ts)          in a cluster only
+ *   4. events, by cell                               to the inbox of the cell where the target is now
  */
 import type { Slot } from '../base/brand.ts';
 import { CapacityError } from '../base/errors.ts';
-import { COMMAND, COMMAND_HEAD_BYTES } from '../memory/commands.ts';
+import { COMMAND, COMMAND_HEAD_BYTES, NO_EVENT } from '../memory/commands.ts';
 import type { CommandSet } from '../memory/commands.ts';
 import { changeCell, despawn, spawn } from '../memory/entities.ts';
 import { BLOCK_SLOTS, blockCount } from '../memory/store.ts';
@@ -25,19 +26,32 @@ export interface SettleReport {
   capacityError: CapacityError | undefined;
 }
 
-export function settle(store: Store, tick: number): SettleReport {
+/** What a node of a cluster is told while things are settled, see cluster.ts. */
+export interface SettleHooks {
+  born(slot: number): void;
+  dies(slot: number): void;
+  release(tick: number): void;
+  /** False when the event is lost. */
+  emit(entity: number, event: number, payload: Uint8Array): boolean;
+  durable(slot: number, event: number, payload: Uint8Array): void;
+}
+
+export function settle(store: Store, tick: number, hooks?: SettleHooks): SettleReport {
   const report: SettleReport = { localHandovers: 0, capacityError: undefined };
   store.inbox.reset();
   handOverLeavers(store, report);
-  if (runCommands(store, { tick, report })) routeEvents(store, store.commands.setOf(tick));
+  const hasEvents = runCommands(store, { tick, report, hooks });
+  hooks?.release(tick);
+  if (hasEvents) routeEvents(store, store.commands.setOf(tick), hooks);
   store.stats.add(CONDUCTOR, 'localHandovers', report.localHandovers);
   return report;
 }
 
-/** Carries out the spawns of one cell at once: for `start`, before the first tick. */
-export function settleStart(store: Store, cell: number): CapacityError | undefined {
+/** Carries out the spawns of one cell at once: for `start`, between ticks. */
+export function settleStart(store: Store, cell: number, hooks?: SettleHooks): CapacityError | undefined {
   const report: SettleReport = { localHandovers: 0, capacityError: undefined };
-  runCellCommands(store, store.commands.setOf(0), { cell, tick: 0, report });
+  const { tick } = store.control;
+  runCellCommands(store, store.commands.setOf(tick), { cell, tick, report, hooks });
   return report.capacityError;
 }
 
@@ -56,6 +70,7 @@ function handOverLeavers(store: Store, report: SettleReport): void {
       }
       const source = columns.cell[slot]!;
       if (!changeCell(store, slot)) continue;
+      if (columns.ghostOf[slot] !== 0) continue;
       if (report.localHandovers++ < LOGGED_HANDOVERS_MAX) {
         store.handoverLog.write(columns.x[slot]!, columns.z[slot]!, source, columns.cell[slot]!);
       }
@@ -74,13 +89,20 @@ function restore(store: Store, slot: number): void {
 }
 
 /** Returns whether there are events to route. */
-function runCommands(store: Store, { tick, report }: { tick: number; report: SettleReport }): boolean {
+interface CommandRun {
+  readonly tick: number;
+  readonly report: SettleReport;
+  readonly hooks: SettleHooks | undefined;
+}
+
+function runCommands(store: Store, run: CommandRun): boolean {
+  const { tick } = run;
   const set = store.commands.setOf(tick);
   const cells = store.grid.cellCount;
   let hasEvents = false;
   for (let cell = 0; cell < cells; cell++) {
     if (set.firstOf(cell) === set.endOf(cell)) continue;
-    if (runCellCommands(store, set, { cell, tick, report })) hasEvents = true;
+    if (runCellCommands(store, set, { ...run, cell })) hasEvents = true;
   }
   return hasEvents;
 }
@@ -88,7 +110,7 @@ function runCommands(store: Store, { tick, report }: { tick: number; report: Set
 function runCellCommands(
   store: Store,
   set: CommandSet,
-  { cell, tick, report }: { cell: number; tick: number; report: SettleReport },
+  { cell, tick, report, hooks }: CommandRun & { readonly cell: number },
 ): boolean {
   const worker = set.workerOf(cell);
   const bytes = set.bytes[worker]!;
@@ -100,10 +122,10 @@ function runCellCommands(
     const first = at + COMMAND_HEAD_BYTES;
     switch (bytes[at]) {
       case COMMAND.spawn:
-        trySpawn(store, bytes[at + 1]!, { packed: bytes.slice(first, first + payloadBytes), report });
+        trySpawn(store, bytes[at + 1]!, { packed: bytes.slice(first, first + payloadBytes), report, hooks });
         break;
       case COMMAND.despawn:
-        tryDespawn(store, view.getUint32(first, true) as Slot);
+        tryDespawn(store, view.getUint32(first, true) as Slot, hooks);
         break;
       case COMMAND.announce: {
         const slot = view.getUint32(first, true);
@@ -115,19 +137,30 @@ function runCellCommands(
       case COMMAND.emit:
         hasEvents = true;
         break;
+      case COMMAND.durable: {
+        const payload = bytes.subarray(first + TARGET_BYTES, first + payloadBytes);
+        if (hooks !== undefined) hooks.durable(view.getUint32(first, true), bytes[at + 1]!, payload);
+        else if (bytes[at + 1] !== NO_EVENT) hasEvents = true;
+        break;
+      }
     }
     at = first + ((payloadBytes + 3) & ~3);
   }
   return hasEvents;
 }
 
-function trySpawn(store: Store, kind: number, { packed, report }: { packed: Uint8Array; report: SettleReport }): void {
+function trySpawn(
+  store: Store,
+  kind: number,
+  { packed, report, hooks }: { packed: Uint8Array; report: SettleReport; hooks: SettleHooks | undefined },
+): void {
   if (store.control.shedLevel >= SHED_SPAWNS_LEVEL && store.schema.kinds[kind]!.sheddable) {
     store.stats.add(CONDUCTOR, 'spawnsRefused', 1);
     return;
   }
   try {
-    spawn(store, kind, packed);
+    const slot = spawn(store, kind, packed);
+    hooks?.born(slot);
     store.stats.add(CONDUCTOR, 'entitiesSpawned', 1);
   } catch (error) {
     if (!(error instanceof CapacityError)) throw error;
@@ -136,16 +169,17 @@ function trySpawn(store: Store, kind: number, { packed, report }: { packed: Uint
   }
 }
 
-function tryDespawn(store: Store, slot: Slot): void {
+function tryDespawn(store: Store, slot: Slot, hooks: SettleHooks | undefined): void {
   // Two systems may both have asked for it.
   if (store.columns.id[slot] === 0) return;
+  hooks?.dies(slot);
   const session = store.columns.session[slot]!;
   if (session !== 0) store.sessions.setSlotPlusOne((session - 1) as never, 0);
   despawn(store, slot);
   store.stats.add(CONDUCTOR, 'entitiesDespawned', 1);
 }
 
-function routeEvents(store: Store, set: CommandSet): void {
+function routeEvents(store: Store, set: CommandSet, hooks: SettleHooks | undefined): void {
   const cells = store.grid.cellCount;
   for (let cell = 0; cell < cells; cell++) {
     const end = set.endOf(cell);
@@ -158,8 +192,17 @@ function routeEvents(store: Store, set: CommandSet): void {
       if (bytes[at] === COMMAND.emit) {
         const target = view.getUint32(first, true) + view.getUint32(first + 4, true) * 2 ** 32;
         const slot = store.idMap.get(target);
-        const targetCell = slot < 0 ? 0 : store.columns.cell[slot]!;
-        const delivered = slot >= 0 && store.inbox.addEvent(targetCell, { slot, worker, at });
+        const isHere = slot >= 0 && store.columns.ghostOf[slot] === 0;
+        const payload = (): Uint8Array => bytes.slice(first + TARGET_BYTES, first + payloadBytes);
+        const delivered = isHere
+          ? store.inbox.addEvent(store.columns.cell[slot]!, { slot, worker, at })
+          : (hooks?.emit(target, bytes[at + 1]!, payload()) ?? false);
+        if (!delivered) store.stats.add(CONDUCTOR, 'eventsLost', 1);
+      } else if (bytes[at] === COMMAND.durable && hooks === undefined && bytes[at + 1] !== NO_EVENT) {
+        // No journal: as durable as anything gets here.
+        const slot = view.getUint32(first, true);
+        const delivered =
+          store.columns.id[slot] !== 0 && store.inbox.addEvent(store.columns.cell[slot]!, { slot, worker, at });
         if (!delivered) store.stats.add(CONDUCTOR, 'eventsLost', 1);
       }
       at = first + ((payloadBytes + 3) & ~3);

@@ -37,6 +37,7 @@ export class CellSimulator implements InboxVisitor {
   readonly #systems: readonly BoundSystem[];
   readonly #onCapacity: (error: CapacityError) => void;
   readonly #cursor: SelfCursor;
+  readonly #arrivedView: DataView<SharedArrayBuffer>;
   #lastEvents: CommandSet;
   /** What is running now, for a failure report. */
   #running = '';
@@ -60,6 +61,8 @@ export class CellSimulator implements InboxVisitor {
     this.#systems = bindSystems(options.world, options.store.grid.cellSize / 2);
     this.#cursor = createSelf(options.world.schema, options.store.columns);
     this.#lastEvents = options.store.commands.setOf(1);
+    const { arrivedEvents } = options.store;
+    this.#arrivedView = new DataView(arrivedEvents.buffer, arrivedEvents.byteOffset, arrivedEvents.length);
   }
 
   startTick(tick: number): void {
@@ -67,15 +70,26 @@ export class CellSimulator implements InboxVisitor {
     this.#lastEvents = this.#store.commands.setOf(tick + 1);
   }
 
+  /** The cell asks for nothing in this tick. */
+  skip(cell: CellIndex): void {
+    this.#writer.startCell();
+    this.#writer.endCell(cell);
+  }
+
   /** @throws SystemError; the cell has then asked for nothing. */
   run(cell: CellIndex, tick: number): void {
+    const { cellOwner, lists, inbox } = this.#store;
+    const isForeign = cellOwner[cell] !== 0;
+    if (isForeign && inbox.isEmpty(cell) && lists.cellCountOf(cell) === 0) return this.skip(cell);
     this.#writer.startCell();
     try {
       this.#context.enter(cell, tick);
       if (!this.#store.inbox.isEmpty(cell)) this.#store.inbox.take(cell, this);
       for (let index = 0; index < this.#systems.length; index++) {
         try {
-          this.#runSystem(this.#systems[index]!, cell);
+          const system = this.#systems[index]!;
+          // In another node's cell we have nothing but entities that overhang.
+          if (!isForeign || system.kinds !== undefined) this.#runSystem(system, cell);
         } catch (error) {
           // A full buffer or heap ends this system for this cell and tick; the world goes on.
           if (!(error instanceof CapacityError)) throw error;
@@ -109,8 +123,9 @@ export class CellSimulator implements InboxVisitor {
   // InboxVisitor
 
   event(slot: number, worker: number, at: number): void {
-    const bytes = this.#lastEvents.bytes[worker]!;
-    const view = this.#lastEvents.views[worker]!;
+    const hasArrived = worker === this.#store.options.workers;
+    const bytes = hasArrived ? this.#store.arrivedEvents : this.#lastEvents.bytes[worker]!;
+    const view = hasArrived ? this.#arrivedView : this.#lastEvents.views[worker]!;
     const event = this.#store.schema.events[bytes[at + 1]!]!;
     const handler = this.#world.declaration.on?.[event.name];
     if (handler === undefined) return;

@@ -7,7 +7,7 @@ import { PerformanceObserver } from 'node:perf_hooks';
 import { workerData } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
-import type { CapacityError, SystemError } from '../base/errors.ts';
+import type { CapacityError, RecordError, SystemError } from '../base/errors.ts';
 import { exposeThread } from '../base/thread.ts';
 import type { World } from '../base/world.ts';
 import { RUN_STATE } from '../memory/control.ts';
@@ -52,6 +52,8 @@ export type SimulationEvent =
       readonly stack: string;
     }
   | { readonly type: 'capacity'; readonly code: string; readonly setting: string; readonly message: string }
+  /** An entity came from the journal or another node whose record cannot be read; the journal keeps it. */
+  | { readonly type: 'record'; readonly code: string; readonly message: string }
   | { readonly type: 'joinFailed'; readonly message: string; readonly stack: string }
   | { readonly type: 'recorded'; readonly input: TickInput; readonly hashes: StateHashes };
 
@@ -94,9 +96,9 @@ class SimulationThread {
     if (options.worker === 0) this.#initConductor(world, store);
   }
 
-  /** Worker 0: populates a new world. */
-  start(): void {
-    this.#conductor!.start();
+  /** Worker 0: populates a new world, or these cells of it. */
+  start(cells?: Uint32Array): void {
+    this.#conductor!.start(cells);
   }
 
   /** Worker 0: makes a populated store ready for its next tick. */
@@ -161,6 +163,7 @@ class SimulationThread {
       snapshotHz,
       catchUpTicksMax,
       onCapacity: (error) => this.#reportCapacity(error),
+      onRecord: (error) => this.#reportRecord(error),
       afterTick: record ? (tick) => this.#recordTick(tick) : undefined,
     });
   }
@@ -197,6 +200,11 @@ class SimulationThread {
   #reportCapacity(error: CapacityError): void {
     if (!this.#mayReport(error.code)) return;
     this.#post({ type: 'capacity', code: error.code, setting: error.setting, message: error.message });
+  }
+
+  #reportRecord(error: RecordError): void {
+    if (!this.#mayReport(error.code)) return;
+    this.#post({ type: 'record', code: error.code, message: error.message });
   }
 
   #reportJoin(error: unknown): void {

@@ -44,7 +44,7 @@ test('every arrival comes out as it was written', (t) => {
     ['sessionState', state],
     ['sessionLeave', 2 ** 52],
     ['arrivedEvent', event],
-    ['durable', 2 ** 50],
+    ['durableDone', 2 ** 50],
     ['populate', Uint32Array.of(1, 2)],
   ]);
 });

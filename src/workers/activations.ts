@@ -1,0 +1,180 @@
+/**
+ * Entities that are this node's from now on: after a handover, a reclaim, a recovery or a takeover. One that was a ghost here
+ * keeps its row, so that whoever has it in view sees no change; another gets a row.
+ *
+ * What finds no slot or heap waits here, and is tried every tick; while WAITING_MAX wait, no more arrivals are taken. Nothing
+ * is dropped: a ghost gives its row to an entity of our own.
+ */
+import type { SessionIndex, Slot } from '../base/brand.ts';
+import { CapacityError, RecordError } from '../base/errors.ts';
+import type { Activation } from '../memory/arrivals.ts';
+import { NO_SESSION_ROW, writeSession } from '../memory/departures.ts';
+import { adopt, despawn, overwrite, setGhostOf } from '../memory/entities.ts';
+import { decodeRecord } from '../memory/record.ts';
+import type { DecodedRecord, SchemaRegistry } from '../memory/record.ts';
+import { SESSION_STATE } from '../memory/sessions.ts';
+import type { Store } from '../memory/store.ts';
+import type { Intake } from './intake.ts';
+import type { Outbox } from './outbox.ts';
+import type { Passengers } from './passengers.ts';
+
+const CONDUCTOR = 0;
+export const WAITING_MAX = 4096;
+
+export interface ActivatorParts {
+  readonly store: Store;
+  readonly registry: SchemaRegistry;
+  readonly passengers: Passengers;
+  readonly intake: Intake;
+  readonly outbox: Outbox;
+  /** The row is owned here now. */
+  readonly activated: (slot: number, wasHere: boolean) => void;
+  /** The player's client had gone already. */
+  readonly leaves: (slot: Slot) => void;
+  readonly onError: (error: CapacityError | RecordError) => void;
+}
+
+interface Waiting {
+  readonly activation: Activation;
+  readonly decoded: DecodedRecord;
+  hasLeft: boolean;
+}
+
+export class Activator {
+  readonly #parts: ActivatorParts;
+  #waiting: Waiting[] = [];
+  #evictAt = 0;
+  /** Rows of sessions whose socket is at another node, by SessionId. */
+  readonly #remoteRows = new Map<number, SessionIndex>();
+
+  constructor(parts: ActivatorParts) {
+    this.#parts = parts;
+  }
+
+  get waitingCount(): number {
+    return this.#waiting.length;
+  }
+
+  get isFull(): boolean {
+    return this.#waiting.length >= WAITING_MAX;
+  }
+
+  take(activation: Activation): void {
+    // A player who rests is no part of the world: the journal has it.
+    if (activation.row.atRest) return;
+    try {
+      const decoded = decodeRecord(activation.row.record, this.#parts.registry);
+      const waiting = { activation, decoded, hasLeft: false };
+      if (this.#waiting.length > 0 || !this.#activate(waiting)) this.#waiting.push(waiting);
+    } catch (error) {
+      // The journal keeps it; a process that knows its schema can have it.
+      if (!(error instanceof RecordError)) throw error;
+      this.#parts.store.stats.add(CONDUCTOR, 'activationsFailed', 1);
+      this.#parts.onError(error);
+    }
+  }
+
+  /** At the start of each tick. */
+  retry(): void {
+    let done = 0;
+    while (done < this.#waiting.length && this.#activate(this.#waiting[done]!)) done++;
+    if (done > 0) this.#waiting = this.#waiting.slice(done);
+  }
+
+  /** The client of an entity that waits is gone; false when no such entity waits. */
+  leaveWaiting(session: number): boolean {
+    const waiting = this.#waiting.find(({ activation }) => activation.row.passenger.session === session);
+    if (waiting === undefined) return false;
+    waiting.hasLeft = true;
+    return true;
+  }
+
+  /** The session row of a remote session, or -1. */
+  remoteRow(session: number): SessionIndex | -1 {
+    return this.#remoteRows.get(session) ?? -1;
+  }
+
+  /** The player has left this node, or the world. A remote row is given back; a local one is the gateway's. */
+  unbind(row: SessionIndex): void {
+    const { sessions } = this.#parts.store;
+    sessions.setSlotPlusOne(row, 0);
+    if (sessions.gateway(row) === 0) return;
+    this.#remoteRows.delete(sessions.sessionId(row));
+    sessions.setState(row, SESSION_STATE.free);
+  }
+
+  /** False when there is no room yet. */
+  #activate(waiting: Waiting): boolean {
+    const { store, passengers, activated, leaves, onError } = this.#parts;
+    const { columns, stats } = store;
+    const { decoded, hasLeft } = waiting;
+    const { row } = waiting.activation;
+    const known = store.idMap.get(row.id) as Slot | -1;
+    const wasHere = known >= 0;
+    // A repeat of what has happened.
+    if (wasHere && columns.ghostOf[known] === 0 && columns.ownershipSeq[known]! >= row.seq) return true;
+    let slot: Slot;
+    try {
+      slot = wasHere ? (known as Slot) : this.#adopt(decoded);
+      if (wasHere) overwrite(store, slot, decoded);
+    } catch (error) {
+      if (!(error instanceof CapacityError)) throw error;
+      onError(error);
+      return false;
+    }
+    setGhostOf(store, slot, 0);
+    columns.ownershipSeq[slot] = row.seq;
+    passengers.board(slot, row.passenger);
+    stats.add(CONDUCTOR, 'entitiesActivated', 1);
+    activated(slot, wasHere);
+    if (hasLeft) leaves(slot);
+    else if (row.passenger.session !== 0) this.#bind(slot, waiting.activation);
+    return true;
+  }
+
+  /** @throws CapacityError */
+  #adopt(decoded: DecodedRecord): Slot {
+    const { store } = this.#parts;
+    if (store.entityCount >= store.options.entitiesMax && store.ghostCount > 0) this.#evictGhost();
+    return adopt(store, decoded, { ghostOf: 0 });
+  }
+
+  #evictGhost(): void {
+    const { store } = this.#parts;
+    const { ghostOf } = store.columns;
+    while (ghostOf[this.#evictAt % store.slotsHigh] === 0) this.#evictAt++;
+    despawn(store, (this.#evictAt % store.slotsHigh) as Slot);
+  }
+
+  #bind(slot: Slot, { row, pendingInputs }: Activation): void {
+    const { store, passengers, intake, outbox } = this.#parts;
+    const { sessions, peerTable, columns } = store;
+    const { session, gateway, lastInput } = row.passenger;
+    const isLocal = gateway === 0 || gateway === peerTable.self;
+    const found = isLocal ? sessions.findBySessionId(session) : this.#openRemote(session, gateway);
+    const isTaken = found >= 0 && sessions.slotPlusOne(found as SessionIndex) !== 0;
+    const bound = { session, gateway: isLocal ? 0 : gateway, id: row.id, seq: row.seq, lastInput };
+    if (found < 0 || isTaken) {
+      passengers.addOrphan(slot, session);
+      outbox.offer((ring) => writeSession(ring, { ...bound, row: NO_SESSION_ROW, generation: 0 }));
+      return;
+    }
+    const index = found as SessionIndex;
+    columns.session[slot] = index + 1;
+    intake.bind(index, slot, lastInput);
+    for (const input of pendingInputs) intake.push(index, input);
+    const generation = sessions.generation(index);
+    outbox.offer((ring) => writeSession(ring, { ...bound, row: index, generation }));
+  }
+
+  #openRemote(session: number, gateway: number): SessionIndex | -1 {
+    const { sessions } = this.#parts.store;
+    const known = this.#remoteRows.get(session);
+    if (known !== undefined) return known;
+    const row = sessions.open({ sessionId: session, gateway });
+    if (row < 0) return -1;
+    this.#remoteRows.set(session, row as SessionIndex);
+    sessions.setState(row as SessionIndex, SESSION_STATE.attached);
+    return row;
+  }
+}

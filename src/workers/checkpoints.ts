@@ -1,0 +1,164 @@
+/**
+ * What the journal is told of owned entities: births and what must be on disk soon at once, everything else in turn, so that
+ * each entity is told within `checkpointMs`. Who did not change since is left out.
+ *
+ * When the ring is full, or a tick has spent CHECKPOINT_MS_MAX on it, the rest waits for the next tick.
+ */
+import type { SessionIndex, Slot } from '../base/brand.ts';
+import { performance } from 'node:perf_hooks';
+import { writeCheckpoint, writeDurableWish } from '../memory/departures.ts';
+import type { Store } from '../memory/store.ts';
+import type { Passengers } from './passengers.ts';
+import type { RecordBuffer } from './record-buffer.ts';
+
+const CONDUCTOR = 0;
+const CHECKPOINT_MS_MAX = 2;
+const CLOCK_EVERY = 32;
+const CRC_BYTES = 4;
+
+export interface CheckpointParts {
+  readonly store: Store;
+  readonly passengers: Passengers;
+  readonly records: RecordBuffer;
+}
+
+interface Wish {
+  readonly number: number;
+  readonly slot: number;
+  readonly id: number;
+  readonly seq: number;
+}
+
+export class Checkpointer {
+  readonly #parts: CheckpointParts;
+  readonly #share: number;
+  /** By slot: a hash of what was told last, and whether a checkpoint is wanted at once. */
+  readonly #told: Uint32Array;
+  readonly #isWanted: Uint8Array;
+  readonly #hasRecord: Uint8Array;
+  #wanted: number[] = [];
+  #wishes: Wish[] = [];
+  #next = 0;
+
+  /** @param share Of all rows, how many are looked at in one tick. */
+  constructor(parts: CheckpointParts, { share }: { share: number }) {
+    this.#parts = parts;
+    this.#share = share;
+    const { entitiesMax } = parts.store.options;
+    this.#told = new Uint32Array(entitiesMax);
+    this.#isWanted = new Uint8Array(entitiesMax);
+    this.#hasRecord = new Uint8Array(entitiesMax);
+  }
+
+  /** At the end of this tick, or as soon as there is room. */
+  want(slot: number): void {
+    this.#told[slot] = 0;
+    if (this.#isWanted[slot] === 1) return;
+    this.#isWanted[slot] = 1;
+    this.#wanted.push(slot);
+  }
+
+  /** And say when it is on disk. */
+  wish(slot: number, number: number): void {
+    const { columns } = this.#parts.store;
+    this.want(slot);
+    this.#wishes.push({ number, slot, id: columns.id[slot]!, seq: columns.ownershipSeq[slot]! });
+  }
+
+  /** The row belongs to an entity that the journal has: it came by a handover, or is about to go. */
+  known(slot: number): void {
+    this.#told[slot] = 0;
+    this.#hasRecord[slot] = 1;
+  }
+
+  /** The row is empty now. Returns whether the journal knows the entity. */
+  forget(slot: number): boolean {
+    const isKnown = this.#hasRecord[slot] === 1;
+    this.#hasRecord[slot] = 0;
+    this.#told[slot] = 0;
+    return isKnown;
+  }
+
+  /** Writes the checkpoint of a player who leaves; false when the ring is full. Its row can then be freed. */
+  writeAtRest(slot: Slot): boolean {
+    const { store, passengers, records } = this.#parts;
+    const { columns, departures } = store;
+    const record = records.encode(slot) ?? records.encode(slot);
+    // Too large to travel: stays in the world for ever rather than be lost.
+    if (record === undefined) return false;
+    return writeCheckpoint(departures, {
+      id: columns.id[slot]!,
+      seq: columns.ownershipSeq[slot]!,
+      passenger: passengers.of(slot, { isLeaving: true }),
+      atRest: true,
+      record,
+    });
+  }
+
+  run(): void {
+    const endMs = performance.now() + CHECKPOINT_MS_MAX;
+    if (!this.#writeWanted()) return;
+    this.#writeWishes();
+    const { store } = this.#parts;
+    const { columns } = store;
+    const high = store.slotsHigh;
+    if (high === 0) return;
+    let left = Math.min(high, Math.ceil(high * this.#share));
+    let looked = 0;
+    while (left-- > 0) {
+      if (this.#next >= high) this.#next = 0;
+      const slot = this.#next;
+      if (columns.id[slot] !== 0 && columns.ghostOf[slot] === 0 && !this.#write(slot)) return;
+      this.#next++;
+      if (++looked % CLOCK_EVERY === 0 && performance.now() > endMs) return;
+    }
+  }
+
+  #writeWanted(): boolean {
+    const { columns } = this.#parts.store;
+    let done = 0;
+    for (const slot of this.#wanted) {
+      const isOwned = columns.id[slot] !== 0 && columns.ghostOf[slot] === 0;
+      if (isOwned && !this.#write(slot)) break;
+      this.#isWanted[slot] = 0;
+      done++;
+    }
+    if (done > 0) this.#wanted = done === this.#wanted.length ? [] : this.#wanted.slice(done);
+    return this.#wanted.length === 0;
+  }
+
+  #writeWishes(): void {
+    const { departures } = this.#parts.store;
+    let done = 0;
+    for (const wish of this.#wishes) {
+      if (!writeDurableWish(departures, wish)) break;
+      done++;
+    }
+    if (done > 0) this.#wishes = this.#wishes.slice(done);
+  }
+
+  /** False when the ring is full. */
+  #write(slot: number): boolean {
+    const { store, passengers, records } = this.#parts;
+    const { columns, sessions, departures, stats } = store;
+    const record = records.encode(slot);
+    if (record === undefined) return true;
+    const session = columns.session[slot]!;
+    const lastInput = session === 0 ? 0 : sessions.inputSequence((session - 1) as SessionIndex);
+    const hash = (checksumOf(record) ^ Math.imul(lastInput + 1, 0x9e37_79b1) ^ Math.imul(session, 0x85eb_ca6b)) >>> 0;
+    if (hash !== 0 && this.#told[slot] === hash) return true;
+    const passenger = passengers.of(slot);
+    const id = columns.id[slot]!;
+    const seq = columns.ownershipSeq[slot]!;
+    if (!writeCheckpoint(departures, { id, seq, passenger, atRest: false, record })) return false;
+    this.#told[slot] = hash;
+    this.#hasRecord[slot] = 1;
+    stats.add(CONDUCTOR, 'checkpoints', 1);
+    return true;
+  }
+}
+
+function checksumOf(record: Uint8Array): number {
+  const at = record.length - CRC_BYTES;
+  return record[at]! | (record[at + 1]! << 8) | (record[at + 2]! << 16) | (record[at + 3]! << 24);
+}

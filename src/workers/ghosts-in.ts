@@ -1,0 +1,239 @@
+/**
+ * Entities of other nodes as rows here: what their conductors tell, checked and carried out.
+ *
+ *   – ──enter──▶ ghost ──leave, or silence for EXPIRY──▶ –
+ *                ghost ──activation (activations.ts)──▶ owned ──release──▶ ghost
+ *
+ * A ghost moves on at its velocity, like everybody, and each update puts it right. Whoever is owned here is left alone, whatever
+ * anybody says. A ghost is never made to be owned by what is told here.
+ *
+ * Updates carry the publisher's tick. The fastest frame of the last while says how the clocks lie; a frame that took
+ * longer is carried forward by as many ticks, so that ghosts walk evenly over a link that does not.
+ */
+import { CapacityError, RecordError, WireError } from '../base/errors.ts';
+import type { Slot } from '../base/brand.ts';
+import { adopt, despawn, overwrite, setGhostOf } from '../memory/entities.ts';
+import { readGhosts } from '../memory/ghost.wire.ts';
+import type { GhostMotion, GhostVisitor } from '../memory/ghost.wire.ts';
+import { PEER_NODES } from '../memory/peer-table.ts';
+import { decodeRecord } from '../memory/record.ts';
+import type { DecodedRecord, SchemaRegistry } from '../memory/record.ts';
+import type { Store } from '../memory/store.ts';
+
+const CONDUCTOR = 0;
+const EXPIRY_MS = 3000;
+/** A ghost without news for so long stands still: it must not walk out of everybody's sight. */
+const STILL_MS = 1500;
+const SWEEP_TICKS = 8;
+/** A frame later than this is not carried forward further. */
+const LATENESS_TICKS_MAX = 6;
+/** The fastest frame is looked for anew after so many ticks, so that drift is followed. */
+const CLOCK_WINDOW_TICKS = 200;
+/** Rows that ghosts leave free for entities of our own: one in so many, and at least so many. */
+const RESERVE_SHARE = 16;
+const RESERVE_MIN = 4;
+
+export interface GhostReceiverOptions {
+  readonly store: Store;
+  readonly registry: SchemaRegistry;
+  readonly tickHz: number;
+  readonly onCapacity: (error: CapacityError) => void;
+}
+
+/** What is known of one publisher. Its slots are the index. */
+interface Publisher {
+  slotPlusOne: Uint32Array;
+  generation: Uint32Array;
+  alias: Uint8Array;
+  /** Own tick minus its tick, of the fastest frame in the last window and in this one. */
+  offset: number;
+  offsetNext: number;
+  windowEnd: number;
+}
+
+export class GhostReceiver implements GhostVisitor {
+  readonly #options: GhostReceiverOptions;
+  readonly #store: Store;
+  readonly #publishers = new Map<number, Publisher>();
+  /** By slot: the tick of the last news. */
+  readonly #heard: Uint32Array;
+  readonly #expiryTicks: number;
+  readonly #stillTicks: number;
+  readonly #reserve: number;
+  #node = 0;
+  #publisher: Publisher | undefined;
+  #tick = 0;
+  #forwardSeconds = 0;
+
+  constructor(options: GhostReceiverOptions) {
+    this.#options = options;
+    this.#store = options.store;
+    const { entitiesMax } = options.store.options;
+    this.#heard = new Uint32Array(entitiesMax);
+    this.#expiryTicks = Math.ceil((EXPIRY_MS * options.tickHz) / 1000);
+    this.#stillTicks = Math.ceil((STILL_MS * options.tickHz) / 1000);
+    this.#reserve = Math.max(RESERVE_MIN, Math.floor(entitiesMax / RESERVE_SHARE));
+  }
+
+  take(node: number, bytes: Uint8Array, tick: number): void {
+    this.#node = node;
+    this.#tick = tick;
+    try {
+      if (node === 0 || node >= PEER_NODES) throw new WireError('ERR_WIRE_RANGE', `ghosts of node ${node}`);
+      readGhosts(bytes, this);
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      this.#store.stats.add(CONDUCTOR, 'ghostFramesMalformed', 1);
+    }
+  }
+
+  /** The row has just become a ghost: its new owner will tell of it. */
+  heard(slot: number, tick: number): void {
+    this.#heard[slot] = tick;
+  }
+
+  /** Now and then: who was not heard of for long stands still, then goes. */
+  sweep(tick: number): void {
+    if (tick % SWEEP_TICKS !== 0 || this.#store.ghostCount === 0) return;
+    const { columns } = this.#store;
+    const { ghostOf, vx, vz } = columns;
+    for (let slot = 0; slot < this.#store.slotsHigh; slot++) {
+      if (ghostOf[slot] === 0) continue;
+      const silentTicks = tick - this.#heard[slot]!;
+      if (silentTicks <= this.#stillTicks) continue;
+      vx[slot] = 0;
+      vz[slot] = 0;
+      if (silentTicks > this.#expiryTicks) this.#remove(slot as Slot);
+    }
+  }
+
+  // GhostVisitor
+
+  frame(tick: number, isReset: boolean): void {
+    let publisher = this.#publishers.get(this.#node);
+    if (publisher === undefined || isReset) {
+      publisher = {
+        slotPlusOne: new Uint32Array(1024),
+        generation: new Uint32Array(1024),
+        alias: new Uint8Array(1024),
+        offset: this.#tick - tick,
+        offsetNext: this.#tick - tick,
+        windowEnd: this.#tick + CLOCK_WINDOW_TICKS,
+      };
+      this.#publishers.set(this.#node, publisher);
+    }
+    this.#publisher = publisher;
+    const offset = this.#tick - tick;
+    publisher.offset = Math.min(publisher.offset, offset);
+    publisher.offsetNext = Math.min(publisher.offsetNext, offset);
+    if (this.#tick >= publisher.windowEnd) {
+      publisher.offset = publisher.offsetNext;
+      publisher.offsetNext = offset;
+      publisher.windowEnd = this.#tick + CLOCK_WINDOW_TICKS;
+    }
+    const lateTicks = Math.min(LATENESS_TICKS_MAX, offset - publisher.offset);
+    this.#forwardSeconds = lateTicks / this.#options.tickHz;
+  }
+
+  leave(alias: number, generation: number, movedTo: number): void {
+    const slot = this.#slotOf(alias, generation);
+    if (slot < 0) return;
+    this.#publisher!.slotPlusOne[alias] = 0;
+    // Handed over: its new owner tells of it soon; if not, it expires.
+    if (movedTo === 0) this.#remove(slot as Slot);
+  }
+
+  update(alias: number, generation: number, motion: GhostMotion): void {
+    const slot = this.#slotOf(alias, generation);
+    if (slot < 0) return;
+    const { columns } = this.#store;
+    columns.vx[slot] = motion.vx;
+    columns.vz[slot] = motion.vz;
+    this.#place(slot, motion.x, motion.z);
+    this.#heard[slot] = this.#tick;
+  }
+
+  enter(alias: number, generation: number, record: Uint8Array): void {
+    const { stats } = this.#store;
+    try {
+      const decoded = decodeRecord(record, this.#options.registry);
+      const slot = this.#apply(decoded);
+      if (slot < 0) return;
+      this.#heard[slot] = this.#tick;
+      this.#place(slot, decoded.x, decoded.z);
+      this.#remember(alias, generation, slot);
+    } catch (error) {
+      if (error instanceof RecordError) {
+        stats.add(CONDUCTOR, 'ghostFramesMalformed', 1);
+        return;
+      }
+      if (!(error instanceof CapacityError)) throw error;
+      stats.add(CONDUCTOR, 'ghostsRefused', 1);
+      this.#options.onCapacity(error);
+    }
+  }
+
+  /** The ghost's row, or -1 when it is owned here, told by somebody who no longer owns it, or there is no room. */
+  #apply(decoded: DecodedRecord): number {
+    const store = this.#store;
+    const { columns } = store;
+    const known = store.idMap.get(decoded.id);
+    if (known >= 0) {
+      if (columns.ghostOf[known] === 0) return -1;
+      const seq = columns.ownershipSeq[known]!;
+      if (decoded.ownershipSeq < seq) return -1;
+      if (decoded.ownershipSeq === seq && columns.ghostOf[known] !== this.#node) return -1;
+      overwrite(store, known as Slot, decoded);
+      setGhostOf(store, known as Slot, this.#node);
+      return known;
+    }
+    if (store.options.entitiesMax - store.entityCount <= this.#reserve) {
+      store.stats.add(CONDUCTOR, 'ghostsRefused', 1);
+      return -1;
+    }
+    store.stats.add(CONDUCTOR, 'ghostsEntered', 1);
+    return adopt(store, decoded, { ghostOf: this.#node });
+  }
+
+  #place(slot: number, x: number, z: number): void {
+    const { columns, grid } = this.#store;
+    columns.x[slot] = grid.clampX(x + columns.vx[slot]! * this.#forwardSeconds);
+    columns.z[slot] = grid.clampZ(z + columns.vz[slot]! * this.#forwardSeconds);
+  }
+
+  #remember(alias: number, generation: number, slot: number): void {
+    const publisher = this.#publisher!;
+    if (alias >= publisher.slotPlusOne.length) grow(publisher, alias + 1);
+    publisher.slotPlusOne[alias] = slot + 1;
+    publisher.generation[alias] = this.#store.columns.generation[slot]!;
+    publisher.alias[alias] = generation;
+  }
+
+  /** The row of a publisher's slot, as long as it is a ghost of that publisher; else -1. */
+  #slotOf(alias: number, generation: number): number {
+    const publisher = this.#publisher!;
+    if (alias >= publisher.slotPlusOne.length || publisher.alias[alias] !== generation) return -1;
+    const slot = publisher.slotPlusOne[alias]! - 1;
+    if (slot < 0) return -1;
+    const { columns } = this.#store;
+    const isSame = columns.generation[slot] === publisher.generation[alias] && columns.ghostOf[slot] === this.#node;
+    return isSame ? slot : -1;
+  }
+
+  #remove(slot: Slot): void {
+    despawn(this.#store, slot);
+    this.#store.stats.add(CONDUCTOR, 'ghostsLeft', 1);
+  }
+}
+
+function grow(publisher: Publisher, wanted: number): void {
+  const length = 2 ** Math.ceil(Math.log2(wanted));
+  for (const name of ['slotPlusOne', 'generation'] as const) {
+    const larger = new Uint32Array(length);
+    larger.set(publisher[name]);
+    publisher[name] = larger;
+  }
+  const alias = new Uint8Array(length);
+  alias.set(publisher.alias);
+  publisher.alias = alias;
+}

@@ -1,0 +1,271 @@
+/**
+ * What other nodes are told of the entities owned here that are near their land. A node subscribes to cells of ours; of the
+ * entities there, and of those that overhang in foreign land around, it is told of all within `reach` of its own land.
+ *
+ * Per subscriber there is a table by slot of what was said last. A tick says:
+ *   enter   who came within reach; anew when a visible component changed, and once in RECORD_TICKS
+ *   update  who is not where the last word and its velocity put it, to CENTIMETRE; and everybody once in KEEPALIVE_TICKS
+ *   leave   who is out of reach, gone, or owned by somebody else
+ *
+ * When the ring has no room for a frame, nothing is said and nothing noted: the next tick says it.
+ * Nothing is allocated per entity.
+ */
+import { GHOST_BYTES_MAX, hasRoomForGhosts, writeGhostsOut } from '../memory/departures.ts';
+import { GHOST_ENTER_BYTES, GHOST_LEAVE_BYTES, GHOST_UPDATE_BYTES, GhostWriter } from '../memory/ghost.wire.ts';
+import { PEER_NODES } from '../memory/peer-table.ts';
+import type { Store } from '../memory/store.ts';
+import type { RecordBuffer } from './record-buffer.ts';
+import type { Territory } from './territory.ts';
+
+/** About three seconds and less than one, at 20 Hz; an observer forgets whom it does not hear of for three. */
+const RECORD_TICKS = 64;
+const KEEPALIVE_TICKS = 16;
+const CENTIMETRE = 0.01;
+/** Metres beyond `reach` at which an entity leaves. */
+const LEAVE_MARGIN = 8;
+/** A changed component is told at most this often. */
+const CHANGE_TICKS = 2;
+
+interface Subscriber {
+  readonly node: number;
+  cells: Uint32Array;
+  /** Cells whose entities are looked at: `cells` of ours, and foreign ones around. */
+  watched: Uint32Array;
+  isReset: boolean;
+  /** By slot: 1 + generation of who was told, 0 nobody; what was said last, and when. */
+  readonly generation: Float64Array;
+  readonly x: Float32Array;
+  readonly z: Float32Array;
+  readonly vx: Float32Array;
+  readonly vz: Float32Array;
+  readonly motionTick: Uint32Array;
+  readonly recordTick: Uint32Array;
+  readonly seenTick: Uint32Array;
+  /** The slots told, dense. */
+  readonly members: Uint32Array;
+  count: number;
+}
+
+export interface GhostPublisherOptions {
+  readonly store: Store;
+  readonly territory: Territory;
+  readonly records: RecordBuffer;
+  readonly tickHz: number;
+  /** Metres around a subscriber's land in which it is told of everybody. */
+  readonly reach: number;
+}
+
+export class GhostPublisher {
+  readonly #options: GhostPublisherOptions;
+  readonly #store: Store;
+  readonly #writer = new GhostWriter(GHOST_BYTES_MAX);
+  readonly #subscribers = new Map<number, Subscriber>();
+  #tick = 0;
+  /** False once the ring had no room in this tick. */
+  #canWrite = true;
+
+  constructor(options: GhostPublisherOptions) {
+    this.#options = options;
+    this.#store = options.store;
+  }
+
+  get hasSubscribers(): boolean {
+    return this.#subscribers.size > 0;
+  }
+
+  /** Replaces what the node asked for before and tells it everything anew; no cells end it. */
+  subscribe(node: number, cells: Uint32Array): void {
+    if (node === 0 || node >= PEER_NODES) return;
+    this.#subscribers.delete(node);
+    if (cells.length === 0) return;
+    const { entitiesMax } = this.#store.options;
+    const inside = cells.filter((cell) => cell < this.#store.grid.cellCount);
+    const subscriber: Subscriber = {
+      node,
+      cells: inside,
+      watched: inside,
+      isReset: true,
+      generation: new Float64Array(entitiesMax),
+      x: new Float32Array(entitiesMax),
+      z: new Float32Array(entitiesMax),
+      vx: new Float32Array(entitiesMax),
+      vz: new Float32Array(entitiesMax),
+      motionTick: new Uint32Array(entitiesMax),
+      recordTick: new Uint32Array(entitiesMax),
+      seenTick: new Uint32Array(entitiesMax),
+      members: new Uint32Array(entitiesMax),
+      count: 0,
+    };
+    this.#watch(subscriber);
+    this.#subscribers.set(node, subscriber);
+  }
+
+  /** After a change of ownership of cells. */
+  ownersChanged(): void {
+    for (const subscriber of this.#subscribers.values()) this.#watch(subscriber);
+  }
+
+  /** Cells in which changes of components must be stamped. */
+  flag(flags: Uint8Array, flag: number): void {
+    for (const { watched } of this.#subscribers.values()) for (const cell of watched) flags[cell]! |= flag;
+  }
+
+  /** At the end of a tick. */
+  run(tick: number): void {
+    this.#tick = tick;
+    this.#canWrite = true;
+    for (const subscriber of this.#subscribers.values()) {
+      this.#startFrame(subscriber);
+      if (!this.#canWrite) return;
+      this.#tellCells(subscriber);
+      this.#tellLeaves(subscriber);
+      this.#flush(subscriber);
+    }
+  }
+
+  /** The subscriber's cells, and the foreign ones where entities of ours may overhang in its sight. */
+  #watch(subscriber: Subscriber): void {
+    const { cellOwner, grid } = this.#store;
+    const wanted = new Set(subscriber.cells);
+    const ring = Math.ceil(this.#options.reach / grid.cellSize);
+    for (let cell = 0; cell < cellOwner.length; cell++) {
+      if (cellOwner[cell] !== subscriber.node) continue;
+      const column = cell % grid.width;
+      const row = Math.floor(cell / grid.width);
+      for (let r = Math.max(0, row - ring); r <= Math.min(grid.depth - 1, row + ring); r++) {
+        for (let c = Math.max(0, column - ring); c <= Math.min(grid.width - 1, column + ring); c++) {
+          const near = r * grid.width + c;
+          if (cellOwner[near] !== 0) wanted.add(near);
+        }
+      }
+    }
+    subscriber.watched = Uint32Array.from(wanted).sort();
+  }
+
+  #tellCells(subscriber: Subscriber): void {
+    const { lists } = this.#store;
+    const slots = lists.slots;
+    for (const cell of subscriber.watched) {
+      const firstGroup = lists.groupOf(cell, 0);
+      for (let group = firstGroup; group < firstGroup + lists.kindCount; group++) {
+        const first = lists.first[group]!;
+        const end = first + lists.count[group]!;
+        for (let at = first; at < end; at++) this.#tell(subscriber, slots[at]!);
+      }
+    }
+  }
+
+  #tell(subscriber: Subscriber, slot: number): void {
+    const { columns } = this.#store;
+    const isMember = subscriber.generation[slot] === columns.generation[slot]! + 1;
+    const limit = this.#options.reach + (isMember ? LEAVE_MARGIN : 0);
+    const x = columns.x[slot]!;
+    const z = columns.z[slot]!;
+    if (!(this.#options.territory.findNearest(x, z, subscriber.node) <= limit)) return;
+    // Somebody else had the slot before: its leave comes first.
+    if (!isMember && subscriber.generation[slot] !== 0) return;
+    subscriber.seenTick[slot] = this.#tick;
+    if (!this.#canWrite) return;
+    if (!isMember || this.#isRecordDue(subscriber, slot)) this.#enter(subscriber, slot, isMember);
+    else if (this.#isUpdateDue(subscriber, slot)) this.#update(subscriber, slot);
+  }
+
+  #isRecordDue(subscriber: Subscriber, slot: number): boolean {
+    const told = subscriber.recordTick[slot]!;
+    const age = this.#tick - told;
+    if (age >= RECORD_TICKS) return true;
+    return age >= CHANGE_TICKS && this.#store.published.lastChangeTick[slot]! > told;
+  }
+
+  #isUpdateDue(subscriber: Subscriber, slot: number): boolean {
+    const { columns } = this.#store;
+    const vx = subscriber.vx[slot]!;
+    const vz = subscriber.vz[slot]!;
+    if (columns.vx[slot] !== vx || columns.vz[slot] !== vz) return true;
+    const ticks = this.#tick - subscriber.motionTick[slot]!;
+    if (ticks >= KEEPALIVE_TICKS) return true;
+    const seconds = ticks / this.#options.tickHz;
+    const awayX = Math.abs(columns.x[slot]! - (subscriber.x[slot]! + vx * seconds));
+    const awayZ = Math.abs(columns.z[slot]! - (subscriber.z[slot]! + vz * seconds));
+    return !(awayX < CENTIMETRE && awayZ < CENTIMETRE);
+  }
+
+  #enter(subscriber: Subscriber, slot: number, isMember: boolean): void {
+    const { records } = this.#options;
+    const { columns } = this.#store;
+    const writer = this.#writer;
+    const room = (): number => records.encodeInto(slot, writer.bytes, writer.recordAt);
+    let recordBytes = writer.hasRoom(GHOST_ENTER_BYTES) ? room() : -1;
+    if (recordBytes < 0) {
+      this.#flush(subscriber);
+      this.#startFrame(subscriber);
+      if (!this.#canWrite) return;
+      recordBytes = room();
+      // Too large for a frame, or nowhere: cannot be seen from there.
+      if (recordBytes < 0) return;
+    }
+    writer.enter(slot, columns.generation[slot]!, recordBytes);
+    subscriber.recordTick[slot] = this.#tick;
+    this.#note(subscriber, slot);
+    if (isMember) return;
+    subscriber.generation[slot] = columns.generation[slot]! + 1;
+    subscriber.members[subscriber.count++] = slot;
+  }
+
+  #update(subscriber: Subscriber, slot: number): void {
+    const { x, z, vx, vz, generation } = this.#store.columns;
+    if (!Number.isFinite(x[slot]! + z[slot]!) || !Number.isFinite(vx[slot]! + vz[slot]!)) return;
+    if (!this.#writer.hasRoom(GHOST_UPDATE_BYTES)) {
+      this.#flush(subscriber);
+      this.#startFrame(subscriber);
+      if (!this.#canWrite) return;
+    }
+    this.#writer.update(slot, generation[slot]!, x[slot]!, z[slot]!, vx[slot]!, vz[slot]!);
+    this.#note(subscriber, slot);
+  }
+
+  #note(subscriber: Subscriber, slot: number): void {
+    const { x, z, vx, vz } = this.#store.columns;
+    subscriber.x[slot] = x[slot]!;
+    subscriber.z[slot] = z[slot]!;
+    subscriber.vx[slot] = vx[slot]!;
+    subscriber.vz[slot] = vz[slot]!;
+    subscriber.motionTick[slot] = this.#tick;
+  }
+
+  /** Members that were not seen in this tick are out of reach, gone, or somebody else's. */
+  #tellLeaves(subscriber: Subscriber): void {
+    const { ghostOf, generation } = this.#store.columns;
+    for (let index = 0; index < subscriber.count;) {
+      const slot = subscriber.members[index]!;
+      if (subscriber.seenTick[slot] === this.#tick || !this.#canWrite) {
+        index++;
+        continue;
+      }
+      if (!this.#writer.hasRoom(GHOST_LEAVE_BYTES)) {
+        this.#flush(subscriber);
+        this.#startFrame(subscriber);
+        if (!this.#canWrite) return;
+      }
+      const told = subscriber.generation[slot]! - 1;
+      this.#writer.leave(slot, told, generation[slot] === told ? ghostOf[slot]! : 0);
+      subscriber.generation[slot] = 0;
+      subscriber.members[index] = subscriber.members[--subscriber.count]!;
+    }
+  }
+
+  #startFrame(subscriber: Subscriber): void {
+    this.#canWrite = hasRoomForGhosts(this.#store.departures);
+    this.#writer.start(this.#tick, { isReset: subscriber.isReset });
+  }
+
+  #flush(subscriber: Subscriber): void {
+    const { departures } = this.#store;
+    if (!this.#canWrite || this.#writer.isEmpty) return;
+    const frame = { node: subscriber.node, bytes: this.#writer.bytes, sizeBytes: this.#writer.at };
+    // Room was looked for when the frame was started, and nobody else writes to the ring.
+    this.#canWrite = writeGhostsOut(departures, frame);
+    subscriber.isReset = false;
+    this.#writer.start(this.#tick, { isReset: false });
+  }
+}
