@@ -22,6 +22,8 @@ export const NODES_MAX = 63;
 export const LEDGER_BYTES = 16;
 /** Items in one COMMIT; the rest of a tick's batch goes in further ones. */
 export const COMMIT_ITEMS_MAX = 1024;
+/** Bytes of records in one COMMIT, unless a single record is larger. */
+export const COMMIT_BYTES_MAX = 1 << 20;
 /** Credits a target grants on a link: items that may be unconfirmed. */
 export const CREDITS_DEFAULT = 1024;
 export const RECORD_BYTES_MAX = 1 << 20;
@@ -326,8 +328,10 @@ export type CoreEvent =
   | { readonly kind: 'directory'; readonly leases: readonly LeaseView[] }
   /** The journal of a fenced ledger whose successor this node is was read. */
   | { readonly kind: 'takeover'; readonly content: JournalContent }
-  /** As buddy: what `copy` or `copyReset` asked for is fsynced up to this position of that ledger. */
-  | { readonly kind: 'copied'; readonly ledger: Ledger; readonly position: number }
+  /** As buddy: what `copy` or `copyReset` asked for is fsynced up to this position. `incarnation` as they named it. */
+  | { readonly kind: 'copied'; readonly ledger: Ledger; readonly incarnation: number; readonly position: number }
+  /** The directory did not take `protect`, and will not. */
+  | { readonly kind: 'protectRefused' }
   /** The answer to `readJournal`: the content after everything that was asked for until then. */
   | { readonly kind: 'journalRead'; readonly content: JournalContent }
   /** How many more entities fit: asked of the simulation once a tick. */
@@ -363,11 +367,13 @@ export type CoreEffect =
   | {
       readonly kind: 'copy';
       readonly ledger: Ledger;
+      /** Of the process that streams. */
+      readonly incarnation: number;
       readonly from: number;
       readonly batches: readonly (readonly JournalWrite[])[];
     }
   /** As buddy: make or cut back the copy of that ledger to this content. */
-  | { readonly kind: 'copyReset'; readonly content: JournalContent }
+  | { readonly kind: 'copyReset'; readonly incarnation: number; readonly content: JournalContent }
   /** Asks for `journalRead`: a buddy needs a copy of everything. */
   | { readonly kind: 'readJournal' }
   /** A stage of a handover, for metrics and traces. `peer` is the other side's ledger. */
