@@ -8,7 +8,10 @@ export type NodeErrorCode =
   | 'ERR_NODE_INCARNATION_BUSY'
   | 'ERR_NODE_LISTEN'
   | 'ERR_NODE_STOPPED'
-  | 'ERR_NODE_PARAM';
+  | 'ERR_NODE_PARAM'
+  | 'ERR_NODE_TLS'
+  | 'ERR_NODE_FENCED'
+  | 'ERR_NODE_RELOAD';
 
 export class NodeError extends WorldmeshError {
   override readonly name = 'NodeError';

@@ -1,8 +1,18 @@
 /** What each part of a node is told, out of the node's settings and its world module. */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { assert } from '../base/assert.ts';
+import { Grid } from '../memory/grid.ts';
 import type { StoreOptions } from '../memory/store.ts';
 import type { GatewaySettings } from '../net/settings.ts';
+import type { LinkTls } from '../peer/link-tls.ts';
+import type { PeerSettings } from '../peer/peer-settings.ts';
+import { blockGrid } from '../peer/placement.core.ts';
+import { CLUSTER_PHASE_DEFAULTS } from '../workers/cluster.ts';
 import type { PhaseOptions } from '../workers/phases.ts';
+import { parseAddress, parsePeer } from './config/address.ts';
+import { readCrashPoint } from './config/crash-point.ts';
 import { nearestName } from './config/nearest.ts';
 import { SETTING_NAMES, metaOf } from './config/settings.ts';
 import type { Settings } from './config/settings.ts';
@@ -24,7 +34,8 @@ export type StoreSettings = Pick<
   | 'inputRingBytes'
   | 'outboundRingBytes'
   | 'worldSize'
->;
+> &
+  Partial<Pick<Settings, 'directory' | 'peerRingBytes'>>;
 
 export function storeOptions(settings: StoreSettings, world: Pick<WorldModule, 'schema' | 'size'>): StoreOptions {
   const half = (settings.worldSize ?? world.size) / 2;
@@ -39,7 +50,63 @@ export function storeOptions(settings: StoreSettings, world: Pick<WorldModule, '
     commandBytes: settings.commandBytes,
     inputRingBytes: settings.inputRingBytes,
     outboundRingBytes: settings.outboundRingBytes,
+    cluster: isClustered(settings) ? { peerRingBytes: settings.peerRingBytes } : undefined,
   };
+}
+
+/** True if the node is one of a cluster, which may have no other. */
+export function isClustered<Given extends Partial<Pick<Settings, 'directory' | 'peerRingBytes'>>>(
+  settings: Given,
+): settings is Given & Pick<Settings, 'directory' | 'peerRingBytes'> {
+  return settings.directory !== undefined && settings.directory !== '';
+}
+
+/** For the peer thread. */
+export function peerSettings(
+  settings: Settings,
+  { world, release }: { world: WorldModule; release: string },
+): PeerSettings {
+  const worldSize = settings.worldSize ?? world.size;
+  const grid = new Grid(storeOptions(settings, world).grid);
+  const { blockCount } = blockGrid({ width: grid.width, depth: grid.depth, blockCells: settings.blockCells });
+  const { name, version, hash } = world.schema;
+  const { cellSize, blockCells, tickHz, node } = settings;
+  const listen = parseAddress(settings.listen);
+  assert(listen !== undefined, 'settings are valid');
+  return {
+    name: node,
+    folder: path.join(settings.dataDir, node),
+    directory: settings.directory,
+    facts: { world: name, worldSize, cellSize, blockCells, tickHz, blockCount },
+    schema: { hash, version, text: JSON.stringify(world.schema) },
+    gridWidth: grid.width,
+    gridDepth: grid.depth,
+    listen,
+    peers: settings.peers.map((peer) => parsePeer(peer)).filter((peer) => peer !== undefined),
+    tls: tlsFiles(settings),
+    release,
+    capacity: settings.capacity,
+    clusterSize: settings.clusterSize,
+    leaseMs: settings.leaseMs,
+    takeoverAfterMs: settings.takeoverAfterMs,
+    handoversMax: settings.handoversMax,
+    graceMs: settings.resumeGraceMs,
+    reach: settings.aoiRadius + settings.aoiHysteresis + settings.overhang,
+    crashPoint: readCrashPoint(),
+  };
+}
+
+/** @throws NodeError ERR_NODE_TLS when a file cannot be read. */
+function tlsFiles({ tlsCert, tlsKey, tlsCa }: Settings): LinkTls | undefined {
+  if (tlsCert === '') return undefined;
+  const read = (file: string): string => {
+    try {
+      return readFileSync(file, 'utf8');
+    } catch (cause) {
+      throw new NodeError('ERR_NODE_TLS', `${file} cannot be read: ${String(cause)}`, { cause });
+    }
+  };
+  return { cert: read(tlsCert), key: read(tlsKey), ca: read(tlsCa) };
 }
 
 /** @throws NodeError ERR_NODE_PARAM when a param is given that the module does not have. */
@@ -57,7 +124,14 @@ export function phaseOptions(
     viewEntitiesMax: settings.viewEntitiesMax,
     backlogBytesSkip: settings.backlogBytesSkip,
     pauseOnFailure,
+    cluster: isClustered(settings)
+      ? { ...CLUSTER_PHASE_DEFAULTS, ...pick(settings, ['overhang', 'dwellMs', 'checkpointMs']) }
+      : undefined,
   };
+}
+
+function pick<Value, Key extends keyof Value>(value: Value, keys: readonly Key[]): Pick<Value, Key> {
+  return Object.fromEntries(keys.map((key) => [key, value[key]])) as Pick<Value, Key>;
 }
 
 export function gatewaySettings(settings: Settings, { world }: { world: WorldModule }): GatewaySettings {
@@ -86,6 +160,7 @@ export function gatewaySettings(settings: Settings, { world }: { world: WorldMod
     viewer: settings.viewer,
     viewerDirectory: VIEWER_DIRECTORY,
     viewersMax: settings.viewersMax,
+    cluster: isClustered(settings) ? { node: settings.node } : undefined,
   };
 }
 

@@ -6,10 +6,14 @@
  *                │  └──▶ world code throws: `ended` tells; the owner stops the node
  *                └──▶ reload (development): new threads on the same store, or a new store with the old entities
  */
+import { hostname } from 'node:os';
+import packageJson from '../../package.json' with { type: 'json' };
 import { CapacityError } from '../base/errors.ts';
 import { Store } from '../memory/store.ts';
 import { GatewayThread } from '../net/gateway-thread.ts';
 import type { PausedCell } from '../net/settings.ts';
+import type { PeerEvent } from '../peer/peer-settings.ts';
+import { PeerThread } from '../peer/peer-thread.ts';
 import type { SimulationEvent } from '../workers/simulation.worker.ts';
 import type { Settings } from './config/settings.ts';
 import { takeIncarnation } from './incarnation.ts';
@@ -17,7 +21,14 @@ import type { Log } from './log.ts';
 import { migrateStore } from './migrate-store.ts';
 import { NodeError } from './node-error.ts';
 import type { NodeThreads } from './node-threads.ts';
-import { gatewaySettings, phaseOptions, shownSettings, storeOptions } from './node-settings.ts';
+import {
+  gatewaySettings,
+  isClustered,
+  peerSettings,
+  phaseOptions,
+  shownSettings,
+  storeOptions,
+} from './node-settings.ts';
 import type { RecordingWriter } from './recording.ts';
 import { recordedTick, recordingHeader } from './recorded.ts';
 import { Simulation } from './simulation.ts';
@@ -38,6 +49,7 @@ export interface NodeOptions {
 /** World code threw, and the world stands still. */
 export type WorldFailure = Extract<SimulationEvent, { type: 'failed' }>;
 
+const RELEASE: string = packageJson.version;
 /** A stop within a second: clients get their close frames in this time. */
 const DRAIN_MS = 300;
 /** A report of a failure travels behind the news that the world stands still. */
@@ -49,6 +61,7 @@ export class WorldNode implements AsyncDisposable {
   readonly #options: NodeOptions;
   readonly #incarnation: number;
   readonly #recording: RecordingWriter | undefined;
+  readonly #peer: PeerThread | undefined;
   readonly #pausedCells = new Map<number, PausedCell>();
   readonly #toldFailures = new Set<string>();
   #isShowing = false;
@@ -67,17 +80,29 @@ export class WorldNode implements AsyncDisposable {
    */
   static async start(options: NodeOptions): Promise<WorldNode> {
     const { world, settings } = options;
-    const incarnation = takeIncarnation(settings.dataDir);
-    const store = Store.create(storeOptions(settings, world), { incarnation });
+    const heard: PeerEvent[] = [];
+    let hear = (event: PeerEvent): void => {
+      heard.push(event);
+    };
+    const peer = isClustered(settings)
+      ? await PeerThread.join(peerSettings(settings, { world, release: RELEASE }), (event) => hear(event))
+      : undefined;
+    const incarnation = peer?.joined.incarnation ?? takeIncarnation(settings.dataDir);
+    const lastTick = peer === undefined ? 0 : ticksSince(peer.joined.tickEpochMs, settings.tickHz);
+    const store = Store.create(storeOptions(settings, world), { incarnation, lastTick });
     const recording = await openRecording(options, incarnation);
-    const node = new WorldNode(options, { store, incarnation, recording });
+    const node = new WorldNode(options, { store, incarnation, recording, peer });
+    hear = (event) => node.#hearPeer(event);
     try {
       // Side by side, for a quick start; both have ended, well or not, before anything is undone.
       const starts = await Promise.allSettled([
-        node.#startSimulation({ populate: true, threads: options.threads }),
+        node.#startSimulation({ populate: peer === undefined, threads: options.threads }),
         node.#startGateway(options.threads),
       ]);
       for (const start of starts) if (start.status === 'rejected') throw start.reason;
+      await peer?.start(store.handle);
+      for (const event of heard) node.#hearPeer(event);
+      await peer?.setClientUrl(node.#clientUrl());
     } catch (cause) {
       await node.stop().catch(() => {});
       throw cause;
@@ -87,13 +112,20 @@ export class WorldNode implements AsyncDisposable {
 
   private constructor(
     options: NodeOptions,
-    parts: { store: Store; incarnation: number; recording: RecordingWriter | undefined },
+    parts: {
+      store: Store;
+      incarnation: number;
+      recording: RecordingWriter | undefined;
+      peer: PeerThread | undefined;
+    },
   ) {
     this.#options = options;
     this.#world = options.world;
     this.#store = parts.store;
     this.#incarnation = parts.incarnation;
     this.#recording = parts.recording;
+    this.#peer = parts.peer;
+    parts.peer?.died.catch((error: unknown) => this.#threadDied(error, undefined));
     // Whoever stops the node need not have asked how it ended.
     this.#ended.promise.catch(() => {});
   }
@@ -129,6 +161,9 @@ export class WorldNode implements AsyncDisposable {
    * @throws what the module throws when it starts; the world stands still then until the next reload.
    */
   async reload(world: WorldModule): Promise<'kept' | 'migrated'> {
+    if (this.#peer !== undefined) {
+      throw new NodeError('ERR_NODE_RELOAD', 'a node of a cluster does not reload its module; restart it');
+    }
     const isSameShape = world.schema.hash === this.#world.schema.hash && world.size === this.#world.size;
     const isSameGateway = isSameShape && world.edge === this.#world.edge;
     const before = this.#simulation;
@@ -161,6 +196,7 @@ export class WorldNode implements AsyncDisposable {
     this.#simulation = undefined;
     await gateway?.stop({ drainMs: DRAIN_MS });
     await simulation?.stop();
+    await this.#peer?.stop();
     await this.#recording?.close();
   }
 
@@ -224,6 +260,29 @@ export class WorldNode implements AsyncDisposable {
     const report = migrateStore(this.#store, store);
     this.#store = store;
     log.info('the schema changed: a new store, with the entities of the old one', { ...report });
+  }
+
+  #hearPeer(event: PeerEvent): void {
+    switch (event.type) {
+      case 'log':
+        this.#options.log[event.level](event.message, event.details);
+        return;
+      case 'nodes':
+        this.#gateway?.setNodes(event.nodes).catch(() => {
+          // The gateway's end is told by its `done`.
+        });
+        return;
+      case 'stopped':
+        if (!this.#isStopping) this.#ended.reject(new NodeError('ERR_NODE_FENCED', event.reason));
+        return;
+    }
+  }
+
+  #clientUrl(): string {
+    const { clientUrl, host } = this.#options.settings;
+    if (clientUrl !== '') return clientUrl;
+    const reachable = host === '0.0.0.0' || host === '::' ? hostname() : host;
+    return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${this.#port}/`;
   }
 
   #hear(event: SimulationEvent): void {
@@ -298,6 +357,11 @@ export class WorldNode implements AsyncDisposable {
     if (this.#isStopping || (simulation !== undefined && simulation !== this.#simulation)) return;
     this.#ended.reject(error);
   }
+}
+
+/** The last tick of a world whose ticks have been counted since then. */
+function ticksSince(epochMs: number, tickHz: number): number {
+  return Math.max(0, Math.floor(((Date.now() - epochMs) * tickHz) / 1000));
 }
 
 async function openRecording(options: NodeOptions, incarnation: number): Promise<RecordingWriter | undefined> {

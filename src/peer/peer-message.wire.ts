@@ -9,6 +9,7 @@
  *   ack        ledger · credits u32 · list accepted u53 · list confirmed u53 · list of: rejected u53 · reason u8 · hint u8
  *   cancel     ledger · list of u53             collect   ledger · lowWatermark u53
  *   resolve    source · target · list of u53    resolved  source · target · list accepted u53 · list notFound u53
+ *   importNeeded  ledger                        importUnneeded  ledger · list of ledgers
  *   event      issuer · number u53 · entity u53 · event u8 · hops u8 · payload blob
  *   eventDone  issuer · list of u53
  *   moved      entity u53 · seq u32 · hint u8   locate    entity u53
@@ -36,7 +37,7 @@ import {
   writePendingInputs,
   writeRecord,
 } from './message-fields.wire.ts';
-import { COMMIT_ITEMS_MAX, HOPS_MAX, REJECT_REASONS } from './protocol.ts';
+import { COMMIT_ITEMS_MAX, HOPS_MAX, LEDGER_BYTES, REJECT_REASONS } from './protocol.ts';
 import type { CommitItem, PeerMessage } from './protocol.ts';
 
 /** Messages that go over a link. */
@@ -55,6 +56,8 @@ export const PEER_MESSAGE_TYPE = {
   moved: 9,
   locate: 10,
   found: 11,
+  importNeeded: 12,
+  importUnneeded: 13,
 } as const satisfies Record<WiredMessage['kind'], number>;
 export const PEER_MESSAGE_TYPE_MAX = 31;
 
@@ -101,6 +104,13 @@ export function encodePeerMessage(message: WiredMessage, buffer: MessageBuffer):
       buffer.ledger(message.target);
       writeNumbers(buffer, message.accepted);
       return writeNumbers(buffer, message.notFound);
+    case 'importNeeded':
+      return buffer.ledger(message.ledger);
+    case 'importUnneeded':
+      buffer.ledger(message.ledger);
+      buffer.u16(message.speaksFor.length);
+      for (const ledger of message.speaksFor) buffer.ledger(ledger);
+      return;
     case 'event':
       buffer.ledger(message.row.issuer);
       buffer.u53(message.row.number);
@@ -173,6 +183,13 @@ function readMessage(type: number, reader: Reader): WiredMessage {
       const node = readNode(reader);
       const seq = readU32(reader);
       return { kind: 'found', entity, node, seq, incarnation: readU32(reader) };
+    }
+    case PEER_MESSAGE_TYPE.importNeeded:
+      return { kind: 'importNeeded', ledger: readLedger(reader) };
+    case PEER_MESSAGE_TYPE.importUnneeded: {
+      const ledger = readLedger(reader);
+      const count = readCount(reader, { countMax: NUMBERS_MAX, itemBytesMin: LEDGER_BYTES });
+      return { kind: 'importUnneeded', ledger, speaksFor: Array.from({ length: count }, () => readLedger(reader)) };
     }
     default:
       throw new WireError('ERR_WIRE_TYPE', `no message has type ${type}`);

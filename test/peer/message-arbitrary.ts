@@ -51,6 +51,8 @@ export const anyPeerMessage: fc.Arbitrary<WiredMessage> = fc.oneof(
   fc.record({ kind: kind('collect'), ledger, lowWatermark: u53 }),
   fc.record({ kind: kind('resolve'), source: ledger, target: ledger, transferSeqs: numbers }),
   fc.record({ kind: kind('resolved'), source: ledger, target: ledger, accepted: numbers, notFound: numbers }),
+  fc.record({ kind: kind('importNeeded'), ledger }),
+  fc.record({ kind: kind('importUnneeded'), ledger, speaksFor: fc.array(ledger, { maxLength: 4 }) }),
   fc.record({ kind: kind('event'), row, hops }),
   fc.record({ kind: kind('eventDone'), issuer: ledger, numbers }),
   fc.record({ kind: kind('moved'), entity: id, seq: u32, hint: node }),

@@ -1,0 +1,305 @@
+/**
+ * Obeys the handover core: what it wants written goes to the journal, what it wants said to the links, what it gives to the
+ * simulation to the arrivals ring. It decides nothing; it measures.
+ *
+ * A message that a link has no room for waits here, in order, until it has; the credits bound how much that can be. When
+ * the link goes down it is forgotten: the core says it again to the next session.
+ */
+import { assert } from '../base/assert.ts';
+import type { EntityId } from '../base/brand.ts';
+import type { PeerLogKind } from '../memory/peer-log.ts';
+import type { Store } from '../memory/store.ts';
+import type { ArrivalQueue } from './arrival-queue.ts';
+import type { CrashPoint, CrashPoints } from './crash-point.ts';
+import { createHandover, describe, isRunning, step } from './handover.core.ts';
+import type { HandoverState } from './handover.core.ts';
+import { MessageBuffer } from './message-buffer.ts';
+import { encodePeerMessage, PEER_MESSAGE_TYPE } from './peer-message.wire.ts';
+import type { WiredMessage } from './peer-message.wire.ts';
+import { NO_MUTATIONS } from './protocol.ts';
+import type {
+  CoreEffect,
+  CoreEvent,
+  EntityRow,
+  JournalWrite,
+  Ledger,
+  NodeNumber,
+  PeerIdentity,
+  PendingInput,
+  TraceRow,
+} from './protocol.ts';
+
+export interface HandoverShellOptions {
+  readonly store: Store;
+  readonly me: PeerIdentity;
+  readonly arrivals: ArrivalQueue;
+  readonly append: (position: number, writes: readonly JournalWrite[]) => void;
+  readonly send: (node: NodeNumber, type: number, payload: Uint8Array) => 'sent' | 'busy' | 'down';
+  readonly nodeOf: (ledger: Ledger) => NodeNumber;
+  readonly activated: (row: EntityRow, pendingInputs: readonly PendingInput[]) => void;
+  /** A player who rests in this ledger. */
+  readonly rests: (row: EntityRow) => void;
+  readonly importStable: (ledger: Ledger) => void;
+  readonly stopped: (reason: string) => void;
+  readonly crashPoints: CrashPoints;
+  /** Monotonic. */
+  readonly nowMs: () => number;
+  /** UTC. */
+  readonly utcMs: () => number;
+}
+
+/** When an entity that left passed the stages, monotonic milliseconds; 0 is not yet. */
+interface Passage {
+  releasedMs: number;
+  sentMs: number;
+  acceptedMs: number;
+}
+
+type Stage = Extract<CoreEffect, { kind: 'stage' }>;
+
+const TRACES_MAX = 4096;
+const STAGE_POINTS: Readonly<Partial<Record<`${Stage['side']} ${Stage['stage']}`, CrashPoint>>> = {
+  'source released': 'afterRelease',
+  'source stable': 'afterStable',
+  'source sent': 'afterCommitSent',
+  'source confirmed': 'beforeDone',
+  'source done': 'afterDone',
+  'target accepted': 'afterAccept',
+  'target confirmed': 'afterConfirm',
+};
+const LOG_KINDS: Readonly<Partial<Record<`${Stage['side']} ${Stage['stage']}`, PeerLogKind>>> = {
+  'source released': 'released',
+  'source accepted': 'handedOver',
+  'source reclaimed': 'reclaimed',
+  'target accepted': 'arrived',
+};
+
+export class HandoverShell {
+  readonly #options: HandoverShellOptions;
+  readonly #state: HandoverState;
+  readonly #effects: CoreEffect[] = [];
+  readonly #buffer = new MessageBuffer();
+  readonly #waiting = new Map<NodeNumber, { readonly type: number; readonly payload: Uint8Array }[]>();
+  /** Incarnations that links are up to. */
+  readonly #linked = new Map<NodeNumber, number>();
+  readonly #passages = new Map<EntityId, Passage>();
+  /** Per node: credits in the table and releases that are still in the ring. */
+  readonly #granted = new Map<NodeNumber, number>();
+  readonly #imports = new Map<Ledger, number>();
+  #traces: JournalWrite[] = [];
+  #position: number;
+  #isStepping = false;
+
+  constructor(options: HandoverShellOptions, position: number) {
+    this.#options = options;
+    this.#position = position;
+    this.#state = createHandover({ mutations: NO_MUTATIONS, seed: options.me.incarnation });
+  }
+
+  /** Of the last batch that was handed to the journal. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** Whether the simulation's words may be brought to the core. */
+  get isRunning(): boolean {
+    return isRunning(this.#state);
+  }
+
+  describe(): ReturnType<typeof describe> {
+    return describe(this.#state);
+  }
+
+  step(event: CoreEvent): void {
+    assert(!this.#isStepping, 'the core hears one event at a time');
+    this.#isStepping = true;
+    this.#note(event);
+    const effects = this.#effects;
+    step(this.#state, event, effects);
+    for (const effect of effects) this.#obey(effect);
+    effects.length = 0;
+    this.#isStepping = false;
+  }
+
+  linkUp(peer: PeerIdentity): void {
+    this.#waiting.delete(peer.node);
+    this.#linked.set(peer.node, peer.incarnation);
+    this.step({ kind: 'linkUp', peer });
+  }
+
+  linkDown(peer: PeerIdentity): void {
+    this.#waiting.delete(peer.node);
+    this.#linked.delete(peer.node);
+    this.step({ kind: 'linkDown', peer });
+  }
+
+  /** Sends what had to wait. */
+  flush(): void {
+    for (const [node, waiting] of this.#waiting) {
+      let sent = 0;
+      for (const { type, payload } of waiting) {
+        if (this.#options.send(node, type, payload) !== 'sent') break;
+        sent++;
+      }
+      waiting.splice(0, sent);
+      if (waiting.length === 0) this.#waiting.delete(node);
+    }
+  }
+
+  /** A release has come out of the ring, and has used a credit. */
+  releaseSeen(node: NodeNumber, count: number): void {
+    this.#granted.set(node, (this.#granted.get(node) ?? 0) - count);
+  }
+
+  /** What a fsync up to this position means besides. */
+  fsynced(position: number): void {
+    for (const [ledger, wanted] of this.#imports) {
+      if (wanted > position) continue;
+      this.#imports.delete(ledger);
+      this.#options.crashPoints.pass('afterImport');
+      this.#options.importStable(ledger);
+    }
+    this.step({ kind: 'fsynced', position });
+  }
+
+  #obey(effect: CoreEffect): void {
+    switch (effect.kind) {
+      case 'journal':
+        return this.#journal(effect);
+      case 'send':
+        return this.#send(effect.to, effect.message as WiredMessage);
+      case 'activate':
+        return this.#activate(effect);
+      case 'deliver': {
+        const { issuer, number, entity, event, payload } = effect.row;
+        this.#options.store.peerStats.add('messagesDelivered', 1);
+        return this.#options.arrivals.event({ issuer, number, entity, event, payload });
+      }
+      case 'credits':
+        return this.#grant(effect.node, effect.credits);
+      case 'stage':
+        return this.#stage(effect);
+      case 'stop':
+        return this.#options.stopped(effect.reason);
+      case 'moved':
+        return;
+      case 'unprotect':
+      case 'protect':
+      case 'copy':
+      case 'copyReset':
+      case 'readJournal':
+        // Nodes of one host are never protected: a neighbour takes the file itself.
+        return assert(false, `no ledger of this directory is protected, and yet the core asked for ${effect.kind}`);
+    }
+  }
+
+  #journal({ position, writes }: Extract<CoreEffect, { kind: 'journal' }>): void {
+    this.#position = position;
+    for (const write of writes) {
+      if (write.kind === 'import') this.#imports.set(write.frozen.ledger, position);
+    }
+    const traces = this.#traces;
+    if (traces.length === 0) {
+      this.#options.append(position, writes);
+      return;
+    }
+    this.#traces = [];
+    this.#options.append(position, [...writes, ...traces]);
+  }
+
+  #send(to: PeerIdentity, message: WiredMessage): void {
+    // The session that this was meant for is over.
+    if (this.#linked.get(to.node) !== to.incarnation) return;
+    encodePeerMessage(message, this.#buffer.start());
+    const type = PEER_MESSAGE_TYPE[message.kind];
+    if (message.kind === 'event') this.#options.store.peerStats.add('messagesSent', 1);
+    if (message.kind === 'ack' && message.confirmed.length > 0) this.#options.crashPoints.pass('beforeConfirm');
+    const waiting = this.#waiting.get(to.node);
+    if (waiting === undefined) {
+      if (this.#options.send(to.node, type, this.#buffer.taken()) !== 'busy') return;
+      this.#waiting.set(to.node, [{ type, payload: this.#buffer.taken().slice() }]);
+      return;
+    }
+    waiting.push({ type, payload: this.#buffer.taken().slice() });
+  }
+
+  #activate({ row, cause, targetCell, pendingInputs }: Extract<CoreEffect, { kind: 'activate' }>): void {
+    const { peerStats } = this.#options.store;
+    if (cause === 'takeover') peerStats.add('entitiesTakenOver', 1);
+    if (cause === 'recovery' || cause === 'takeover') this.#trace(cause, row, '', 0);
+    if (row.atRest) {
+      this.#options.rests(row);
+      return;
+    }
+    this.#options.arrivals.activate({ cause, row, targetCell, pendingInputs });
+    this.#options.activated(row, pendingInputs);
+  }
+
+  /** The core says how many there may be; the table holds what the simulation has not used yet. */
+  #grant(node: NodeNumber, credits: number): void {
+    const { peerTable } = this.#options.store;
+    const granted = this.#granted.get(node) ?? 0;
+    const changed = peerTable.addCredits(node, credits - granted);
+    this.#granted.set(node, granted + changed);
+  }
+
+  // Measures.
+
+  #note(event: CoreEvent): void {
+    const { crashPoints, store } = this.#options;
+    if (event.kind === 'release') crashPoints.pass('beforeRelease');
+    if (event.kind === 'takeover') {
+      store.peerStats.add('takeovers', 1);
+      crashPoints.pass('beforeImport');
+    }
+    if (event.kind === 'message' && event.message.kind === 'commit') crashPoints.pass('beforeAccept');
+  }
+
+  #stage(effect: Stage): void {
+    const { side, stage, id, seq, peer, transferSeq } = effect;
+    const name = `${side} ${stage}` as const;
+    const node = this.#options.nodeOf(peer);
+    const log = LOG_KINDS[name];
+    if (log !== undefined) this.#options.store.peerLog.write(log, id, node);
+    this.#count(name);
+    if (side === 'source') this.#measure(stage, id);
+    this.#trace(name, { id, seq }, peer, transferSeq);
+    const point = STAGE_POINTS[name];
+    if (point !== undefined) this.#options.crashPoints.pass(point);
+  }
+
+  #count(name: `${Stage['side']} ${Stage['stage']}`): void {
+    const { peerStats } = this.#options.store;
+    if (name === 'source accepted') peerStats.add('handoversOut', 1);
+    else if (name === 'target accepted') peerStats.add('handoversIn', 1);
+    else if (name === 'source rejected') peerStats.add('handoversRejected', 1);
+    else if (name === 'target rejected') peerStats.add('handoversRefused', 1);
+    else if (name === 'source reclaimed') peerStats.add('handoversReclaimed', 1);
+  }
+
+  #measure(stage: Stage['stage'], id: EntityId): void {
+    const nowMs = this.#options.nowMs();
+    const { peerStats } = this.#options.store;
+    if (stage === 'released') {
+      this.#passages.set(id, { releasedMs: nowMs, sentMs: 0, acceptedMs: 0 });
+      return;
+    }
+    const passage = this.#passages.get(id);
+    if (passage === undefined) return;
+    if (stage === 'stable') peerStats.observe('journal', (nowMs - passage.releasedMs) / 1000);
+    else if (stage === 'sent' && passage.sentMs !== 0) peerStats.add('handoversRetried', 1);
+    else if (stage === 'sent') passage.sentMs = nowMs;
+    else if (stage === 'accepted' && passage.acceptedMs === 0) {
+      passage.acceptedMs = nowMs;
+      peerStats.observe('wire', (nowMs - passage.sentMs) / 1000);
+      peerStats.observe('total', (nowMs - passage.releasedMs) / 1000);
+    } else if (stage === 'confirmed') peerStats.observe('confirm', (nowMs - passage.sentMs) / 1000);
+    if (stage === 'done' || stage === 'reclaimed') this.#passages.delete(id);
+  }
+
+  #trace(stage: string, { id, seq }: { id: EntityId; seq: number }, peer: Ledger, transferSeq: number): void {
+    if (this.#traces.length >= TRACES_MAX) return;
+    const row: TraceRow = { atMs: this.#options.utcMs(), stage, id, seq, session: 0, peer, transferSeq };
+    this.#traces.push({ kind: 'trace', row });
+  }
+}

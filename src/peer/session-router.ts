@@ -1,0 +1,443 @@
+/**
+ * Sessions whose player may be owned at another node than the one with the client's socket.
+ *
+ *   gateway ──input, state, leave──▶ this thread ──link──▶ owner: gate ──arrivals ring──▶ conductor
+ *   client ◀── gateway ◀──snapshot── this thread ◀──link── owner: tunnel rings ◀── observe
+ *
+ *   a player becomes owned here ──▶ ROUTE to its gateway, until answered; the gateway answers `leave` for a session it has not
+ *   a player leaves this node   ──▶ a pointer stays, for what comes late
+ *
+ * Nothing here is durable. What arrives for a player who is neither here nor known to be elsewhere waits a moment: the
+ * COMMIT that brings the player may still be on its way.
+ */
+import { COUNTER_RANGE } from '../base/brand.ts';
+import type { EntityId, SessionIndex } from '../base/brand.ts';
+import { NO_SESSION_ROW } from '../memory/departures.ts';
+import type { BoundSession, Release } from '../memory/departures.ts';
+import { SESSION_STATE } from '../memory/sessions.ts';
+import type { Store } from '../memory/store.ts';
+import { readGatewayFrame, writeTunnelEnded, writeTunnelRoute, writeTunnelSnapshot } from '../memory/tunnel.ts';
+import type { GatewayFrameVisitor, TunnelHead, TunnelState } from '../memory/tunnel.ts';
+import type { ArrivalQueue } from './arrival-queue.ts';
+import { createInputGate, expireGap, offerInput } from './input-gate.core.ts';
+import type { InputGate, WaitingInput } from './input-gate.core.ts';
+import type { EntityRow, NodeNumber, PeerIdentity, SessionId } from './protocol.ts';
+import { expirePointers, mayHop, POINTER_MS, setPointer, takeRoute } from './routing.core.ts';
+import type { Pointer, Route } from './routing.core.ts';
+import { ENDED_REASON } from './session-message.wire.ts';
+import type { SessionMessage } from './session-message.wire.ts';
+
+export interface SessionRouterOptions {
+  readonly store: Store;
+  readonly me: PeerIdentity;
+  readonly arrivals: ArrivalQueue;
+  /** False when it could not be taken: the link is down or busy. */
+  readonly send: (node: NodeNumber, message: SessionMessage) => boolean;
+  readonly nodeName: (node: NodeNumber) => string;
+  /** Whether a process with this incarnation may still come and ask for its sessions. */
+  readonly isLive: (incarnation: number) => boolean;
+  readonly login: (head: TunnelHead, player: { name: string; account: string }) => void;
+  readonly nowMs: () => number;
+  /** How long a player waits for a client whose gateway is gone. */
+  readonly graceMs: number;
+}
+
+/** A player who is owned here. */
+interface Player {
+  readonly session: SessionId;
+  readonly id: EntityId;
+  readonly seq: number;
+  /** The node with the socket; this one's own number, too. */
+  readonly gateway: NodeNumber;
+  readonly gate: InputGate;
+  lastInput: number;
+  /** When ROUTE was sent first; 0 once it was answered. */
+  routeSinceMs: number;
+  routeDueMs: number;
+  /** When its gateway was first seen to be gone; 0 while it is there. */
+  orphanSinceMs: number;
+}
+
+/** Something for a player who is not here yet. */
+interface Held {
+  readonly untilMs: number;
+  readonly message: Extract<SessionMessage, { kind: 'input' | 'leave' | 'state' }>;
+}
+
+const ROUTE_AGAIN_MS = 250;
+const HELD_MS = 2000;
+const HELD_PER_SESSION_MAX = 128;
+const HELD_SESSIONS_MAX = 4096;
+const HOUSEKEEPING_MS = 100;
+
+export class SessionRouter implements GatewayFrameVisitor {
+  readonly #options: SessionRouterOptions;
+  readonly #store: Store;
+  readonly #routes = new Map<SessionId, Route>();
+  readonly #players = new Map<SessionId, Player>();
+  readonly #pointers = new Map<SessionId, Pointer>();
+  readonly #held = new Map<SessionId, Held[]>();
+  /** Sessions of this gateway whose owner was told that a snapshot was lost. */
+  #housekeepingDueMs = 0;
+  readonly #toGateway: (() => boolean)[] = [];
+
+  constructor(options: SessionRouterOptions) {
+    this.#options = options;
+    this.#store = options.store;
+  }
+
+  get playersHere(): number {
+    return this.#players.size;
+  }
+
+  playerOf(session: SessionId): { readonly id: EntityId; readonly gateway: NodeNumber } | undefined {
+    return this.#players.get(session);
+  }
+
+  // What the simulation says.
+
+  /** An entity with a session is about to become owned here: inputs may go to it from now on, behind it. */
+  activated({ id, seq, passenger }: EntityRow, pendingInputs: readonly WaitingInput[]): void {
+    const { session, gateway, lastInput } = passenger;
+    if (session === 0) return;
+    const last = pendingInputs.reduce((highest, { sequence }) => Math.max(highest, sequence), lastInput);
+    const gate = createInputGate(last);
+    this.#players.set(session, {
+      session,
+      id,
+      seq,
+      gateway,
+      gate,
+      lastInput,
+      routeSinceMs: 0,
+      routeDueMs: 0,
+      orphanSinceMs: 0,
+    });
+    this.#pointers.delete(session);
+    for (const { message } of this.#held.get(session) ?? []) this.receive(gateway, message);
+    this.#held.delete(session);
+  }
+
+  /** The player is in the store: its gateway is told. */
+  bound(bound: BoundSession): void {
+    const { session, row, gateway, id, seq, lastInput } = bound;
+    const { me, nowMs } = this.#options;
+    const isHere = gateway === 0 || gateway === me.node;
+    if (row === NO_SESSION_ROW && !isHere) {
+      this.#options.send(gateway, { kind: 'ended', session, reason: ENDED_REASON.refused });
+    }
+    const known = this.#players.get(session);
+    const player: Player = {
+      session,
+      id: id as EntityId,
+      seq,
+      gateway: isHere ? me.node : gateway,
+      gate: known?.gate ?? createInputGate(lastInput),
+      lastInput,
+      routeSinceMs: nowMs(),
+      routeDueMs: 0,
+      orphanSinceMs: 0,
+    };
+    this.#players.set(session, player);
+    this.#sendRoute(player, nowMs());
+  }
+
+  released({ passenger, targetNode, seq }: Release): void {
+    const { session } = passenger;
+    if (session === 0) return;
+    this.#players.delete(session);
+    this.#setPointer(session, targetNode, seq);
+  }
+
+  /** The player is gone from the world, or rests. */
+  left(session: SessionId): void {
+    this.#players.delete(session);
+  }
+
+  forwardInput({ session, sequence, payload }: { session: SessionId; sequence: number; payload: Uint8Array }): void {
+    this.#options.store.peerStats.add('inputsForwarded', 1);
+    this.#forward({ kind: 'input', session, sequence, hops: 0, payload });
+  }
+
+  forwardLeave(session: SessionId): void {
+    this.#forward({ kind: 'leave', session, hops: 0 });
+  }
+
+  /** One frame of a tunnel ring: a snapshot for a player whose socket is elsewhere. */
+  sendSnapshot(row: number, generation: number, bytes: Uint8Array): void {
+    const { sessions, peerStats } = this.#store;
+    const index = row as SessionIndex;
+    if (sessions.generation(index) !== generation) return;
+    const gateway = sessions.gateway(index);
+    const session = sessions.sessionId(index);
+    if (gateway === 0 || session === 0) return;
+    if (this.#options.send(gateway, { kind: 'snapshot', session, bytes })) {
+      peerStats.add('snapshotsTunnelled', 1);
+      return;
+    }
+    // What the client has is now unknown: the next one tells everything.
+    peerStats.add('snapshotsDropped', 1);
+    sessions.requestViewReset(index);
+  }
+
+  // What the gateway says (GatewayFrameVisitor).
+
+  readGateway(at: number): void {
+    readGatewayFrame(this.#store.gatewayToPeer, at, this);
+  }
+
+  input(
+    { session }: TunnelHead,
+    { sequence, at, sizeBytes }: { sequence: number; at: number; sizeBytes: number },
+  ): void {
+    const payload = this.#store.gatewayToPeer.bytes.slice(at, at + sizeBytes);
+    this.#deliver({ kind: 'input', session, sequence, hops: 0, payload });
+  }
+
+  state({ session }: TunnelHead, { state, backlogBytes, viewReset }: TunnelState): void {
+    this.#deliver({ kind: 'state', session, state, viewReset, backlogBytes });
+  }
+
+  leave({ session }: TunnelHead): void {
+    this.#deliver({ kind: 'leave', session, hops: 0 });
+    this.#routes.delete(session);
+  }
+
+  login(head: TunnelHead, player: { name: string; account: string }): void {
+    this.#options.login(head, player);
+  }
+
+  handedOver(): void {
+    this.#store.peerStats.add('routesReceived', 1);
+  }
+
+  // What other nodes say.
+
+  /** @param from The node that said it. */
+  receive(from: NodeNumber, message: SessionMessage): void {
+    switch (message.kind) {
+      case 'input':
+      case 'state':
+      case 'leave':
+        this.#deliver(message);
+        return;
+      case 'snapshot':
+        this.#takeSnapshot(from, message);
+        return;
+      case 'route':
+        this.#takeRoute(from, message);
+        return;
+      case 'routeDone':
+        this.#routeDone(message);
+        return;
+      case 'ended':
+        this.#end(message);
+        return;
+      default:
+        return;
+    }
+  }
+
+  /** Everything that has to be said again, or has waited for too long. */
+  time(nowMs: number): void {
+    this.#flushGateway();
+    if (nowMs < this.#housekeepingDueMs) return;
+    this.#housekeepingDueMs = nowMs + HOUSEKEEPING_MS;
+    expirePointers(this.#pointers, nowMs);
+    for (const [session, held] of this.#held) {
+      if ((held[0]?.untilMs ?? 0) <= nowMs) this.#held.delete(session);
+    }
+    for (const player of this.#players.values()) {
+      expireGap(player.gate, { nowMs, pass: (input) => this.#pass(player.session, input) });
+      if (player.routeSinceMs !== 0 && nowMs >= player.routeDueMs) this.#sendRoute(player, nowMs);
+      this.#watchGateway(player, nowMs);
+    }
+    for (const session of this.#routes.keys()) {
+      if (this.#store.sessions.findBySessionId(session) === -1) this.#routes.delete(session);
+    }
+  }
+
+  // Inputs, states and leaves: to the player here, or on to where it is.
+
+  #deliver(message: Held['message']): void {
+    const player = this.#players.get(message.session);
+    if (player === undefined) {
+      this.#forward(message);
+      return;
+    }
+    const { arrivals, nowMs } = this.#options;
+    const { session } = message;
+    switch (message.kind) {
+      case 'input': {
+        const { sequence, payload } = message;
+        const passing = { nowMs: nowMs(), pass: (input: WaitingInput) => this.#pass(session, input) };
+        offerInput(player.gate, { sequence, payload }, passing);
+        return;
+      }
+      case 'state':
+        arrivals.sessionState(message);
+        return;
+      case 'leave':
+        arrivals.sessionLeave(session);
+        return;
+    }
+  }
+
+  #pass(session: SessionId, { sequence, payload }: WaitingInput): void {
+    this.#store.peerStats.add('inputsReceived', 1);
+    this.#options.arrivals.input({ session, sequence, payload });
+  }
+
+  #forward(message: Held['message']): void {
+    const { session } = message;
+    const node = this.#pointers.get(session)?.node ?? this.#routes.get(session)?.node;
+    if (node === undefined || node === this.#options.me.node) {
+      this.#hold(message);
+      return;
+    }
+    if (message.kind === 'state') {
+      this.#options.send(node, message);
+      return;
+    }
+    if (!mayHop(message.hops)) return;
+    if (!this.#options.send(node, { ...message, hops: message.hops + 1 })) this.#hold(message);
+  }
+
+  #hold(message: Held['message']): void {
+    const { session } = message;
+    let held = this.#held.get(session);
+    if (held === undefined) {
+      if (this.#held.size >= HELD_SESSIONS_MAX) return;
+      held = [];
+      this.#held.set(session, held);
+    }
+    if (held.length >= HELD_PER_SESSION_MAX) return;
+    this.#store.peerStats.add('inputsHeld', 1);
+    held.push({ untilMs: this.#options.nowMs() + HELD_MS, message });
+  }
+
+  #setPointer(session: SessionId, node: NodeNumber, seq: number): void {
+    const untilMs = this.#options.nowMs() + POINTER_MS;
+    setPointer(this.#pointers, session, { node, seq, untilMs });
+    const held = this.#held.get(session);
+    this.#held.delete(session);
+    for (const { message } of held ?? []) this.#forward(message);
+  }
+
+  // Routes.
+
+  #sendRoute(player: Player, nowMs: number): void {
+    const { me, send } = this.#options;
+    const { session, id: entity, seq, gateway, lastInput } = player;
+    player.routeDueMs = nowMs + ROUTE_AGAIN_MS;
+    const route = { entity, node: me.node, seq, incarnation: me.incarnation };
+    if (gateway === me.node) {
+      this.#adoptRoute(session, route);
+      player.routeSinceMs = 0;
+      return;
+    }
+    this.#store.peerStats.add('routesSent', 1);
+    send(gateway, { kind: 'route', session, ...route, lastInput });
+  }
+
+  #takeRoute(from: NodeNumber, message: Extract<SessionMessage, { kind: 'route' }>): void {
+    const { session, entity, node, seq, incarnation } = message;
+    const { peerStats, sessions } = this.#store;
+    // A node speaks for itself only.
+    if (node !== from) return;
+    peerStats.add('routesReceived', 1);
+    if (sessions.findBySessionId(session) === -1) {
+      this.#options.send(from, { kind: 'leave', session, hops: 0 });
+      return;
+    }
+    if (!this.#adoptRoute(session, { entity, node, seq, incarnation })) peerStats.add('routesStale', 1);
+    this.#options.send(from, { kind: 'routeDone', session, seq });
+  }
+
+  /** At the gateway of a session: its player is at that node now. False when that is old news. */
+  #adoptRoute(session: SessionId, route: Route): boolean {
+    const { sessions } = this.#store;
+    const known = this.#routes.get(session);
+    if (!takeRoute(this.#routes, session, route)) return false;
+    const row = sessions.findBySessionId(session);
+    if (row === -1) return false;
+    const node = route.node === this.#options.me.node ? 0 : route.node;
+    const isFirst = known === undefined && node === 0;
+    sessions.setRoute(row, node);
+    // A player who was born here needs no word about it.
+    if (!isFirst) {
+      const frame = { row, generation: sessions.generation(row), node, seq: route.seq };
+      const name = this.#options.nodeName(route.node);
+      this.#tellGateway(() => writeTunnelRoute(this.#store.peerToGateway, { ...frame, name }));
+    }
+    if (node !== 0) this.#tellState(row, node, session);
+    return true;
+  }
+
+  /** The new owner takes a client for attached; if it is not, it has to know. */
+  #tellState(row: SessionIndex, node: NodeNumber, session: SessionId): void {
+    const { sessions } = this.#store;
+    const state = sessions.state(row);
+    if (state === SESSION_STATE.attached) return;
+    this.#options.send(node, { kind: 'state', session, state, viewReset: false, backlogBytes: 0 });
+  }
+
+  #routeDone({ session, seq }: Extract<SessionMessage, { kind: 'routeDone' }>): void {
+    const player = this.#players.get(session);
+    if (player === undefined || player.seq !== seq || player.routeSinceMs === 0) return;
+    this.#store.peerStats.observe('route', (this.#options.nowMs() - player.routeSinceMs) / 1000);
+    player.routeSinceMs = 0;
+  }
+
+  /** A client whose gateway died may resume elsewhere for a while; then its player leaves. */
+  #watchGateway(player: Player, nowMs: number): void {
+    const incarnation = Math.floor(player.session / COUNTER_RANGE);
+    if (incarnation === this.#options.me.incarnation || this.#options.isLive(incarnation)) {
+      player.orphanSinceMs = 0;
+      return;
+    }
+    player.routeSinceMs = 0;
+    if (player.orphanSinceMs === 0) player.orphanSinceMs = nowMs;
+    if (nowMs - player.orphanSinceMs < this.#options.graceMs) return;
+    player.orphanSinceMs = nowMs;
+    this.#options.arrivals.sessionLeave(player.session);
+  }
+
+  // To the gateway.
+
+  #takeSnapshot(from: NodeNumber, { session, bytes }: Extract<SessionMessage, { kind: 'snapshot' }>): void {
+    const { sessions, peerStats, peerToGateway } = this.#store;
+    const row = sessions.findBySessionId(session);
+    // An old owner's last snapshots are older than the new owner's first.
+    if (row === -1 || this.#routes.get(session)?.node !== from) {
+      peerStats.add('snapshotsDropped', 1);
+      return;
+    }
+    const generation = sessions.generation(row);
+    if (writeTunnelSnapshot(peerToGateway, { row, generation, node: from, bytes })) {
+      peerStats.add('snapshotsReceived', 1);
+      return;
+    }
+    peerStats.add('snapshotsDropped', 1);
+    const state = sessions.state(row);
+    this.#options.send(from, { kind: 'state', session, state, viewReset: true, backlogBytes: 0 });
+  }
+
+  #end({ session, reason }: Extract<SessionMessage, { kind: 'ended' }>): void {
+    const row = this.#store.sessions.findBySessionId(session);
+    if (row === -1) return;
+    const generation = this.#store.sessions.generation(row);
+    const said = reason === ENDED_REASON.replaced ? 'replaced' : reason === ENDED_REASON.refused ? 'refused' : 'gone';
+    this.#tellGateway(() => writeTunnelEnded(this.#store.peerToGateway, { row, generation, reason: said }));
+  }
+
+  #tellGateway(write: () => boolean): void {
+    if (this.#toGateway.length > 0 || !write()) this.#toGateway.push(write);
+  }
+
+  #flushGateway(): void {
+    let done = 0;
+    while (done < this.#toGateway.length && this.#toGateway[done]?.() === true) done++;
+    this.#toGateway.splice(0, done);
+  }
+}
