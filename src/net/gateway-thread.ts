@@ -6,7 +6,7 @@ import { wrapThread } from '../base/thread.ts';
 import type { Remote } from '../base/thread.ts';
 import type { GatewayReport } from './gateway.ts';
 import type { GatewayApi } from './gateway.worker.ts';
-import type { GatewayOptions, PausedCell } from './settings.ts';
+import type { ClusterNode, GatewayOptions, PausedCell } from './settings.ts';
 
 /** What is written to a socket dies young; small generations keep its collection short, and the process small. */
 const YOUNG_GENERATION_MB = 8;
@@ -74,6 +74,11 @@ export class GatewayThread {
     const report = await Promise.race([this.#api.report(), this.done]);
     assert(report !== undefined, 'a running gateway reports');
     return report;
+  }
+
+  /** The members of the cluster, whenever they change: for viewers and `/status`. */
+  async setNodes(nodes: readonly ClusterNode[]): Promise<void> {
+    await Promise.race([this.#api.setNodes(nodes), this.done]);
   }
 
   async setPausedCells(cells: readonly PausedCell[]): Promise<void> {

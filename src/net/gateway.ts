@@ -13,13 +13,14 @@ import type { GatewayContext } from './context.ts';
 import { GatewayCounters } from './counters.ts';
 import { Delivery } from './delivery.ts';
 import { handleHttp } from './http-routes.ts';
+import { Inspection } from './inspection.ts';
 import { Listener } from './listener.ts';
 import type { Arrival } from './listener.ts';
 import type { GatewayLoad, Metrics } from './metrics.ts';
 import { Overview } from './overview.ts';
 import { PlayerMessages } from './player-messages.ts';
 import { SessionTable } from './session-table.ts';
-import type { GatewayOptions, PausedCell } from './settings.ts';
+import type { ClusterNode, GatewayOptions, PausedCell } from './settings.ts';
 import { tokenVerifier } from './tokens.ts';
 
 const SWEEP_PERIOD_MS = 100;
@@ -43,6 +44,7 @@ export class Gateway {
   readonly #messages: PlayerMessages;
   readonly #delivery: Delivery;
   readonly #overview: Overview;
+  readonly #inspection: Inspection;
   readonly #listener: Listener;
   #metrics: Promise<Metrics> | undefined;
   #sweepTimer: NodeJS.Timeout | undefined;
@@ -83,10 +85,15 @@ export class Gateway {
     this.#delivery = new Delivery(context, parts.table);
     const load = () => this.load;
     this.#overview = new Overview(context, { shownSettings: parts.shownSettings, load });
+    this.#inspection = new Inspection(context, { shownSettings: parts.shownSettings, load });
     this.#listener = new Listener(context, {
       isDraining: () => this.#isDraining,
       http: (request, response) => {
-        const state = { isDraining: this.#isDraining, metrics: () => this.#loadMetrics() };
+        const state = {
+          isDraining: this.#isDraining,
+          metrics: () => this.#loadMetrics(),
+          inspection: this.#inspection,
+        };
         // A browser that hangs up, or a file that vanishes while it is read, concerns this answer only.
         handleHttp(context, state, { request, response }).catch(() => response.destroy());
       },
@@ -112,6 +119,12 @@ export class Gateway {
   /** Shows viewers which cells development mode has stopped. */
   setPausedCells(cells: readonly PausedCell[]): void {
     this.#overview.setPausedCells(cells);
+  }
+
+  /** The members of the cluster, whenever they change: for viewers and `/status`. */
+  setNodes(nodes: readonly ClusterNode[]): void {
+    this.#inspection.setNodes(nodes);
+    this.#overview.setNodes(nodes);
   }
 
   /**
@@ -183,6 +196,7 @@ export class Gateway {
     }
     this.#overview.sweep(nowMs, this.#context.settings.idleTimeoutMs);
     this.#table.sweep(nowMs);
+    this.#inspection.sweep(nowMs);
     if (nowMs < this.#ticksDueMs) return;
     this.#ticksDueMs = nowMs + TICKS_PERIOD_MS;
     void this.#loadMetrics().then((metrics) => metrics.observeTicks());

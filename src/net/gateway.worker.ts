@@ -5,7 +5,7 @@ import { assert } from '../base/assert.ts';
 import { exposeThread } from '../base/thread.ts';
 import { Gateway } from './gateway.ts';
 import type { GatewayReport } from './gateway.ts';
-import type { GatewayOptions, PausedCell } from './settings.ts';
+import type { ClusterNode, GatewayOptions, PausedCell } from './settings.ts';
 
 /** A failure to start crosses the thread border as data, because an error would lose its `code` there. */
 export type Started = { readonly port: number } | { readonly code: string; readonly message: string };
@@ -32,6 +32,10 @@ function createApi() {
 
     report(): GatewayReport | undefined {
       return gateway?.report();
+    },
+
+    setNodes(nodes: readonly ClusterNode[]): void {
+      gateway?.setNodes(nodes);
     },
 
     setPausedCells(cells: readonly PausedCell[]): void {

@@ -3,10 +3,13 @@
  *
  *   /healthz  200 while the process lives           /schema   the world's schema as JSON
  *   /readyz   200 when players can join, else 503   /metrics  Prometheus text
+ *   /status   what it is and does, /entities every row: for addresses of this machine (inspection.ts)
  *   anything else: the viewer's files, if it is on
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { GatewayContext } from './context.ts';
+import { mayInspect } from './inspection.ts';
+import type { Inspection } from './inspection.ts';
 import type { Metrics } from './metrics.ts';
 import { serveStatic } from './static-files.ts';
 
@@ -14,6 +17,7 @@ export interface HttpState {
   /** True while the gateway says goodbye to its clients. */
   readonly isDraining: boolean;
   metrics(): Promise<Metrics>;
+  readonly inspection: Inspection;
 }
 
 const TEXT = { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' };
@@ -47,6 +51,9 @@ export async function handleHttp(
       response.writeHead(200, { ...TEXT, 'content-type': contentType }).end(text);
       return;
     }
+    case '/status':
+    case '/entities':
+      return inspect(context, state, { request, response, path });
     case '/connect':
     case '/overview':
       response.writeHead(426, { ...TEXT, upgrade: 'websocket' }).end('a WebSocket is expected here\n');
@@ -55,4 +62,19 @@ export async function handleHttp(
   const { viewer, viewerDirectory } = context.settings;
   if (viewer && (await serveStatic(viewerDirectory, { request, response, path }))) return;
   response.writeHead(404, TEXT).end(viewer && path === '/' ? 'the viewer is not built\n' : 'not found\n');
+}
+
+async function inspect(
+  context: GatewayContext,
+  { inspection, isDraining }: HttpState,
+  { request, response, path }: { request: IncomingMessage; response: ServerResponse; path: string },
+): Promise<void> {
+  if (!mayInspect(context, request)) {
+    response.writeHead(403, TEXT).end('for addresses of this machine only; the setting inspectable changes that\n');
+    return;
+  }
+  response.writeHead(200, JSON_TYPE);
+  if (request.method === 'HEAD') response.end();
+  else if (path === '/status') response.end(`${JSON.stringify(inspection.status({ isDraining }))}\n`);
+  else await inspection.writeEntities(response);
 }

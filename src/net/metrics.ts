@@ -8,6 +8,7 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { COUNTERS, TICK_SAMPLES } from '../memory/stats.ts';
 import type { Gauge as StatsGauge } from '../memory/stats.ts';
 import type { GatewayContext } from './context.ts';
+import { peerHistograms, registerPeers } from './peer-metrics.ts';
 import { COUNTER_HELP, GATEWAY_METRICS, GAUGE_HELP, metricName } from './metric-names.ts';
 
 export const PHASES = ['intake', 'simulate', 'move', 'settle', 'index', 'observe'] as const;
@@ -57,6 +58,7 @@ export class Metrics {
     registerStats(context, this.#registry);
     registerGateway(context, this.#registry, load);
     registerProcess(this.#registry);
+    if (context.settings.cluster !== undefined) registerPeers(context.store, this.#registry);
   }
 
   /** Feeds the histograms with the ticks since the last call. */
@@ -81,7 +83,10 @@ export class Metrics {
 
   async render(): Promise<{ contentType: string; text: string }> {
     this.observeTicks();
-    return { contentType: this.#registry.contentType, text: await this.#registry.metrics() };
+    const { settings, store } = this.#context;
+    const text = await this.#registry.metrics();
+    const behind = settings.cluster === undefined ? '' : peerHistograms(store);
+    return { contentType: this.#registry.contentType, text: text + behind };
   }
 }
 

@@ -5,18 +5,22 @@
  *   entities   u32 type = 1 · u32 tick · u32 count · u32 total ║ f32 x × count · f32 z × count · u32 slotAndKind × count
  *   handovers  u32 type = 2 · u32 tick · u32 count · u32 0     ║ f32 x × count · f32 z × count
  *                                                              · u32 sourceCell × count · u32 targetCell × count
+ *   between    u32 type = 3 · u32 tick · u32 count · u32 0     ║ f32 x × count · f32 z × count
+ *   nodes                                                      · u32 kindAndNode × count · u32 ageMs × count
  *
- * slotAndKind is slot | kind << 24. `total` is how many entities the viewport holds, `count` how many were sent: when
+ * slotAndKind is slot | kind << 24, kindAndNode kind (memory/peer-log.ts) | node << 8. Ghosts are not sent: their owners do it. `total` is how many entities the viewport holds, `count` how many were sent: when
  * there are too many, those are sent whose slot is a multiple of a step, so that the same ones are from frame to frame.
  *
  * The simulation writes on while the rows are read: a position may be of the next tick, which nobody will see.
  */
 import type { ColumnSet } from '../memory/columns.ts';
 import type { HandoverLog } from '../memory/handover-log.ts';
+import type { PeerHandoverView } from './overview-peers.ts';
 
-export const OVERVIEW_FRAME = { entities: 1, handovers: 2 } as const;
+export const OVERVIEW_FRAME = { entities: 1, handovers: 2, peerHandovers: 3 } as const;
 const HEAD_WORDS = 4;
 const KIND_SHIFT = 24;
+const NODE_SHIFT = 8;
 
 export interface Viewport {
   readonly minX: number;
@@ -48,13 +52,14 @@ export class OverviewFrames {
     const countMax = Math.min(viewport.entitiesMax, this.#x.length);
     const total = countInside(columns, viewport, slotsHigh);
     const step = Math.max(1, Math.ceil(total / Math.max(1, countMax)));
-    const { id, x, z, kind } = columns;
+    const { id, x, z, kind, ghostOf } = columns;
     const { minX, minZ, maxX, maxZ } = viewport;
     let count = 0;
     for (let slot = 0; slot < slotsHigh && count < countMax; slot += step) {
       const atX = x[slot]!;
       const atZ = z[slot]!;
-      if (id[slot] === 0 || atX < minX || atX > maxX || atZ < minZ || atZ > maxZ) continue;
+      if (id[slot] === 0 || ghostOf[slot] !== 0) continue;
+      if (atX < minX || atX > maxX || atZ < minZ || atZ > maxZ) continue;
       this.#x[count] = atX;
       this.#z[count] = atZ;
       this.#first[count] = slot | (kind[slot]! << KIND_SHIFT);
@@ -79,6 +84,19 @@ export class OverviewFrames {
     return { frame: this.#frame(head, [this.#x, this.#z, this.#first, this.#second]), cursor: next };
   }
 
+  /** What happens between this node and others. */
+  peerHandovers(views: readonly PeerHandoverView[], tick: number): Uint8Array {
+    const count = Math.min(views.length, this.#x.length);
+    for (const [index, { kind, node, x, z, ageMs }] of views.slice(0, count).entries()) {
+      this.#x[index] = x;
+      this.#z[index] = z;
+      this.#first[index] = kind | (node << NODE_SHIFT);
+      this.#second[index] = ageMs;
+    }
+    const head = [OVERVIEW_FRAME.peerHandovers, tick, count, 0];
+    return this.#frame(head, [this.#x, this.#z, this.#first, this.#second]);
+  }
+
   #frame(head: readonly number[], columns: readonly (Float32Array | Uint32Array)[]): Uint8Array {
     const count = head[2]!;
     const words = new Uint32Array(HEAD_WORDS + columns.length * count);
@@ -91,12 +109,17 @@ export class OverviewFrames {
   }
 }
 
-function countInside({ id, x, z }: ColumnSet, { minX, minZ, maxX, maxZ }: Viewport, slotsHigh: number): number {
+function countInside(
+  { id, x, z, ghostOf }: ColumnSet,
+  { minX, minZ, maxX, maxZ }: Viewport,
+  slotsHigh: number,
+): number {
   let count = 0;
   for (let slot = 0; slot < slotsHigh; slot++) {
     const atX = x[slot]!;
     const atZ = z[slot]!;
-    if (id[slot] !== 0 && atX >= minX && atX <= maxX && atZ >= minZ && atZ <= maxZ) count++;
+    if (id[slot] === 0 || ghostOf[slot] !== 0) continue;
+    if (atX >= minX && atX <= maxX && atZ >= minZ && atZ <= maxZ) count++;
   }
   return count;
 }

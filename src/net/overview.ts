@@ -10,7 +10,8 @@ import type { GatewayContext } from './context.ts';
 import type { GatewayLoad } from './metrics.ts';
 import { OverviewFrames, readViewport } from './overview-frames.wire.ts';
 import type { Viewport } from './overview-frames.wire.ts';
-import type { PausedCell } from './settings.ts';
+import { PeerHandovers } from './overview-peers.ts';
+import type { ClusterNode, PausedCell } from './settings.ts';
 import { fullBucket, takeToken } from './token-bucket.core.ts';
 import type { Bucket } from './token-bucket.core.ts';
 
@@ -37,6 +38,10 @@ export class Overview {
   readonly #hello: string;
   readonly #load: () => GatewayLoad;
   #pausedCells: readonly PausedCell[] = [];
+  #nodes: readonly ClusterNode[] = [];
+  #peers: PeerHandovers | undefined;
+  /** The last frame told of some; one without any must follow. */
+  #hadPeerHandovers = false;
   #timer: NodeJS.Timeout | undefined;
   #handoverCursor = 0;
   #nextTick = 0;
@@ -59,6 +64,13 @@ export class Overview {
     this.#pausedCells = cells;
   }
 
+  /** The members of the cluster: told to every viewer, which then looks at all of them. */
+  setNodes(nodes: readonly ClusterNode[]): void {
+    this.#nodes = nodes;
+    const text = this.#describeNodes();
+    for (const viewer of this.#viewers) if (this.#hasRoom(viewer)) viewer.webSocket.send(text);
+  }
+
   add(webSocket: WebSocket): void {
     const nowMs = this.#context.nowMs();
     const { minX, minZ, maxX, maxZ } = this.#context.store.grid;
@@ -78,6 +90,7 @@ export class Overview {
     // `ws` closes by itself after an error; the close event is what we go by.
     webSocket.on('error', () => {});
     webSocket.send(this.#hello);
+    if (this.#context.settings.cluster !== undefined) webSocket.send(this.#describeNodes());
     this.#viewers.add(viewer);
     if (this.#timer === undefined) this.#start();
   }
@@ -109,6 +122,8 @@ export class Overview {
     this.#handoverCursor = handoverLog.written;
     this.#nextTick = control.tick;
     this.#statsDueMs = 0;
+    const { store, settings, nowMs } = this.#context;
+    this.#peers = settings.cluster === undefined ? undefined : new PeerHandovers(store, nowMs());
     this.#timer = setInterval(() => this.#sendFrames(), FRAMES_PERIOD_MS);
   }
 
@@ -141,15 +156,31 @@ export class Overview {
     this.#handoverCursor = cursor;
     const nowMs = this.#context.nowMs();
     const stats = nowMs >= this.#statsDueMs ? this.#describeStats() : undefined;
+    const between = this.#betweenNodes(nowMs, tick);
     if (stats !== undefined) this.#statsDueMs = nowMs + STATS_PERIOD_MS - FRAMES_PERIOD_MS / 2;
     for (const viewer of this.#viewers) {
       if (!this.#hasRoom(viewer)) continue;
       const { slotsHigh, columns } = store;
       viewer.webSocket.send(this.#frames.entities(columns, viewer.viewport, { tick, slotsHigh }));
       if (frame !== undefined) viewer.webSocket.send(frame);
+      if (between !== undefined) viewer.webSocket.send(between);
       if (stats !== undefined) viewer.webSocket.send(stats);
       this.#context.counters.overviewFrames++;
     }
+  }
+
+  #betweenNodes(nowMs: number, tick: number): Uint8Array | undefined {
+    const views = this.#peers?.read(nowMs) ?? [];
+    if (views.length === 0 && !this.#hadPeerHandovers) return undefined;
+    this.#hadPeerHandovers = views.length > 0;
+    return this.#frames.peerHandovers(views, tick);
+  }
+
+  #describeNodes(): string {
+    const { settings, store } = this.#context;
+    const name = settings.cluster?.node ?? '';
+    const node = store.peerTable.self || (this.#nodes.find((known) => known.name === name)?.node ?? 0);
+    return JSON.stringify({ type: 'nodes', self: { node, name }, nodes: this.#nodes });
   }
 
   #hasRoom({ webSocket }: Viewer): boolean {
@@ -172,7 +203,14 @@ export class Overview {
       gateway: { clients: connections, sessions, bytesOut, bytesIn, messagesOut, messagesIn },
       cells: Array.from({ length: store.grid.cellCount }, (_, cell) => store.lists.cellCountOf(cell)),
       pausedCells: this.#pausedCells,
+      ...this.#describeOwners(),
     });
+  }
+
+  /** In a cluster: by cell, 0 for this node's own, else the NodeNumber of the owner. */
+  #describeOwners(): { owners?: number[]; ghosts?: number } {
+    const { store, settings } = this.#context;
+    return settings.cluster === undefined ? {} : { owners: [...store.cellOwner], ghosts: store.ghostCount };
   }
 
   /** At most a second's worth: the timer may have been held up. */

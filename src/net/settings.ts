@@ -54,6 +54,18 @@ export interface GatewayCluster {
   readonly node: string;
 }
 
+/** A member of the cluster, as the directory has it. */
+export interface ClusterNode {
+  /** NodeNumber. */
+  readonly node: number;
+  readonly name: string;
+  /** Under which clients and viewers reach it: http, https, ws or wss. */
+  readonly clientUrl: string;
+  /** joining, active, draining, gone or fenced. */
+  readonly state: string;
+  readonly incarnation: number;
+}
+
 export const GATEWAY_DEFAULTS: GatewaySettings = {
   host: '127.0.0.1',
   port: 7777,
