@@ -1,0 +1,117 @@
+/** The gateway of one process and what sessions say between nodes: inputs, routes, acknowledgements. */
+import type { EntityId } from '../../src/base/brand.ts';
+import type { NodeNumber, SessionId } from '../../src/peer/protocol.ts';
+import type { Pointer } from '../../src/peer/routing.core.ts';
+import { POINTER_MS, isNewer, mayHop, setPointer, takeRoute } from '../../src/peer/routing.core.ts';
+import type { Acknowledgement, Entity } from './application.ts';
+import { fail } from './checkers.ts';
+import type { Frame, InputFrame } from './frame.ts';
+import type { Process } from './process.ts';
+
+type Login = Extract<Frame, { kind: 'login' }>;
+type RouteFrame = Extract<Frame, { kind: 'route' }>;
+type InputDone = Extract<Frame, { kind: 'inputDone' }>;
+
+export class SessionTraffic {
+  readonly pointers = new Map<EntityId, Pointer>();
+  readonly #process: Process;
+
+  constructor(process: Process) {
+    this.#process = process;
+  }
+
+  notePointer(id: EntityId, to: { node: NodeNumber; seq: number }): void {
+    setPointer(this.pointers, id, { ...to, untilMs: this.#process.world.queue.nowMs + POINTER_MS });
+  }
+
+  /** What a client of this gateway says. */
+  fromClient(frame: InputFrame | Login): void {
+    this.#process.soon(() => this.#forward(frame));
+  }
+
+  receive(from: NodeNumber, frame: Exclude<Frame, { kind: 'peer' }>): void {
+    switch (frame.kind) {
+      case 'input':
+      case 'login':
+        this.#forward(frame);
+        return;
+      case 'route':
+        this.#route(frame);
+        return;
+      case 'locate': {
+        const entity = this.#process.application.owned.get(frame.id);
+        if (entity !== undefined) this.#tellRoute(entity, frame.gateway, frame.session);
+        return;
+      }
+      case 'inputDone':
+        this.#process.world.clients.done(frame);
+        return;
+    }
+    void from;
+  }
+
+  #forward(frame: InputFrame | Login): void {
+    const process = this.#process;
+    const entity = process.application.owned.get(frame.id);
+    if (entity !== undefined) {
+      if (frame.kind === 'input') process.application.input(entity, frame);
+      else process.application.login(entity, frame.session, frame.gateway);
+      return;
+    }
+    const hops = frame.kind === 'input' ? frame.hops : 0;
+    const next = this.#nextNode(frame);
+    if (next !== undefined && next !== process.node && mayHop(hops)) {
+      process.sendTo(next, frame.kind === 'input' ? { ...frame, hops: hops + 1 } : frame);
+      return;
+    }
+    if (frame.gateway !== process.node) return;
+    for (const node of process.linkedNodes()) {
+      process.sendTo(node, { kind: 'locate', id: frame.id, session: frame.session, gateway: process.node });
+    }
+  }
+
+  #nextNode(frame: InputFrame | Login): NodeNumber | undefined {
+    const pointer = this.pointers.get(frame.id);
+    if (frame.gateway !== this.#process.node) return pointer?.node;
+    const route = this.#process.routes.get(frame.session);
+    if (pointer !== undefined && (route === undefined || pointer.seq > route.seq)) return pointer.node;
+    return route?.node;
+  }
+
+  /** A new owner tells the session's gateway. */
+  announce(entity: Entity): void {
+    if (entity.session !== 0 && entity.gateway !== 0) this.#tellRoute(entity, entity.gateway, entity.session);
+  }
+
+  #tellRoute(entity: Entity, gateway: NodeNumber, session: SessionId): void {
+    const { node, incarnation } = this.#process.identity;
+    const frame: RouteFrame = { kind: 'route', id: entity.id, session, node, seq: entity.seq, incarnation };
+    if (gateway === node) this.#route(frame);
+    else this.#process.sendTo(gateway, frame);
+  }
+
+  #route(frame: RouteFrame): void {
+    const { routes } = this.#process;
+    const { id: entity, session, node, seq, incarnation } = frame;
+    const before = routes.get(session);
+    const isTaken = takeRoute(routes, session, { entity, node, seq, incarnation });
+    if (isTaken && before !== undefined && !isNewer(frame, before)) {
+      fail('C6', `${this.#process.name} took an older route (${seq}, ${incarnation})`, entity);
+    }
+  }
+
+  /** These are stable, with everything that acted before them. */
+  acknowledge(items: readonly Acknowledgement[]): void {
+    for (const { id, number, session, gateway, isDone } of items) {
+      const frame: InputDone = {
+        kind: 'inputDone',
+        id,
+        session,
+        done: isDone ? [number] : [],
+        refused: isDone ? [] : [number],
+      };
+      if (gateway === this.#process.node) this.#process.world.clients.done(frame);
+      else this.#process.sendTo(gateway, frame);
+    }
+  }
+}
