@@ -7,6 +7,7 @@ import { EXIT_CODE, examples, exitCodeOf, printError, styled } from './cli/outpu
 const COMMANDS: Readonly<Record<string, (program: Command) => Promise<void>>> = {
   serve: async (program) => (await import('./cli/serve-command.ts')).addServeCommand(program),
   dev: async (program) => (await import('./cli/serve-command.ts')).addDevCommand(program),
+  cluster: async (program) => (await import('./cli/cluster-command.ts')).addClusterCommand(program),
   bots: async (program) => (await import('./cli/bots-command.ts')).addBotsCommand(program),
   bench: async (program) => (await import('./cli/bench-command.ts')).addBenchCommand(program),
   status: async (program) => (await import('./cli/status-command.ts')).addStatusCommand(program),
@@ -66,6 +67,7 @@ async function createProgram(name: string): Promise<Command> {
     examples([
       'worldmesh dev examples/meadow.ts',
       'worldmesh serve game.ts --port 7777 --workers 4',
+      'worldmesh cluster game.ts --nodes 3',
       'worldmesh bots --count 100',
       'worldmesh bench --entities 100000',
     ]),

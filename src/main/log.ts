@@ -24,7 +24,10 @@ export function createLog(settings: Pick<Settings, 'logFormat' | 'logLevel'>): L
 
 function jsonLog({ logLevel }: Pick<Settings, 'logLevel'>): Log {
   // Synchronous: what was logged before a process ends is never lost.
-  const logger = pino({ level: logLevel, base: { pid: process.pid } }, destination({ fd: 1, sync: true }));
+  const output = destination({ fd: 1, sync: true });
+  // Whoever read the log is gone: no reason for a node to end.
+  output.on('error', () => {});
+  const logger = pino({ level: logLevel, base: { pid: process.pid } }, output);
   return {
     debug: (message, fields = {}) => logger.debug(fields, message),
     info: (message, fields = {}) => logger.info(fields, message),

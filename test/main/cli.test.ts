@@ -4,7 +4,7 @@ import test from 'ava';
 import { SETTING_NAMES, flagOf } from '../../src/main/config/settings.ts';
 import { temporaryFolder, worldmesh } from './command-line.ts';
 
-const COMMANDS = ['serve', 'dev', 'bots', 'bench', 'replay', 'config check', 'config print'];
+const COMMANDS = ['serve', 'dev', 'cluster', 'bots', 'bench', 'replay', 'config check', 'config print'];
 
 for (const command of COMMANDS) {
   test.serial(`${command} --help describes it, with examples`, async (t) => {
@@ -17,7 +17,7 @@ for (const command of COMMANDS) {
 
 test.serial('--help lists the commands and the exit codes; serve --help lists every setting', async (t) => {
   const top = await worldmesh(['--help']);
-  for (const command of ['serve', 'dev', 'bots', 'bench', 'replay', 'config'])
+  for (const command of ['serve', 'dev', 'cluster', 'bots', 'bench', 'replay', 'config'])
     t.true(top.stdout.includes(`\n  ${command} `));
   t.regex(top.stdout, /Exit codes:\n {2}0 {2}done/);
   const serve = await worldmesh(['serve', '--help']);

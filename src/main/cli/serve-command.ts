@@ -2,6 +2,7 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
+import { connectToSupervisor } from '../cluster/supervised.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Log } from '../log.ts';
 import type { WorldFailure, WorldNode } from '../node.ts';
@@ -59,7 +60,8 @@ export function addDevCommand(program: Command): void {
 
 /** Runs a node until a signal or the end of its world. Sets the exit code. */
 async function run({ module, settings, development, recordFile }: RunOptions): Promise<void> {
-  const stopped = stopSignal();
+  const supervised = connectToSupervisor();
+  const stopped = Promise.race([stopSignal(), ...(supervised ? [supervised.lost] : [])]);
   const { loadWorldModule, moduleUrl } = await import('../world-module.ts');
   // The module is looked at in its thread while this one loads the rest.
   const url = moduleUrl(module ?? DEFAULT_MODULE, { folder: process.cwd() });
@@ -75,7 +77,15 @@ async function run({ module, settings, development, recordFile }: RunOptions): P
   await using node = await WorldNode.start({ world, settings, development, recordFile, log, threads });
   await viewer;
   await using _watch = development ? await watchModule(node, log) : undefined;
-  announce(node, { settings, log, pretty: isPretty(settings), development });
+  // The banner of a cluster is its supervisor's.
+  announce(node, { settings, log, pretty: isPretty(settings) && supervised === undefined, development });
+  supervised?.ready({
+    url: urlOf(node, settings),
+    port: node.port,
+    world: node.world.schema.name,
+    incarnation: node.incarnation,
+    peerAddress: '',
+  });
   const failure = await Promise.race([stopped, node.ended]);
   if (failure === undefined) note('worldmesh: stopping');
   await node.stop();
@@ -129,8 +139,7 @@ function announce(
   node: WorldNode,
   { settings, log, pretty, development }: { settings: Settings; log: Log; pretty: boolean; development: boolean },
 ): void {
-  const shownHost = settings.host === '0.0.0.0' || settings.host === '::' ? 'localhost' : settings.host;
-  const url = `http://${shownHost.includes(':') ? `[${shownHost}]` : shownHost}:${node.port}/`;
+  const url = urlOf(node, settings);
   const { name, version } = node.world.schema;
   if (!pretty) {
     log.info('ready', {
@@ -157,6 +166,11 @@ function announce(
     '',
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+function urlOf({ port }: WorldNode, { host }: Settings): string {
+  const shownHost = host === '0.0.0.0' || host === '::' ? 'localhost' : host;
+  return `http://${shownHost.includes(':') ? `[${shownHost}]` : shownHost}:${port}/`;
 }
 
 function reportFailure({ system, cell, entity, message, stack }: WorldFailure): void {

@@ -28,6 +28,11 @@ export function readConfigOfProcess(given: Omit<ConfigInputs, 'environment'>): R
   return readConfig({ ...given, environment: process.env });
 }
 
+/** The environment of a process that this one starts. `colours`: its output is shown on a terminal in the end. */
+export function environmentForNodes({ colours }: { readonly colours: boolean }): NodeJS.ProcessEnv {
+  return colours ? { ...process.env, FORCE_COLOR: '1' } : process.env;
+}
+
 /** @throws ConfigError */
 export function readConfig({ flags, environment, file }: ConfigInputs): ResolvedConfig {
   const path = file ?? environment[CONFIG_VARIABLE];

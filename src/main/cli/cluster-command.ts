@@ -1,0 +1,172 @@
+/** `worldmesh cluster`: several nodes on this host, as one world. */
+import { fileURLToPath } from 'node:url';
+import { InvalidArgumentError, Option } from 'commander';
+import type { Command } from 'commander';
+import type { RunningNode } from '../cluster/supervisor.ts';
+import { NODE_OWN_SETTINGS, PEER_ADDRESS, nodeName, planCluster } from '../cluster/node-plan.core.ts';
+import type { ClusterPlan } from '../cluster/node-plan.core.ts';
+import { ConfigError } from '../config/config-error.ts';
+import { CLUSTER_NODES_MAX } from '../config/cluster-settings.ts';
+import { environmentForNodes } from '../config/read.ts';
+import type { ResolvedConfig } from '../config/resolve.ts';
+import { SETTING_NAMES } from '../config/settings.ts';
+import { wholeNumber } from './number-argument.ts';
+import { examples, note, styled } from './output.ts';
+import { addSettingFlags } from './setting-flags.ts';
+
+const PROGRAM = fileURLToPath(new URL('../../../bin/worldmesh.cjs', import.meta.url));
+const NODES_DEFAULT = 3;
+
+const HELP = `
+Starts "worldmesh serve" once for each node, named a, b, c, …, and keeps them running: a node that dies is started again,
+at once at first, then after longer and longer pauses. Meanwhile another node takes over its cells (--takeover-after-ms).
+The nodes find each other by a directory in the data folder, and come back to what they owned at the next start.
+
+  ports     clients of node a at --port, of b at the next one, and so on; 0 takes free ones
+  data      <data-dir>/cluster: the directory, and a folder with the journal of each node
+  log       one for all: the node's name before each line on a terminal, else JSON lines with a field "node"
+  stop      Ctrl+C or SIGTERM stops all nodes and waits for them; a second one kills them
+  one node  "kill -TERM PID" stops it for good, "kill -9 PID" is an accident that the cluster survives
+
+Every other flag is handed on to the nodes.
+`;
+
+interface ClusterFlags {
+  readonly nodes: number;
+  readonly restart: boolean;
+  readonly config?: string;
+}
+
+export function addClusterCommand(program: Command): void {
+  const command = program
+    .command('cluster')
+    .description('Run a world on several nodes of this machine, and keep them running')
+    .argument('[module]', 'world module, a .ts or .js file (default: the meadow example)')
+    .option('--nodes <count>', 'how many processes', wholeNumber(1, CLUSTER_NODES_MAX), NODES_DEFAULT)
+    .addOption(new Option('--restart <true|false>', 'start a node that died again').argParser(yesOrNo).default(true));
+  const flags = addSettingFlags(
+    command,
+    SETTING_NAMES.filter((name) => !NODE_OWN_SETTINGS.includes(name)),
+  );
+  command.addHelpText('after', HELP);
+  command.addHelpText(
+    'after',
+    examples([
+      'worldmesh cluster',
+      'worldmesh cluster game.ts --nodes 5 --port 9000 --workers 2',
+      'worldmesh cluster examples/meadow.ts --block-cells 2 --param botsPerCell=100',
+      'worldmesh cluster --nodes 2 --restart false --log-format json',
+    ]),
+  );
+  command.action(async (module: string | undefined, { nodes, restart, config }: ClusterFlags) => {
+    // Checked as node a would be, so that what is wrong is said once and not by each node.
+    const resolved = flags.read({
+      node: nodeName(0),
+      directory: 'sqlite:directory.sqlite',
+      listen: PEER_ADDRESS,
+      clusterSize: String(nodes),
+    });
+    await run({ module, nodes, restarts: restart, configFile: config, resolved });
+  });
+}
+
+async function run(given: {
+  module: string | undefined;
+  nodes: number;
+  restarts: boolean;
+  configFile: string | undefined;
+  resolved: ResolvedConfig;
+}): Promise<void> {
+  const { settings, origins } = given.resolved;
+  const [{ isPretty }, { ClusterLog }, { Supervisor }] = await Promise.all([
+    import('../log.ts'),
+    import('../cluster/cluster-log.ts'),
+    import('../cluster/supervisor.ts'),
+  ]);
+  const pretty = isPretty(settings);
+  const plan = planCluster({
+    count: given.nodes,
+    module: given.module,
+    settings,
+    origins,
+    configFile: given.configFile,
+    folder: process.cwd(),
+    logFormat: pretty ? 'pretty' : 'json',
+  });
+  if (plan === undefined) throw tooFewPorts(given.resolved, given.nodes);
+  const log = new ClusterLog({
+    pretty,
+    nodes: plan.nodes.map(({ name }) => name),
+    write: (text) => process.stdout.write(text),
+    now: Date.now,
+    stream: process.stdout,
+  });
+  // Once, and not by each node at the same time.
+  if (settings.viewer) await (await import('../viewer-files.ts')).prepareViewer();
+  await using supervisor = Supervisor.start({
+    nodes: plan.nodes,
+    program: PROGRAM,
+    command: ['serve'],
+    environment: environmentForNodes({ colours: process.stdout.isTTY && process.stdout.hasColors() }),
+    restarts: given.restarts,
+    log,
+    onAllReady: (nodes) => {
+      if (pretty) process.stdout.write(readyTable(nodes, plan));
+      else log.tell('info', 'cluster ready', { nodes: nodes.map(({ name, pid, ready }) => ({ name, pid, ...ready })) });
+    },
+  });
+  let isStopping = false;
+  const onSignal = (): void => {
+    if (isStopping) return supervisor.kill();
+    isStopping = true;
+    note('worldmesh: stopping all nodes');
+    supervisor.stop();
+  };
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, onSignal);
+  process.exitCode = await supervisor.ended;
+}
+
+function readyTable(nodes: readonly RunningNode[], plan: ClusterPlan): string {
+  const hasPeers = nodes.some(({ ready }) => ready.peerAddress !== '');
+  const row = (name: string, url: string, peerAddress: string, pid: string): string[] =>
+    hasPeers ? [name, url, peerAddress, pid] : [name, url, pid];
+  const head = row('node', 'clients', 'peers', 'process');
+  const rows = nodes.map(({ name, pid, ready }) => row(name, ready.url, ready.peerAddress, String(pid)));
+  const widths = head.map((title, column) =>
+    Math.max(title.length, ...rows.map((cells) => cells[column]?.length ?? 0)),
+  );
+  const line = (row: readonly string[]): string =>
+    row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ');
+  const [first] = nodes;
+  const lines = [
+    '',
+    `  ${styled(['bold', 'cyan'], first?.ready.world ?? '')} is running on ${nodes.length} ${nodes.length === 1 ? 'node' : 'nodes'}`,
+    '',
+    `  ${styled('dim', line(head))}`,
+    ...rows.map((cells) => `  ${line(cells)}`),
+    '',
+    `  Data    ${plan.folder}`,
+    `  Status  ${styled('bold', `worldmesh status --directory ${plan.directory}`)}`,
+    styled('dim', '  A node that dies is started again. Stop all with Ctrl+C.'),
+    '',
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function yesOrNo(text: string): boolean {
+  if (text !== 'true' && text !== 'false') throw new InvalidArgumentError('Allowed are true and false.');
+  return text === 'true';
+}
+
+function tooFewPorts({ settings, origins }: ResolvedConfig, nodes: number): ConfigError {
+  return new ConfigError([
+    {
+      code: 'ERR_CONFIG_CONFLICT',
+      setting: 'port',
+      found: String(settings.port),
+      source: origins.get('port') ?? 'default',
+      allowed: `a port with ${nodes - 1} more above it, up to 65535`,
+      remedy: `lower it to ${65_536 - nodes} or less, or set it to 0 for free ports`,
+    },
+  ]);
+}
