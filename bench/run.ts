@@ -7,13 +7,24 @@ import { parseArgs } from 'node:util';
 import { handoverSuite } from './handover.bench.ts';
 import { heapSuite } from './heap.bench.ts';
 import { interestSuite } from './interest.bench.ts';
+import { journalSuite } from './journal.bench.ts';
 import { kernelSuite } from './kernel.bench.ts';
+import { linkSuite } from './link.bench.ts';
 import { measure } from './measure.ts';
 import type { Group, Result, Suite } from './measure.ts';
 import { recordSuite } from './record.bench.ts';
 import { ringSuite } from './ring.bench.ts';
 
-const SUITES: readonly Suite[] = [kernelSuite, interestSuite, handoverSuite, recordSuite, ringSuite, heapSuite];
+const SUITES: readonly Suite[] = [
+  kernelSuite,
+  interestSuite,
+  handoverSuite,
+  recordSuite,
+  ringSuite,
+  heapSuite,
+  journalSuite,
+  linkSuite,
+];
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({ options: { quick: { type: 'boolean' } }, allowPositionals: true });

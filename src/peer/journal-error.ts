@@ -31,21 +31,23 @@ export class JournalError extends WorldmeshError {
 }
 
 /**
- * What SQLite said about a file, as an error that says what to do. Whatever is no error of SQLite's is a bug of ours, and
- * goes through as it is.
+ * What SQLite or the system said about a file, as an error that says what to do. Whatever is neither's is a bug of ours, and goes
+ * through as it is.
  */
 export function journalErrorFrom(cause: unknown, file: string): unknown {
   if (cause instanceof JournalError || !(cause instanceof Error)) return cause;
-  const code = sqliteCode(cause);
-  if (code === undefined) return cause;
-  const said = `${file}: ${cause.message} (${code})`;
-  const kind = code.split('_')[1]!;
+  const kind = kindOf(cause);
+  if (kind === undefined) return cause;
+  const said = `${file}: ${cause.message}`;
   switch (kind) {
     case 'FULL':
+    case 'ENOSPC':
+    case 'EDQUOT':
       return new JournalError('ERR_JOURNAL_FULL', `${said}; the disk is full: make room, then start the node again`, {
         cause,
       });
     case 'IOERR':
+    case 'EIO':
       return new JournalError('ERR_JOURNAL_IO', `${said}; look after the disk, then start the node again`, { cause });
     case 'BUSY':
     case 'LOCKED':
@@ -65,6 +67,13 @@ export function journalErrorFrom(cause: unknown, file: string): unknown {
     case 'PERM':
     case 'READONLY':
     case 'AUTH':
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+    case 'ENOENT':
+    case 'ENOTDIR':
+    case 'EEXIST':
+    case 'EISDIR':
       return new JournalError('ERR_JOURNAL_OPEN', `${said}; the node needs to write to this file and its folder`, {
         cause,
       });
@@ -76,7 +85,10 @@ export function journalErrorFrom(cause: unknown, file: string): unknown {
 export const CORRUPT_ADVICE =
   'keep a copy of the folder for inspection, then restore a backup, or move the file away to start with a new ledger';
 
-function sqliteCode(cause: Error): string | undefined {
+/** The first word of SQLite's code, or the system's code; undefined for an error that is neither's. */
+function kindOf(cause: Error): string | undefined {
   const code: unknown = 'code' in cause ? cause.code : undefined;
-  return typeof code === 'string' && code.startsWith('SQLITE_') ? code : undefined;
+  if (typeof code !== 'string') return undefined;
+  if (code.startsWith('SQLITE_')) return code.split('_')[1];
+  return 'syscall' in cause ? code : undefined;
 }

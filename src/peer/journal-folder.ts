@@ -17,10 +17,11 @@ import path from 'node:path';
 import { unsound } from './journal-content.ts';
 import { JournalError, journalErrorFrom } from './journal-error.ts';
 import { putMeta, readMeta } from './journal-meta.ts';
+import type { Meta, MetaKey } from './journal-meta.ts';
 import { markTaken, recover } from './journal-recovery.ts';
 import type { Recovered, RecoveryOptions } from './journal-recovery.ts';
 import { ledgerFrom } from './journal-row.wire.ts';
-import { close, migrate, openDatabase } from './journal-schema.ts';
+import { close, openDatabase } from './journal-schema.ts';
 import type { Database } from './journal-schema.ts';
 import { isAlive, lockHolder } from './ledger-lock.ts';
 import type { JournalContent, Ledger } from './protocol.ts';
@@ -73,7 +74,6 @@ export function recoverDead(folder: string, options: FolderOptions = {}): Recove
 export function takeFile(folder: string, { ledger, by }: { ledger: Ledger; by: Ledger }): void {
   if (isTaken(folder, ledger)) return;
   withDatabase(path.join(folder, JOURNAL_FILE), { mustExist: true }, (database) => {
-    migrate(database);
     markTaken(database, by);
   });
 }
@@ -86,8 +86,7 @@ export function isTaken(folder: string, ledger: Ledger): boolean {
   const file = path.join(folder, JOURNAL_FILE);
   if (isEmpty(file)) throw new JournalError('ERR_JOURNAL_MISSING', `${file}: there is no journal to be taken`);
   return withDatabase(file, { mustExist: true }, (database) => {
-    migrate(database);
-    const meta = readMeta(database);
+    const meta = metaOf(database);
     if (typeof meta === 'string') throw unsound(database, `the value "${meta}" of table meta is damaged`);
     return meta.taken_by !== undefined || ledgerFrom(meta.ledger) !== ledger;
   });
@@ -98,8 +97,7 @@ function moveTakenAside(folder: string, options: FolderOptions): void {
   const file = path.join(folder, JOURNAL_FILE);
   if (isEmpty(file)) return;
   const ledger = withDatabase(file, { mustExist: true }, (database) => {
-    migrate(database, options);
-    const meta = readMeta(database);
+    const meta = metaOf(database);
     if (typeof meta === 'string' || meta.taken_by === undefined) return undefined;
     const [answer] = database.pragma('wal_checkpoint(TRUNCATE)') as { busy: number }[];
     if (answer?.busy === 0) return ledgerFrom(meta.ledger);
@@ -154,10 +152,15 @@ function holdsLedger(folder: string, ledger: Ledger): boolean {
   const file = path.join(folder, JOURNAL_FILE);
   if (isEmpty(file)) return false;
   return withDatabase(file, { mustExist: true, readonly: true }, (database) => {
-    const hasMeta = database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get() !== undefined;
-    const meta = hasMeta ? readMeta(database) : 'ledger';
+    const meta = metaOf(database);
     return typeof meta !== 'string' && meta.taken_by === undefined && ledgerFrom(meta.ledger) === ledger;
   });
+}
+
+/** Of a journal of any version; the key of what is missing or damaged otherwise. */
+function metaOf(database: Database): Meta | MetaKey {
+  const columns = database.prepare("SELECT count(*) FROM pragma_table_info('meta')").pluck().get();
+  return columns === 3 ? readMeta(database) : 'ledger';
 }
 
 function withDatabase<Result>(

@@ -14,6 +14,9 @@ export const WAL_FRAMES_SLOW = 65_536;
 const FREE_PAGES_MIN = 2048;
 const FREE_SHARE = 0.25;
 const VACUUM_PAGES = 256;
+/** Rows between two looks at the WAL; the commit itself counts like a few. */
+const LOOK_ROWS = 256;
+const ROWS_OF_COMMIT = 8;
 const PAGE_BYTES = 4096;
 
 export interface MaintenanceWarning {
@@ -23,7 +26,9 @@ export interface MaintenanceWarning {
 
 export class JournalMaintenance {
   readonly #database: Database;
+  /** In the WAL and not in the main file. */
   #frames = 0;
+  #unseen = 0;
 
   /** @param sizeBytesMax The main file grows no larger: beyond it a commit fails as on a full disk. */
   constructor(database: Database, { sizeBytesMax }: { sizeBytesMax: number | undefined }) {
@@ -33,8 +38,11 @@ export class JournalMaintenance {
     database.pragma(`max_page_count = ${Math.max(1, Math.floor(sizeBytesMax / pageBytes))}`);
   }
 
-  /** Frames of the WAL that are not in the main file, by a look that takes no lock. */
-  afterCommit(): MaintenanceWarning | undefined {
+  /** Looks at the WAL now and then: a look costs as much as the commit of a few rows. */
+  afterCommit(rows: number): MaintenanceWarning | undefined {
+    this.#unseen += rows + ROWS_OF_COMMIT;
+    if (this.#unseen < LOOK_ROWS) return undefined;
+    this.#unseen = 0;
     this.#checkpoint('NOOP');
     if (this.#frames < CHECKPOINT_FRAMES_MAX) return undefined;
     this.#checkpoint('PASSIVE');
@@ -42,10 +50,13 @@ export class JournalMaintenance {
     return isSlow ? { reason: 'wal', walBytes: this.#frames * PAGE_BYTES } : undefined;
   }
 
-  whenIdle(): void {
-    if (this.#frames < CHECKPOINT_FRAMES) return;
+  /** @returns whether there was something to do: then more may have come meanwhile. */
+  whenIdle(): boolean {
+    if (this.#frames < CHECKPOINT_FRAMES) return false;
+    const before = this.#frames;
     this.#checkpoint('PASSIVE');
     this.#vacuum();
+    return this.#frames < before;
   }
 
   beforeClose(): void {

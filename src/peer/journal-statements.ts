@@ -8,7 +8,9 @@ type Bytes = Uint8Array;
 // eslint-disable-next-line typescript/explicit-function-return-type -- the type is what stands here
 export function prepareStatements(database: Database) {
   return {
-    meta: database.prepare<[string, unknown, number]>('INSERT OR REPLACE INTO meta VALUES (?, ?, ?)'),
+    metaUpdate: database.prepare<[value: unknown, checksum: number, key: string]>(
+      'UPDATE meta SET value = ?, checksum = ? WHERE key = ?',
+    ),
     entityPut: database.prepare<EntityColumns>('INSERT OR REPLACE INTO entity VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'),
     entityDelete: database.prepare<[id: number]>('DELETE FROM entity WHERE id = ?'),
     outboxPut: database.prepare<OutboxColumns>(

@@ -6,6 +6,8 @@ export interface JournalThreadOptions {
   readonly file: string;
   readonly sizeBytesMax: number | undefined;
   readonly traceRowsMax: number;
+  /** Rung after each message to the thread. */
+  readonly bell: SharedArrayBuffer;
 }
 
 export type ToJournalThread =
@@ -18,5 +20,4 @@ export type FromJournalThread =
   | { readonly type: 'ready' }
   | { readonly type: 'fsynced'; readonly position: number; readonly rows: number; readonly commitMs: number }
   | ({ readonly type: 'slow' } & MaintenanceWarning)
-  | { readonly type: 'failed'; readonly code: JournalErrorCode; readonly message: string }
-  | { readonly type: 'closed' };
+  | { readonly type: 'failed'; readonly code: JournalErrorCode; readonly message: string };

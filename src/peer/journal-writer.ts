@@ -12,6 +12,7 @@ import { readText, readU16, readU32, readU8 } from '../wire/cursor.wire.ts';
 import { BATCH_HEADER_BYTES, STAGE_LENGTH_MAX, WRITE_KIND } from './journal-batch.wire.ts';
 import { JournalError } from './journal-error.ts';
 import { metaRow, readMeta } from './journal-meta.ts';
+import type { MetaKey } from './journal-meta.ts';
 import {
   readEntityColumns,
   readInboxColumns,
@@ -80,15 +81,15 @@ export class JournalWriter {
 
   /** Written at once, before anything of the incarnation. */
   setIncarnation(incarnation: number): void {
-    this.#statements.meta.run(...metaRow('incarnation', incarnation));
+    this.#putMeta('incarnation', incarnation);
   }
 
   #applyAll(batches: readonly Uint8Array[]): void {
     for (const batch of batches) this.#applyBatch(batch);
     this.#flushTransferSeq();
-    this.#statements.meta.run(...metaRow('position', this.#position));
+    this.#putMeta('position', this.#position);
     if (this.#messageNumber !== this.#messageNumberStored) {
-      this.#statements.meta.run(...metaRow('message_number', this.#messageNumber));
+      this.#putMeta('message_number', this.#messageNumber);
       this.#messageNumberStored = this.#messageNumber;
     }
     this.#trimTrace();
@@ -169,6 +170,10 @@ export class JournalWriter {
 
   #release(row: OutboxColumns): void {
     this.#statements.entityDelete.run(row[5]);
+    this.#putOutbox(row);
+  }
+
+  #putOutbox(row: OutboxColumns): void {
     this.#statements.outboxPut.run(...row);
     this.#raiseTransferSeq(row[0], row[1], row[2]);
   }
@@ -217,10 +222,10 @@ export class JournalWriter {
   }
 
   #import(reader: Reader): void {
-    const { entityPut, outboxPut } = this.#statements;
+    const { entityPut } = this.#statements;
     for (let left = readU16(reader); left > 0; left--) this.#importAnswers(reader);
     for (let left = readU32(reader); left > 0; left--) entityPut.run(...readEntityColumns(reader));
-    for (let left = readU32(reader); left > 0; left--) outboxPut.run(...readOutboxColumns(reader));
+    for (let left = readU32(reader); left > 0; left--) this.#putOutbox(readOutboxColumns(reader));
     for (let left = readU32(reader); left > 0; left--) this.#putMessage(reader);
     for (let left = readU32(reader); left > 0; left--) {
       this.#raiseTransferSeq(take(reader, LEDGER_BYTES), take(reader, LEDGER_BYTES), readU53(reader));
@@ -257,6 +262,11 @@ export class JournalWriter {
     const peer = readU8(reader) === 0 ? EMPTY : take(reader, LEDGER_BYTES);
     this.#traceNumber++;
     this.#statements.tracePut.run(this.#traceNumber, atMs, stage, id, seq, session, peer, readU53(reader));
+  }
+
+  #putMeta(key: MetaKey, value: number): void {
+    const [, stored, checksum] = metaRow(key, value);
+    this.#statements.metaUpdate.run(stored, checksum, key);
   }
 
   #trimTrace(): void {

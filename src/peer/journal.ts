@@ -12,6 +12,7 @@
 import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
+import { Bell } from '../memory/bell.ts';
 import { packBatch } from './journal-batch.wire.ts';
 import { JournalError } from './journal-error.ts';
 import { JOURNAL_FILE, recoverFolder } from './journal-folder.ts';
@@ -69,7 +70,9 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
   if (lock === undefined) throw lockedError(folder);
   let worker: Worker | undefined;
   try {
-    const threadOptions: JournalThreadOptions = { file: path.join(folder, JOURNAL_FILE), sizeBytesMax, traceRowsMax };
+    const bell = new Bell();
+    const file = path.join(folder, JOURNAL_FILE);
+    const threadOptions: JournalThreadOptions = { file, sizeBytesMax, traceRowsMax, bell: bell.buffer };
     // It loads its code while this thread reads the file.
     worker = new Worker(new URL('./journal.worker.ts', import.meta.url), {
       name: 'journal',
@@ -78,8 +81,9 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
     const ready = firstAnswer(worker);
     const recovered = recoverFolder(folder, options);
     worker.postMessage({ type: 'open' } satisfies ToJournalThread);
+    bell.ring();
     await ready;
-    return new Journal({ lock, worker, recovered, onEvent: options.onEvent });
+    return new Journal({ lock, worker, bell, recovered, onEvent: options.onEvent });
   } catch (cause) {
     await worker?.terminate();
     lock.release();
@@ -94,6 +98,7 @@ export class Journal implements AsyncDisposable {
   readonly report: RecoveryReport;
   readonly #lock: LedgerLock;
   readonly #worker: Worker;
+  readonly #bell: Bell;
   readonly #onEvent: (event: JournalEvent) => void;
   readonly #ended: Promise<void>;
   readonly #buffer = new MessageBuffer();
@@ -105,10 +110,12 @@ export class Journal implements AsyncDisposable {
   constructor(parts: {
     lock: LedgerLock;
     worker: Worker;
+    bell: Bell;
     recovered: Recovered;
     onEvent: (event: JournalEvent) => void;
   }) {
-    const { lock, worker, recovered, onEvent } = parts;
+    const { lock, worker, bell, recovered, onEvent } = parts;
+    this.#bell = bell;
     this.content = recovered.content;
     this.report = recovered.report;
     this.ledger = recovered.content.ledger;
@@ -145,7 +152,7 @@ export class Journal implements AsyncDisposable {
     const batch = packBatch(this.#buffer, position, writes);
     this.#waiting.push({ position, sizeBytes: batch.length, appendedMs: performance.now() });
     this.#backlogBytes += batch.length;
-    this.#worker.postMessage(batch, [batch.buffer]);
+    this.#post(batch);
     if (this.#backlogBytes > BACKLOG_BYTES_MAX) this.#failBacklog();
   }
 
@@ -169,7 +176,6 @@ export class Journal implements AsyncDisposable {
         this.#fail(new JournalError(message.code, message.message));
         return;
       case 'ready':
-      case 'closed':
     }
   }
 
@@ -208,7 +214,8 @@ export class Journal implements AsyncDisposable {
   }
 
   #post(message: ToJournalThread): void {
-    this.#worker.postMessage(message);
+    this.#worker.postMessage(message, message instanceof Uint8Array ? [message.buffer] : []);
+    this.#bell.ring();
   }
 }
 

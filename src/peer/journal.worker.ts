@@ -5,7 +5,9 @@
  *   batches ──▶ port ──▶ [ all that wait, up to ROWS_PER_COMMIT ] ──▶ one transaction, one fsync ──▶ fsynced(position)
  *                              ▲                                                          │
  *                              └────────────── more have come meanwhile ◀─────────────────┘
- *                                            none: checkpoint the WAL, give pages back
+ *                                            none: checkpoint the WAL, give pages back, sleep until the bell rings
+ *
+ * It never goes back to its event loop: a thread that sleeps on a word of memory is woken many times faster.
  *
  * Invariant: after a failure nothing is committed or acknowledged any more; the port is only drained.
  */
@@ -13,6 +15,7 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import type { MessagePort } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
 import { WireError } from '../base/errors.ts';
+import { Bell } from '../memory/bell.ts';
 import { JournalError, journalErrorFrom } from './journal-error.ts';
 import { JournalMaintenance } from './journal-maintenance.ts';
 import type { FromJournalThread, JournalThreadOptions, ToJournalThread } from './journal-thread.ts';
@@ -28,41 +31,50 @@ const ROWS_AT = 8;
 class JournalThread {
   readonly #port: MessagePort;
   readonly #options: JournalThreadOptions;
+  readonly #bell: Bell;
   #database: Database | undefined;
   #writer: JournalWriter | undefined;
   #maintenance: JournalMaintenance | undefined;
   #hasFailed = false;
   /** Taken from the port, but not fit for the commit in work. */
   #next: ToJournalThread | undefined;
+  #isClosed = false;
 
   constructor(port: MessagePort, options: JournalThreadOptions) {
     this.#port = port;
     this.#options = options;
+    this.#bell = new Bell(options.bell);
   }
 
-  /** Works off everything that waits, and what comes meanwhile. */
-  run(first: ToJournalThread): void {
-    this.#next = first;
-    try {
-      while (this.#next !== undefined) {
-        this.#runOnce();
-        this.#next ??= this.#receive();
-        if (this.#next !== undefined) continue;
-        this.#maintenance?.whenIdle();
-        this.#next = this.#receive();
+  /** Works until it is told to close. */
+  run(): void {
+    while (!this.#isClosed) {
+      const seen = this.#bell.count;
+      const message = this.#next ?? this.#receive();
+      this.#next = undefined;
+      try {
+        if (message !== undefined) this.#obey(message);
+        else if (!this.#tidy()) this.#bell.sleep(seen);
+      } catch (cause) {
+        this.#fail(cause);
       }
-    } catch (cause) {
-      this.#fail(cause);
     }
   }
 
-  #runOnce(): void {
-    const message = this.#next!;
-    this.#next = undefined;
+  #obey(message: ToJournalThread): void {
     if (message instanceof Uint8Array) this.#commit(message);
     else if (message.type === 'open') this.#open();
-    else if (message.type === 'incarnation') this.#writer?.setIncarnation(message.incarnation);
+    else if (message.type === 'incarnation') this.#setIncarnation(message.incarnation);
     else this.#close();
+  }
+
+  /** Whether there was something to do. */
+  #tidy(): boolean {
+    return !this.#hasFailed && this.#maintenance?.whenIdle() === true;
+  }
+
+  #setIncarnation(incarnation: number): void {
+    if (!this.#hasFailed) this.#writer?.setIncarnation(incarnation);
   }
 
   #open(): void {
@@ -82,7 +94,7 @@ class JournalThread {
     const rows = writer.commit(batches);
     const commitMs = performance.now() - startMs;
     this.#post({ type: 'fsynced', position: writer.position, rows, commitMs });
-    const warning = this.#maintenance?.afterCommit();
+    const warning = this.#maintenance?.afterCommit(rows);
     if (warning !== undefined) this.#post({ type: 'slow', ...warning });
   }
 
@@ -119,8 +131,7 @@ class JournalThread {
     // After a failure the file is left as it is: the next start recovers it.
     if (!this.#hasFailed) this.#maintenance?.beforeClose();
     close(this.#database);
-    this.#post({ type: 'closed' });
-    this.#port.close();
+    this.#isClosed = true;
   }
 
   #post(message: FromJournalThread): void {
@@ -133,5 +144,4 @@ function rowsOf(batch: Uint8Array): number {
 }
 
 assert(parentPort !== null, 'journal.worker.ts runs as a thread');
-const thread = new JournalThread(parentPort, workerData as JournalThreadOptions);
-parentPort.on('message', (message: ToJournalThread) => thread.run(message));
+new JournalThread(parentPort, workerData as JournalThreadOptions).run();

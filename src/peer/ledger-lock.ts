@@ -43,8 +43,7 @@ export interface LockHolder {
  */
 export function tryLock(folder: string): LedgerLock | undefined {
   const file = path.join(folder, LOCK_FILE);
-  mkdirSync(folder, { recursive: true });
-  const database = openLockFile(file);
+  const database = openLockFile(file, { makeFolder: true });
   let isHeld = false;
   try {
     for (let attempt = 0; attempt < ATTEMPTS_MAX && !isHeld; attempt++) {
@@ -111,8 +110,9 @@ export function lockedError(folder: string): JournalError {
   );
 }
 
-function openLockFile(file: string): Database.Database {
+function openLockFile(file: string, { makeFolder = false } = {}): Database.Database {
   try {
+    if (makeFolder) mkdirSync(path.dirname(file), { recursive: true });
     return new Database(file, { timeout: 0 });
   } catch (cause) {
     throw journalErrorFrom(cause, file);
@@ -130,10 +130,15 @@ function succeeds(database: Database.Database, statement: string): boolean {
   }
 }
 
+/** A courtesy: on a full disk the lock is held all the same, and messages name nobody or the last holder. */
 function writeHolder(folder: string): void {
   const file = path.join(folder, HOLDER_FILE);
   const temporary = `${file}.new`;
   const startedAt = new Date(Date.now() - process.uptime() * 1000).toISOString();
-  writeFileSync(temporary, `${process.pid}\n${startedAt}\n${hostname()}\n`);
-  renameSync(temporary, file);
+  try {
+    writeFileSync(temporary, `${process.pid}\n${startedAt}\n${hostname()}\n`);
+    renameSync(temporary, file);
+  } catch (cause) {
+    if (journalErrorFrom(cause, file) === cause) throw cause;
+  }
 }
