@@ -6,8 +6,8 @@
  *
  * Overhanging means owned here in a cell of another node: it goes on being simulated. It stays so for `dwell` (250 ms, doubled
  * with each bounce up to 2 s), and as long as the target is down, has no credit, or the ring no room. At `overhang` metres
- * past the border it is turned or stopped. What is deeper in foreign land (it was spawned there, or the land was given away)
- * leaves without a dwell.
+ * past the border it is turned or stopped. What is deeper than half of that leaves without a dwell: it is fast, was spawned
+ * there, or its land was given away.
  *
  * Invariant: an entity is frozen only when its release is in the ring. Nothing here waits.
  */
@@ -55,6 +55,8 @@ const CLOCK_EVERY = 16;
 const CANDIDATES_MAX = 16_384;
 /** Who comes back sooner than this has bounced. */
 const BOUNCE_MS = 4000;
+/** From this share of `overhang` on nobody dwells: who is fast must not be turned while its target is waiting. */
+const DEEP_SHARE = 0.5;
 /** Beyond so many times `overhang` an entity did not walk there. */
 const FAR_FACTOR = 2;
 
@@ -97,6 +99,8 @@ export class Releaser {
     const dwell = Math.max(this.#dwell[slot]!, this.#dwellTicks);
     this.#dwell[slot] = isBounce ? Math.min(dwell * 2, this.#dwellTicksMax) : this.#dwellTicks;
     this.#releasedAt[slot] = 0;
+    this.#since[slot] = tick;
+    this.#seen[slot] = tick - 1;
   }
 
   run(tick: number): void {
@@ -164,8 +168,9 @@ export class Releaser {
     const { peerTable, columns } = this.#parts.store;
     if (target === NOBODY || target === 0 || peerTable.state(target) !== PEER_STATE.up) return false;
     const dwell = this.#dwell[slot] === 0 ? this.#dwellTicks : this.#dwell[slot]!;
-    const isFar = depth > this.#options.overhang * FAR_FACTOR;
-    if (!isFar && tick - this.#since[slot]! < dwell) return false;
+    // Who came back, perhaps because the target would not have it, waits in any case.
+    const isDeep = depth > this.#options.overhang * DEEP_SHARE && dwell <= this.#dwellTicks;
+    if (!isDeep && tick - this.#since[slot]! < dwell) return false;
     if (peerTable.credits(target) <= 0 || peerTable.isCellClosed(columns.cell[slot]!)) return false;
     const percent = peerTable.handoverPercent;
     if (percent !== 100 && percentOf(columns.id[slot]!) >= percent) return false;
