@@ -7,11 +7,35 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import type { ExecutionContext } from 'ava';
+import { DirectoryError } from '../../src/peer/directory-error.ts';
+import type { DirectoryErrorCode } from '../../src/peer/directory-error.ts';
 import type { Directory, DirectoryChange, JoinRequest, Joined, WorldFacts } from '../../src/peer/directory.ts';
 import type { ProcessJob } from './directory-process.ts';
 
 const PROCESS = fileURLToPath(new URL('directory-process.ts', import.meta.url));
 export const DEADLINE_MS = 30_000;
+
+export interface DirectoryFactory {
+  /** In the titles of the tests. */
+  readonly name: string;
+  /** A place for a directory that nobody has used. */
+  readonly makeUrl: () => string;
+  readonly open: (url: string, facts: WorldFacts | undefined) => Promise<Directory>;
+}
+
+/** A process id that no process has: the largest of Linux is 4,194,304. */
+export const PID_DEAD = 2 ** 30;
+
+export async function refusal(
+  t: ExecutionContext,
+  attempt: () => Promise<unknown>,
+  code: DirectoryErrorCode,
+): Promise<string> {
+  const error = await t.throwsAsync(attempt(), { instanceOf: DirectoryError });
+  t.is(error?.code, code, error?.message);
+  return error?.message ?? '';
+}
 
 /** 7 × 5 blocks. */
 export const FACTS: WorldFacts = {

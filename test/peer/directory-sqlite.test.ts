@@ -6,8 +6,17 @@ import test from 'ava';
 import SqliteDatabase from 'better-sqlite3';
 import { SqliteDirectory } from '../../src/peer/directory-sqlite.ts';
 import type { WorldFacts } from '../../src/peer/directory.ts';
-import { DEADLINE_MS, FACTS, TemporaryFolder, WatchLog, joinActive, joinRequest } from './directory-fixture.ts';
-import { PID_DEAD, directorySuite, refusal } from './directory-suite.ts';
+import {
+  DEADLINE_MS,
+  FACTS,
+  TemporaryFolder,
+  WatchLog,
+  joinActive,
+  joinRequest,
+  refusal,
+  PID_DEAD,
+} from './directory-fixture.ts';
+import { directorySuite } from './directory-suite.ts';
 
 const folder = new TemporaryFolder();
 test.after.always(() => folder[Symbol.dispose]());

@@ -2,8 +2,8 @@
 import test from 'ava';
 import { directoryFile, openDirectory } from '../../src/peer/directory-thread.ts';
 import { DirectoryError } from '../../src/peer/directory-error.ts';
-import { FACTS, TemporaryFolder } from './directory-fixture.ts';
-import { directorySuite, refusal } from './directory-suite.ts';
+import { FACTS, TemporaryFolder, refusal } from './directory-fixture.ts';
+import { directorySuite } from './directory-suite.ts';
 
 const folder = new TemporaryFolder();
 test.after.always(() => folder[Symbol.dispose]());

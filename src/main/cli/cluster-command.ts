@@ -112,7 +112,7 @@ async function run(given: {
     log,
     onAllReady: (nodes) => {
       if (pretty) process.stdout.write(readyTable(nodes, plan));
-      else log.tell('info', 'cluster ready', { nodes: nodes.map(({ name, pid, ready }) => ({ name, pid, ...ready })) });
+      else log.tell('info', 'cluster ready', { nodes: nodes.map(shownNode) });
     },
   });
   let isStopping = false;
@@ -151,6 +151,10 @@ function readyTable(nodes: readonly RunningNode[], plan: ClusterPlan): string {
     '',
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function shownNode({ name, pid, ready: { type: _type, ...rest } }: RunningNode): Readonly<Record<string, unknown>> {
+  return { name, pid, ...rest };
 }
 
 function yesOrNo(text: string): boolean {

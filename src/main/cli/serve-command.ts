@@ -87,7 +87,8 @@ async function run({ module, settings, development, recordFile }: RunOptions): P
     peerAddress: '',
   });
   const failure = await Promise.race([stopped, node.ended]);
-  if (failure === undefined) note('worldmesh: stopping');
+  // A supervisor has said so for all.
+  if (failure === undefined && supervised === undefined) note('worldmesh: stopping');
   await node.stop();
   if (failure !== undefined) reportFailure(failure);
   else log.info('stopped');
