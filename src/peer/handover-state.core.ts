@@ -226,6 +226,9 @@ export interface CopyAtBuddy {
   position: number;
 }
 
+/** All but the talk of a buddy and its node, which is how a node comes to run. */
+export type MessageBetweenRunning = Exclude<PeerMessage, { kind: 'stream' | 'streamReset' | 'streamed' }>;
+
 export interface HandoverState {
   readonly mutations: ReadonlySet<Mutation>;
   readonly random: Random;
@@ -251,6 +254,8 @@ export interface HandoverState {
   readonly incoming: Map<Ledger, Incoming>;
   readonly imports: Map<Ledger, Import>;
   /** Takeovers wait for `running`, and for each other. */
+  /** Heard before this process ran. */
+  heldMessages: { readonly from: PeerIdentity; readonly message: MessageBetweenRunning }[];
   readonly heldTakeovers: JournalContent[];
   isImporting: boolean;
   /** When an open row towards a fenced ledger is asked for again. */

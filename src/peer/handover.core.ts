@@ -43,7 +43,7 @@ import { onImportNeeded, onImportUnneeded, onResolve, onResolved } from './hando
 import { onAck, onReclaimed, onReleased, onRemoved, onReturned, release } from './handover-source.core.ts';
 import { takeStable } from './handover-stable.core.ts';
 import { holderOf, incomingOf, isBlocked, write } from './handover-state.core.ts';
-import type { HandoverState, Waiting } from './handover-state.core.ts';
+import type { HandoverState, MessageBetweenRunning, Waiting } from './handover-state.core.ts';
 import { onImported, takeOver } from './handover-takeover.core.ts';
 import { onAcceptedStable, onCancel, onCommit, onRoom, raiseWatermark } from './handover-target.core.ts';
 import { CREDITS_DEFAULT, NO_MUTATIONS } from './protocol.ts';
@@ -51,6 +51,9 @@ import type { CoreEffect, CoreEvent, Ledger, Mutation, PeerIdentity, PeerMessage
 
 export { describe } from './handover-describe.core.ts';
 export type { HandoverState } from './handover-state.core.ts';
+
+/** Messages that wait while this process recovers; what is beyond is said again by timers, later. */
+const HELD_MESSAGES_MAX = 4_096;
 
 export interface HandoverOptions {
   /** Rules left out, in tests. */
@@ -85,6 +88,7 @@ export function createHandover({
     creditsChanged: new Set(),
     incoming: new Map(),
     imports: new Map(),
+    heldMessages: [],
     heldTakeovers: [],
     isImporting: false,
     resolveAtMs: 0,
@@ -124,6 +128,7 @@ export function createHandover({
 export function step(state: HandoverState, event: CoreEvent, effects: CoreEffect[]): void {
   if (state.phase === 'stopped') return;
   handle(state, event, effects);
+  if (state.phase === 'running' && state.heldMessages.length > 0) hearHeld(state, effects);
   for (let item = takeStable(state); item !== undefined; item = takeStable(state)) onStable(state, item, effects);
   flush(state, effects);
   if (state.creditsChanged.size > 0) sayCredits(state, effects);
@@ -237,8 +242,18 @@ function hear(state: HandoverState, effects: CoreEffect[], from: PeerIdentity, m
       if (state.phase === 'barrier') runIfSafe(state, effects);
       return;
     default:
-      // R4, R9. All of it is said again.
+      // R4, R9: not before it runs. A session says most things once, so they wait.
       if (state.phase === 'running') hearRunning(state, effects, from, message);
+      else if (state.heldMessages.length < HELD_MESSAGES_MAX) state.heldMessages.push({ from, message });
+  }
+}
+
+/** What came before this process ran, on sessions that are still up. */
+function hearHeld(state: HandoverState, effects: CoreEffect[]): void {
+  const held = state.heldMessages;
+  state.heldMessages = [];
+  for (const { from, message } of held) {
+    if (state.links.get(from.node)?.incarnation === from.incarnation) hearRunning(state, effects, from, message);
   }
 }
 
@@ -246,7 +261,7 @@ function hearRunning(
   state: HandoverState,
   effects: CoreEffect[],
   from: PeerIdentity,
-  message: Exclude<PeerMessage, { kind: 'stream' | 'streamReset' | 'streamed' }>,
+  message: MessageBetweenRunning,
 ): void {
   switch (message.kind) {
     case 'commit':

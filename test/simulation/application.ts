@@ -3,7 +3,7 @@
  * What it does in a tick goes to the core as the conductor would send it.
  */
 import type { EntityId } from '../../src/base/brand.ts';
-import { entityIdFrom } from '../../src/base/brand.ts';
+import { entityIdFrom, incarnationOf } from '../../src/base/brand.ts';
 import type { Random } from '../../src/base/random.ts';
 import type {
   CoreEffect,
@@ -236,9 +236,9 @@ export class Application {
     this.#emitted.push({ entity: partner, event: 1, payload: new Uint8Array([amount]), hint: 0 });
   }
 
-  /** Gold must go somewhere before its owner ends. */
+  /** Only what was born: the others are traded with, and a message to what has ended would be for nobody. */
   #mayEnd(entity: Entity): boolean {
-    return entity.state.gold === 0 && entity.session === 0 && entity.id % 3 === 0;
+    return incarnationOf(entity.id) > 0;
   }
 
   #birth(): EntityId {

@@ -41,6 +41,12 @@ export class Clients {
     return count;
   }
 
+  /** An entity whose client waits, or 0. */
+  firstWaiting(): number {
+    for (const client of this.#byEntity.values()) if (client.waiting.size > 0) return client.id;
+    return 0;
+  }
+
   #play(client: Client): void {
     const world = this.#world;
     const { random, settings } = world;

@@ -68,7 +68,6 @@ export class Process implements Endpoint<Frame>, Witness {
   #backlog: (() => void)[] = [];
   #held: CoreEffect[] = [];
   #group: DiskItem[] = [];
-  #position = 0;
   #stableWaits: StableWait[] = [];
   #isInPass = false;
   #wantedBuddy: NodeNumber = 0;
@@ -152,7 +151,6 @@ export class Process implements Endpoint<Frame>, Witness {
   }
 
   start(content: JournalContent): void {
-    this.#position = content.position;
     this.#disk.stable.incarnation = this.incarnation;
     this.#disk.open({
       fsynced: (position) => this.soon(() => this.#step({ kind: 'fsynced', position })),
@@ -208,7 +206,7 @@ export class Process implements Endpoint<Frame>, Witness {
 
   /** Runs behind everything that was asked of the journal until now, when it is stable. */
   #whenStable(run: () => void): void {
-    this.#stableWaits.push({ position: this.#position, run });
+    this.#stableWaits.push({ position: this.core.position, run });
     this.#runStable();
   }
 
@@ -334,7 +332,6 @@ export class Process implements Endpoint<Frame>, Witness {
     this.world.traceEffect(this, effect);
     switch (effect.kind) {
       case 'journal':
-        this.#position = effect.position;
         this.#group.push({ position: effect.position, writes: effect.writes });
         return;
       case 'send':

@@ -29,10 +29,13 @@ export class Story {
 
   #tell(atMs: number, who: string, arrow: string, what: CoreEvent | CoreEffect): void {
     const text = JSON.stringify(what, (key, value: unknown) => {
+      if (key === 'writes' && Array.isArray(value))
+        return value.filter((write: { kind: string }) => write.kind !== 'entity');
       if (key === 'record' || key === 'passenger' || key === 'leases' || key === 'pendingInputs') return undefined;
       if (typeof value === 'string' && /^0{20}/.test(value)) return `L${Number.parseInt(value, 16)}`;
       return value instanceof Uint8Array ? [...value] : value;
     });
+    if (text.includes('"writes":[]')) return;
     const ids = [...text.matchAll(/"(?:id|entity)":(\d+)/g)].map((match) => Number(match[1]));
     const isGeneral =
       what.kind === 'linkUp' || what.kind === 'linkDown' || what.kind === 'protect' || what.kind === 'unprotect';

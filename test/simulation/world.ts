@@ -275,7 +275,11 @@ export class World {
         this.#suspect = row.entity;
         return `${process.name} has message ${row.number} to ${row.entity} in its outbox`;
       }
-      if (stable.inbox.size > 0) return `${process.name} has ${stable.inbox.size} inbox rows`;
+      for (const row of stable.inbox.values()) {
+        this.#suspect = row.id;
+        const source = Number.parseInt(row.source, 16);
+        return `${process.name} has entity ${row.id} seq ${row.seq} of ledger ${source} in its inbox`;
+      }
     }
     for (const id of checkers.expected) {
       const count = checkers.active.get(id)?.length ?? 0;
@@ -288,7 +292,8 @@ export class World {
       this.#suspect = id;
       return `entity ${id} was despawned and is back`;
     }
-    if (this.clients.waiting > 0) return `clients wait for ${this.clients.waiting} inputs`;
+    this.#suspect = this.clients.firstWaiting();
+    if (this.#suspect !== 0) return `clients wait for ${this.clients.waiting} inputs`;
     return undefined;
   }
 
