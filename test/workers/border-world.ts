@@ -64,7 +64,7 @@ export const borderWorld = defineWorld({
   },
   join: ({ name, params }) => ({
     kind: 'walker',
-    x: params.startX,
+    x: name === 'east' ? -params.startX : params.startX,
     z: params.startZ,
     vx: params.startVx,
     vz: params.startVz,
