@@ -38,7 +38,7 @@ export interface ConnectionOwner {
     hello: Hello,
   ): { refusal: LinkError | undefined; detector: DetectorState | undefined };
   up(connection: LinkConnection): void;
-  message(connection: LinkConnection, priority: number, type: number, payload: Buffer): void;
+  message(connection: LinkConnection, priority: number, type: number, payload: Uint8Array): void;
   /** There is something to flush at the end of this turn of the event loop. */
   wrote(connection: LinkConnection): void;
   ended(connection: LinkConnection, error: LinkError, wasUp: boolean): void;
@@ -151,10 +151,11 @@ export class LinkConnection {
       return;
     }
     socket.cork();
-    const last = frames.pop()!;
     for (const frame of frames) this.#write(frame);
-    this.#write(last, () => this.#queue.recycle(buffers));
     socket.uncork();
+    // The system usually takes all of it at once. If not, the callback of a further, empty write tells when it has.
+    if (socket.writableLength === 0) this.#queue.recycle(buffers);
+    else socket.write(NO_PAYLOAD, () => this.#queue.recycle(buffers));
   }
 
   /** To be called several times per heartbeat. */
@@ -289,11 +290,11 @@ export class LinkConnection {
     this.#write(encodeFrame(header, payload, this.#seed));
   }
 
-  #write(frame: Buffer, onWritten?: () => void): void {
+  #write(frame: Buffer): void {
     if (!this.#socket.writable) return;
     this.counts.bytesOut += frame.length;
     this.counts.framesOut++;
-    this.#socket.write(frame, onWritten);
+    this.#socket.write(frame);
   }
 
   #end(error: LinkError, wasUp: boolean): void {

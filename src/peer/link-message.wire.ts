@@ -17,12 +17,10 @@ const TOTAL_BYTES = 4;
 const FIRST = 1;
 const LAST = 2;
 const WHOLE = FIRST | LAST;
-/** A part takes at least its header, so a frame has never more than this. */
-export const PARTS_MAX = FRAME_PAYLOAD_BYTES_MAX / PART_HEADER_BYTES;
+/** A part takes at least its header, so no frame has more than this. */
+const PARTS_MAX = FRAME_PAYLOAD_BYTES_MAX / PART_HEADER_BYTES;
 /** A message is not cut for less than this: tiny parts at the end of a frame cost more than the room they use. */
 const PART_BYTES_MIN = 1024;
-/** First capacity of a batch; it doubles up to a whole frame. */
-const BATCH_BYTES_MIN = 2048;
 const BATCH_BYTES_MAX = FRAME_HEADER_BYTES + FRAME_PAYLOAD_BYTES_MAX;
 
 /** Messages of one priority on their way into one frame. `buffer` begins with room for the header. */
@@ -45,39 +43,42 @@ export function appendMessage(batch: Batch, type: number, payload: Uint8Array, f
   assert(type >= 0 && type <= 255, 'the type of a message is a byte');
   const roomBytes = BATCH_BYTES_MAX - batch.endBytes - PART_HEADER_BYTES;
   const restBytes = payload.length - fromBytes;
-  const isFirst = fromBytes === 0;
-  if (restBytes <= roomBytes && batch.count < PARTS_MAX - 1) {
-    const part = { type, flags: isFirst ? WHOLE : LAST, totalBytes: 0 };
-    appendPart(batch, part, fromBytes === 0 ? payload : payload.subarray(fromBytes));
+  if (batch.count >= PARTS_MAX) return fromBytes;
+  if (restBytes <= roomBytes) {
+    if (fromBytes === 0) appendPart(batch, type, WHOLE, payload);
+    else appendPart(batch, type, LAST, payload.subarray(fromBytes));
     return payload.length;
   }
-  const headBytes = isFirst ? TOTAL_BYTES : 0;
-  if (roomBytes < PART_BYTES_MIN || batch.count >= PARTS_MAX - 1) return fromBytes;
-  const untilBytes = fromBytes + roomBytes - headBytes;
-  const part = { type, flags: isFirst ? FIRST : 0, totalBytes: payload.length };
-  appendPart(batch, part, payload.subarray(fromBytes, untilBytes));
-  return untilBytes;
+  if (roomBytes < PART_BYTES_MIN) return fromBytes;
+  if (fromBytes > 0) {
+    const untilBytes = fromBytes + roomBytes;
+    appendPart(batch, type, 0, payload.subarray(fromBytes, untilBytes));
+    return untilBytes;
+  }
+  const first = Buffer.allocUnsafe(roomBytes);
+  first.writeUInt32LE(payload.length);
+  first.set(payload.subarray(0, roomBytes - TOTAL_BYTES), TOTAL_BYTES);
+  appendPart(batch, type, FIRST, first);
+  return roomBytes - TOTAL_BYTES;
 }
 
-function appendPart(batch: Batch, part: { type: number; flags: number; totalBytes: number }, bytes: Uint8Array): void {
-  const headBytes = part.flags === FIRST ? TOTAL_BYTES : 0;
-  const sizeBytes = headBytes + bytes.length;
+/** Allocates nothing while the batch has room: it runs once per message. */
+function appendPart(batch: Batch, type: number, flags: number, bytes: Uint8Array): void {
   const at = batch.endBytes;
-  const endBytes = at + PART_HEADER_BYTES + sizeBytes;
+  const endBytes = at + PART_HEADER_BYTES + bytes.length;
   if (endBytes > batch.buffer.length) grow(batch, endBytes);
   const { buffer } = batch;
-  buffer[at] = part.type;
-  buffer[at + 1] = part.flags;
-  buffer[at + 2] = sizeBytes & 0xff;
-  buffer[at + 3] = sizeBytes >>> 8;
-  if (headBytes > 0) buffer.writeUInt32LE(part.totalBytes, at + PART_HEADER_BYTES);
-  buffer.set(bytes, at + PART_HEADER_BYTES + headBytes);
+  buffer[at] = type;
+  buffer[at + 1] = flags;
+  buffer[at + 2] = bytes.length & 0xff;
+  buffer[at + 3] = bytes.length >>> 8;
+  buffer.set(bytes, at + PART_HEADER_BYTES);
   batch.endBytes = endBytes;
   batch.count++;
 }
 
 function grow(batch: Batch, neededBytes: number): void {
-  let capacityBytes = Math.max(BATCH_BYTES_MIN, batch.buffer.length);
+  let capacityBytes = batch.buffer.length;
   while (capacityBytes < neededBytes) capacityBytes *= 2;
   const larger = Buffer.allocUnsafeSlow(Math.min(capacityBytes, BATCH_BYTES_MAX));
   larger.set(batch.buffer.subarray(0, batch.endBytes));
@@ -105,7 +106,7 @@ export class MessageReader {
    */
   read(
     frame: { priority: number; count: number; payload: Buffer },
-    visit: (type: number, payload: Buffer) => boolean,
+    visit: (type: number, payload: Uint8Array) => boolean,
   ): void {
     const { payload, count, priority } = frame;
     let at = 0;
@@ -117,7 +118,8 @@ export class MessageReader {
       at = from + (payload[at + 2]! | (payload[at + 3]! << 8));
       if (at > payload.length) throw truncated(at, payload.length);
       if (flags === WHOLE && this.#gathering[priority] === undefined) {
-        if (!visit(type, payload.subarray(from, at))) return;
+        // Cheaper than a subarray of a Buffer, which makes another Buffer.
+        if (!visit(type, new Uint8Array(payload.buffer, payload.byteOffset + from, at - from))) return;
         continue;
       }
       const message = this.#gather({ type, flags, priority }, payload.subarray(from, at));

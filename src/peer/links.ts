@@ -236,6 +236,11 @@ export class Links implements AsyncDisposable {
     this.#closeWhere(({ peer }) => peer?.incarnation === incarnation, 'ERR_LINK_FENCED', `${incarnation} was fenced`);
   }
 
+  /** Closes all links that are up, with both sides knowing why; they are made anew. */
+  drop(reason: string): void {
+    this.#closeWhere(() => true, 'ERR_LINK_CLOSED', reason);
+  }
+
   /** One entry for every link that is up. */
   stats(): LinkStats[] {
     return [...this.#byNode.values()].map((link) => ({
