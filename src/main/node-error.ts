@@ -11,7 +11,8 @@ export type NodeErrorCode =
   | 'ERR_NODE_PARAM'
   | 'ERR_NODE_TLS'
   | 'ERR_NODE_FENCED'
-  | 'ERR_NODE_RELOAD';
+  | 'ERR_NODE_RELOAD'
+  | 'ERR_NODE_CLUSTER_RUNS';
 
 export class NodeError extends WorldmeshError {
   override readonly name = 'NodeError';

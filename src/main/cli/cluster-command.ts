@@ -78,10 +78,11 @@ async function run(given: {
   resolved: ResolvedConfig;
 }): Promise<void> {
   const { settings, origins } = given.resolved;
-  const [{ isPretty }, { ClusterLog }, { Supervisor }] = await Promise.all([
+  const [{ isPretty }, { ClusterLog }, { Supervisor }, { waitForEarlierNodes }] = await Promise.all([
     import('../log.ts'),
     import('../cluster/cluster-log.ts'),
     import('../cluster/supervisor.ts'),
+    import('../cluster/earlier-nodes.ts'),
   ]);
   const pretty = isPretty(settings);
   const plan = planCluster({
@@ -100,6 +101,11 @@ async function run(given: {
     write: (text) => process.stdout.write(text),
     now: Date.now,
     stream: process.stdout,
+  });
+  await waitForEarlierNodes({
+    folder: plan.folder,
+    nodes: plan.nodes.map(({ name }) => name),
+    onWait: (nodes) => log.tell('warn', `waiting for nodes of an earlier run to stop: ${nodes.join(', ')}`, { nodes }),
   });
   // Once, and not by each node at the same time.
   if (settings.viewer) await (await import('../viewer-files.ts')).prepareViewer();

@@ -36,25 +36,28 @@ export class LineSplitter {
   }
 }
 
-/** A line of a node's log with the field `node`; what is no JSON object becomes the message of one. */
+/**
+ * A line of a node's log with the field `node`; what is no JSON object becomes the message of one. What a line itself calls `node`
+ * is another node that it tells of, and becomes `aboutNode`.
+ */
 export function jsonLineOf(
   node: string,
   line: string,
   { isError, nowMs }: { isError: boolean; nowMs: number },
 ): string {
-  if (isJsonObject(line)) {
-    const rest = line.trimStart().slice(1).trimStart();
-    return rest.startsWith('}') ? `{"node":${JSON.stringify(node)}}` : `{"node":${JSON.stringify(node)},${rest}`;
+  const fields = jsonObject(line);
+  if (fields === undefined) {
+    return JSON.stringify({ node, level: isError ? LEVELS.error : LEVELS.info, time: nowMs, msg: line });
   }
-  return JSON.stringify({ node, level: isError ? LEVELS.error : LEVELS.info, time: nowMs, msg: line });
+  const { node: aboutNode, ...rest } = fields;
+  return JSON.stringify({ node, ...rest, ...(aboutNode !== undefined && { aboutNode }) });
 }
 
-function isJsonObject(line: string): boolean {
-  if (!line.startsWith('{')) return false;
+function jsonObject(line: string): Readonly<Record<string, unknown>> | undefined {
+  if (!line.startsWith('{')) return undefined;
   try {
-    JSON.parse(line);
-    return true;
+    return JSON.parse(line) as Record<string, unknown>;
   } catch {
-    return false; // Text that begins with a brace.
+    return undefined; // Text that begins with a brace.
   }
 }

@@ -31,6 +31,22 @@ test.serial('two nodes are started, one dies and comes back, and SIGTERM ends al
   t.is(code, 0, stderr);
 });
 
+test.serial('nodes stop when their supervisor is killed, and the next one waits for them', async (t) => {
+  const folder = temporaryFolder();
+  await using first = new RunningCommand(['cluster', '--nodes', '2', ...QUIET], { folder });
+  const { nodes } = await clusterReady(first);
+  first.kill('SIGKILL');
+  await using second = new RunningCommand(['cluster', '--nodes', '2', ...QUIET], { folder });
+  const again = await clusterReady(second);
+  for (const { pid } of nodes) t.throws(() => process.kill(pid, 0), { code: 'ESRCH' });
+  t.deepEqual(
+    again.nodes.map(({ name }) => name),
+    ['a', 'b'],
+  );
+  second.kill('SIGTERM');
+  t.is((await second.ended).code, 0);
+});
+
 test.serial('what no node could start with is said once, and exits with its code', async (t) => {
   const module = await worldmesh(['cluster', 'missing.ts', '--nodes', '2', ...QUIET]);
   t.is(module.code, 1);

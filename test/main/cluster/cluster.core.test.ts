@@ -65,6 +65,7 @@ test('JSON lines get the name of their node; other text becomes a message', (t) 
   const from = { isError: false, nowMs: 5 };
   t.is(jsonLineOf('a', '{"level":30,"msg":"x"}', from), '{"node":"a","level":30,"msg":"x"}');
   t.is(jsonLineOf('a', '{ }', from), '{"node":"a"}');
+  t.is(jsonLineOf('a', '{"node":"b","msg":"died"}', from), '{"node":"a","msg":"died","aboutNode":"b"}');
   t.deepEqual(JSON.parse(jsonLineOf('a', '{ not json', { isError: true, nowMs: 5 })), {
     node: 'a',
     level: 50,
