@@ -87,6 +87,8 @@ export class HandoverShell {
   readonly #granted = new Map<NodeNumber, number>();
   readonly #imports = new Map<Ledger, number>();
   #traces: JournalWrite[] = [];
+  /** Batches of a turn that is not over. */
+  #turn: { readonly position: number; readonly writes: readonly JournalWrite[] }[] | undefined;
   #position: number;
   #isStepping = false;
 
@@ -146,6 +148,29 @@ export class HandoverShell {
     }
   }
 
+  /**
+   * From here to `endTurn`, what is to be written waits. What one tick changed and sent durably is then one transaction: a giver's
+   * purse and the message about the gift are on disk together, or neither is.
+   */
+  startTurn(): void {
+    this.#turn = [];
+  }
+
+  endTurn(): void {
+    const batches = this.#turn;
+    this.#turn = undefined;
+    if (batches === undefined || batches.length === 0) return;
+    const isOne = batches.some(({ writes }) => writes.some(({ kind }) => kind === 'message'));
+    const last = batches.at(-1);
+    if (isOne && last !== undefined)
+      this.#append(
+        last.position,
+        batches.flatMap(({ writes }) => writes),
+      );
+    // Without messages entities do not depend on each other, and releases need not wait for checkpoints.
+    else for (const { position, writes } of batches) this.#append(position, writes);
+  }
+
   /** A release has come out of the ring, and has used a credit. */
   releaseSeen(node: NodeNumber, count: number): void {
     this.#granted.set(node, (this.#granted.get(node) ?? 0) - count);
@@ -198,6 +223,11 @@ export class HandoverShell {
     for (const write of writes) {
       if (write.kind === 'import') this.#imports.set(write.frozen.ledger, position);
     }
+    if (this.#turn === undefined) this.#append(position, writes);
+    else this.#turn.push({ position, writes });
+  }
+
+  #append(position: number, writes: readonly JournalWrite[]): void {
     const traces = this.#traces;
     if (traces.length === 0) {
       this.#options.append(position, writes);

@@ -89,8 +89,11 @@ export class PeerNode {
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
   #isStopping = false;
-  #isPaused = false;
+  /** Until everything is there, what comes from links waits as well. */
+  #isPaused = true;
   #hasFailed = false;
+  /** Something could not be said because the lease was over. */
+  #hasKeptSilent = false;
   #fsyncedPosition = 0;
   #reportDueMs = 0;
 
@@ -159,6 +162,8 @@ export class PeerNode {
     this.#store = Store.attach(handle);
     this.#store.peerTable.setSelf(me.node);
     this.#store.peerStats.setGauge('node', me.node);
+    this.#build();
+    this.#core.step({ kind: 'start', me, content: journal.content });
     this.#links = await Links.open({
       me: { ...me, name: settings.name },
       listen: settings.listen,
@@ -169,14 +174,12 @@ export class PeerNode {
       now: monotonicMs,
       random: Math.random,
     });
-    this.#build();
-    this.#core.step({ kind: 'time', nowMs: monotonicMs() });
-    this.#core.step({ kind: 'start', me, content: journal.content });
     this.#openMembership();
     const { host, port } = this.#links.address;
     const peerAddress = `${host.includes(':') ? `[${host}]` : host}:${port}`;
     await this.#directory.renew({ node: me.node, incarnation: me.incarnation, state: 'active', peerAddress });
     this.#timer = setInterval(() => this.#onTimer(), TIMER_MS);
+    this.#hearPaused();
     this.#running = this.#run();
     return { peerAddress };
   }
@@ -223,7 +226,11 @@ export class PeerNode {
         me: this.#me,
         arrivals: this.#arrivals,
         append: (position, writes) => this.#journal.append(position, writes),
-        send: (node, type, payload) => (this.#mayAct() ? this.#links.send(node, 'handover', type, payload) : 'down'),
+        send: (node, type, payload) => {
+          if (this.#mayAct()) return this.#links.send(node, 'handover', type, payload);
+          this.#hasKeptSilent = true;
+          return 'down';
+        },
         nodeOf: (ledger) => this.#nodeOf(ledger),
         activated: (row, pendingInputs) => {
           this.#players.seen(row);
@@ -319,7 +326,9 @@ export class PeerNode {
 
   #turn(): void {
     if (!this.#mayAct() || this.#isPaused || !this.#core.isRunning) return;
+    this.#core.startTurn();
     this.#reader.read();
+    this.#core.endTurn();
     this.#drainGateway();
     this.#drainSnapshots();
     this.#links.flush();
@@ -342,6 +351,7 @@ export class PeerNode {
   #onTimer(): void {
     const nowMs = monotonicMs();
     this.#membership.time(nowMs);
+    if (this.#hasKeptSilent) this.#dropLinks();
     if (!this.#mayAct() || this.#isPaused) return;
     this.#arrivals.flush();
     this.#core.step({ kind: 'time', nowMs });
@@ -555,13 +565,24 @@ export class PeerNode {
 
   #pause(): void {
     this.#isPaused = true;
+    this.#dropLinks();
     this.#store.peerStats.add('leaseLapses', 1);
     this.#note('warn', 'the lease could not be renewed in time: the world stands still until it is', {});
   }
 
+  /** What was not said is said again to new sessions only. */
+  #dropLinks(): void {
+    this.#hasKeptSilent = false;
+    this.#links?.drop('the lease was not valid');
+  }
+
   #resume(): void {
-    this.#isPaused = false;
     this.#note('info', 'the lease is valid again', {});
+    this.#hearPaused();
+  }
+
+  #hearPaused(): void {
+    this.#isPaused = false;
     const events = this.#pausedFrames;
     this.#pausedFrames = [];
     for (const event of events) this.#hearLink(event);
