@@ -15,14 +15,15 @@ export class DebugHandle {
   }
 
   get state(): DebugState {
-    const { world, stats, player, crowd, meter, connection, view } = this.#page;
+    const { world, stats, player, cluster, traffic, meter, connection, view } = this.#page;
+    const { crowd } = cluster.home;
     const { self } = player;
     const cellSize = world?.grid.cellSize ?? 1;
     return {
       feed: this.#page.feedState,
       isBannerShown: connection.isBannerShown,
       tick: stats?.tick ?? 0,
-      entities: crowd.count,
+      entities: cluster.views.reduce((sum, node) => sum + node.crowd.count, 0),
       frames: meter.frames,
       fps: meter.fps,
       longestFrameMs: meter.longestMs,
@@ -41,6 +42,9 @@ export class DebugHandle {
         ...crowd.placeAt(index, 1),
       })),
       camera: { ...view.camera },
+      nodes: cluster.rows().map((row) => ({ ...row })),
+      peerHandovers: traffic.handovers,
+      peerHandoversInDoubt: traffic.inDoubtCount,
     };
   }
 

@@ -1,8 +1,11 @@
+import type { NodeRow } from './cluster-view.ts';
+
 /** What `window.worldmesh.state` tells of the page. */
 export interface DebugState {
   readonly feed: string;
   readonly isBannerShown: boolean;
   readonly tick: number;
+  /** Drawn, of all nodes. */
   readonly entities: number;
   /** Drawn since the page was opened. */
   readonly frames: number;
@@ -19,7 +22,12 @@ export interface DebugState {
     readonly cellZ: number | undefined;
     readonly others: readonly { readonly id: number; readonly x: number; readonly z: number }[];
   };
-  /** The first entities of the overview, where they are drawn. */
+  /** The first entities of the node that the page came from, where they are drawn. */
   readonly overview: readonly { readonly slot: number; readonly x: number; readonly z: number }[];
+  /** Of a cluster, by name; empty for a node alone. */
+  readonly nodes: readonly NodeRow[];
+  /** Handovers between nodes drawn since the page was opened, and in doubt now. */
+  readonly peerHandovers: number;
+  readonly peerHandoversInDoubt: number;
   readonly camera: { readonly centreX: number; readonly centreZ: number; readonly scale: number };
 }

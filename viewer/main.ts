@@ -9,7 +9,7 @@ const isStill = globalThis.matchMedia('(prefers-reduced-motion: reduce)').matche
 const origin = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}`;
 try {
   const scene = await Scene.open(canvas, { isStill });
-  const page = new Page(scene, { origin, isStill });
+  const page = new Page(scene, { origin, pageHost: location.hostname, isStill });
   Object.defineProperty(globalThis, 'worldmesh', { value: Object.freeze(new DebugHandle(page)) });
 } catch (error) {
   element('banner', HTMLElement).hidden = false;

@@ -7,8 +7,8 @@
 import { WorldmeshError } from '../src/base/errors.ts';
 import { retryDelayMs } from './backoff.ts';
 import type { Bounds } from './camera.ts';
-import { decodeText, type StatsMessage, type WorldMessage } from './overview-text.wire.ts';
-import { decodeFrame, type EntitiesFrame, type HandoversFrame } from './overview.wire.ts';
+import { decodeText, type NodesMessage, type StatsMessage, type WorldMessage } from './overview-text.wire.ts';
+import { decodeFrame, type EntitiesFrame, type HandoversFrame, type PeerHandoversFrame } from './overview.wire.ts';
 
 const SILENT_AFTER_MS = 2500;
 const LOST_AFTER_MS = 8000;
@@ -27,8 +27,11 @@ export interface FeedListener {
   onState(state: FeedState): void;
   onWorld(world: WorldMessage): void;
   onStats(stats: StatsMessage): void;
+  /** Who is in the cluster; never outside of one. */
+  onNodes(nodes: NodesMessage): void;
   onEntities(frame: EntitiesFrame): void;
   onHandovers(frame: HandoversFrame): void;
+  onPeerHandovers(frame: PeerHandoversFrame): void;
   /** A message that does not follow the format: it was skipped. */
   onMalformed(reason: string): void;
 }
@@ -78,7 +81,7 @@ export class OverviewFeed {
     this.#viewportSent = '';
     const socket = new WebSocket(this.#url);
     socket.binaryType = 'arraybuffer';
-    socket.onmessage = (event: MessageEvent<string | ArrayBuffer>) => this.#receive(event.data);
+    socket.onmessage = (event: { readonly data: string | ArrayBuffer }) => this.#receive(event.data);
     socket.onclose = () => {
       if (socket === this.#socket) this.#wait();
     };
@@ -137,12 +140,14 @@ export class OverviewFeed {
     const message = decodeText(text);
     if (message?.type === 'world') this.#listener.onWorld(message);
     else if (message?.type === 'stats') this.#listener.onStats(message);
+    else if (message?.type === 'nodes') this.#listener.onNodes(message);
   }
 
   #receiveFrame(bytes: ArrayBuffer): void {
     const frame = decodeFrame(bytes);
     if (frame.type === 'entities') this.#listener.onEntities(frame);
-    else this.#listener.onHandovers(frame);
+    else if (frame.type === 'handovers') this.#listener.onHandovers(frame);
+    else this.#listener.onPeerHandovers(frame);
   }
 
   #sendViewport(nowMs: number): void {

@@ -1,5 +1,5 @@
 /**
- * The JSON messages of the overview feed: `world` first, then `stats` four times a second. Everything is checked
+ * The JSON messages of the overview feed: `world` first, in a cluster `nodes`, then `stats` four times a second. Everything is checked
  * before the page relies on it; a missing number in `stats` is zero, because a server may be older than the page.
  */
 import { WireError } from '../src/base/errors.ts';
@@ -9,6 +9,7 @@ const TICKS_MAX = 1024;
 const PAUSED_MAX = 1024;
 const KINDS_MAX = 256;
 const TEXT_MAX = 500;
+const NODES_MAX = 64;
 
 export interface GridShape {
   /** Metres. */
@@ -69,10 +70,28 @@ export interface StatsMessage {
   /** Entities per cell, row by row. */
   readonly cells: readonly number[];
   readonly pausedCells: readonly PausedCell[];
+  /** In a cluster, by cell: 0 the sender's, else the number of the owner, 255 nobody's; empty outside of one. */
+  readonly owners: readonly number[];
+}
+
+export interface NodeInfo {
+  /** Its number in the cluster. */
+  readonly node: number;
+  readonly name: string;
+  readonly clientUrl: string;
+  /** joining, active, draining, gone, fenced. */
+  readonly state: string;
+}
+
+export interface NodesMessage {
+  readonly type: 'nodes';
+  /** Who says this. */
+  readonly self: { readonly node: number; readonly name: string };
+  readonly nodes: readonly NodeInfo[];
 }
 
 /** Throws WireError. Undefined for a message of a type that this page does not know. */
-export function decodeText(text: string): WorldMessage | StatsMessage | undefined {
+export function decodeText(text: string): WorldMessage | StatsMessage | NodesMessage | undefined {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -82,6 +101,7 @@ export function decodeText(text: string): WorldMessage | StatsMessage | undefine
   const message = asRecord(value, 'message');
   if (message.type === 'world') return decodeWorld(message);
   if (message.type === 'stats') return decodeStats(message);
+  if (message.type === 'nodes') return decodeNodes(message);
   return undefined;
 }
 
@@ -135,6 +155,7 @@ function decodeStats(message: Record<string, unknown>): StatsMessage {
     gauges: numbers(message.gauges),
     gateway: numbers(message.gateway),
     cells: asArray(message.cells ?? [], 'cells', CELLS_MAX).map(numberOrZero),
+    owners: asArray(message.owners ?? [], 'owners', CELLS_MAX).map(numberOrZero),
     pausedCells: asArray(message.pausedCells ?? [], 'pausedCells', PAUSED_MAX).map((row) => {
       const paused = asRecord(row, 'paused cell');
       return {
@@ -142,6 +163,23 @@ function decodeStats(message: Record<string, unknown>): StatsMessage {
         system: asText(paused.system),
         entity: numberOrZero(paused.entity),
         message: asText(paused.message),
+      };
+    }),
+  };
+}
+
+function decodeNodes(message: Record<string, unknown>): NodesMessage {
+  const self = asRecord(message.self, 'self');
+  return {
+    type: 'nodes',
+    self: { node: numberOrZero(self.node), name: asText(self.name) },
+    nodes: asArray(message.nodes ?? [], 'nodes', NODES_MAX).map((row) => {
+      const node = asRecord(row, 'node');
+      return {
+        node: numberOrZero(node.node),
+        name: asText(node.name),
+        clientUrl: asText(node.clientUrl),
+        state: asText(node.state),
       };
     }),
   };

@@ -1,8 +1,8 @@
-/** The page: owns the feed, the player, the camera and the scene, and draws a frame whenever the browser can. */
+/** The page: owns the feeds, the player, the camera and the scene, and draws a frame whenever the browser can. */
 import { scaleBar, screenToWorld, visibleBounds, type Place, type Point } from './camera.ts';
 import { Charts } from './charts.ts';
 import { ConnectionView } from './connection-view.ts';
-import { Crowd } from './crowd.ts';
+import { ClusterView } from './cluster-view.ts';
 import { formatCount, formatMetres } from './format.ts';
 import { FrameMeter } from './frame-meter.ts';
 import { History } from './history.ts';
@@ -11,15 +11,16 @@ import { Keyboard } from './keyboard.ts';
 import { Joystick } from './joystick.ts';
 import { showLegend } from './legend.ts';
 import { MapGestures } from './map-gestures.ts';
-import { OverviewFeed, type FeedListener } from './overview-feed.ts';
-import type { StatsMessage, WorldMessage } from './overview-text.wire.ts';
-import type { EntitiesFrame, HandoversFrame } from './overview.wire.ts';
+import { NodeLegend } from './node-legend.ts';
+import type { NodeView, NodeViewListener } from './node-view.ts';
+import type { NodesMessage, StatsMessage, WorldMessage } from './overview-text.wire.ts';
+import type { HandoversFrame, PeerHandoversFrame } from './overview.wire.ts';
 import { element, setText } from './page-elements.ts';
 import { Panel } from './panel.ts';
+import { PeerTraffic } from './peer-traffic.ts';
 import { Player } from './player.ts';
 import type { Scene } from './scene/scene.ts';
 import { Selection, cellText } from './selection.ts';
-import { Timeline, type Sample } from './timeline.ts';
 import { ViewCamera } from './view-camera.ts';
 import type { Direction } from './walk-keys.ts';
 
@@ -33,8 +34,8 @@ const VIEWPORT_MARGIN_PIXELS = 160;
 const VIEW_FULL_COUNT = 250;
 const INSPECT_INTERVAL_MS = 100;
 
-export class Page implements FeedListener {
-  readonly crowd = new Crowd();
+export class Page implements NodeViewListener {
+  readonly cluster: ClusterView;
   readonly meter = new FrameMeter();
   readonly player: Player;
   readonly connection: ConnectionView;
@@ -43,7 +44,8 @@ export class Page implements FeedListener {
   stats: StatsMessage | undefined;
   malformedCount = 0;
   readonly #scene: Scene;
-  readonly #feed: OverviewFeed;
+  readonly traffic: PeerTraffic;
+  readonly #nodeLegend = new NodeLegend(element('nodes', HTMLElement));
   readonly #history = new History();
   readonly #charts = new Charts(element('charts', HTMLElement));
   readonly #panel: Panel;
@@ -55,18 +57,17 @@ export class Page implements FeedListener {
   readonly #follow = element('follow', HTMLButtonElement);
   readonly #scaleBar = element('scale-bar', HTMLElement);
   readonly #scaleText = element('scale-text', HTMLElement);
-  #timeline = new Timeline(20);
-  #sample: Sample | undefined;
+  readonly #blends = new Map<object, number>();
   #frameMs = 0;
   #inspectedMs = 0;
   #wasPlaying = false;
 
-  constructor(scene: Scene, { origin, isStill }: { origin: string; isStill: boolean }) {
+  constructor(scene: Scene, { origin, pageHost, isStill }: { origin: string; pageHost: string; isStill: boolean }) {
     this.#scene = scene;
     this.view = new ViewCamera({ isStill });
     this.player = new Player(`${origin}/connect`);
-    this.#selection = new Selection(this.crowd, this.player);
-    this.connection = new ConnectionView(() => this.#feed.retryNow());
+    this.#selection = new Selection(() => this.cluster.views, this.player);
+    this.connection = new ConnectionView(() => this.cluster.retryNow());
     this.#panel = new Panel(
       {
         figures: element('figures', HTMLElement),
@@ -77,27 +78,38 @@ export class Page implements FeedListener {
     );
     this.#join = new JoinView({ onJoin: (name) => this.#startPlaying(name), onLeave: () => this.player.leave() });
     this.#listen();
-    this.#feed = new OverviewFeed(`${origin}/overview`, this);
+    this.cluster = new ClusterView({ origin, pageHost }, this);
+    this.traffic = new PeerTraffic(this.cluster, scene);
     requestAnimationFrame((nowMs) => this.#draw(nowMs));
   }
 
   get feedState(): string {
-    return this.#feed.state.name;
+    return this.cluster.state.name;
   }
 
-  onState(): void {
-    // Shown by the next frame.
-    this.#history.pause();
+  /** Shown by the next frame. */
+  onState(view: NodeView): void {
+    if (view === this.cluster.home) this.#history.pause();
+    const isMember = this.cluster.views.includes(view);
+    if (!isMember || !view.isLive) this.traffic.forget(view);
+    if (!isMember) this.#scene.removeOverview(view);
+    else if (view !== this.cluster.home && !view.isLive) this.#hide(view);
+    this.#showTerritory();
   }
 
-  onWorld(world: WorldMessage): void {
+  /** Where a node's entities are is not known while it does not answer; another may own them by now. */
+  #hide(view: NodeView): void {
+    view.crowd.clear();
+    this.#scene.uploadOverview(view, view.crowd.rows);
+  }
+
+  onWorld(view: NodeView, world: WorldMessage): void {
+    this.#scene.uploadOverview(view, view.crowd.rows);
+    // All nodes have the same world; the one that the page came from is asked first.
+    if (view !== this.cluster.home) return;
     // The same world after a reconnect keeps its camera and charts.
     const isSame = this.world !== undefined && JSON.stringify(this.world) === JSON.stringify(world);
     this.world = world;
-    this.#timeline = new Timeline(world.tickHz);
-    this.#sample = undefined;
-    this.crowd.clear();
-    this.#scene.uploadOverview(this.crowd.rows);
     if (isSame) return;
     this.#history.clear();
     this.#selection.clear();
@@ -108,22 +120,34 @@ export class Page implements FeedListener {
     showLegend(element('legend', HTMLElement), world.kinds);
   }
 
-  onStats(stats: StatsMessage): void {
+  onStats(view: NodeView, stats: StatsMessage): void {
+    if (view !== this.cluster.home) return this.#showTerritory();
     if (this.world === undefined) return;
     this.stats = stats;
-    this.#scene.setStats(stats);
+    this.#showTerritory();
     const isNewRow = this.#history.push(stats, performance.now());
     this.#panel.setStats(stats, this.#history.newest, this.world);
     if (isNewRow && !this.#app.classList.contains('no-panel')) this.#charts.update(this.#history);
   }
 
-  onEntities(frame: EntitiesFrame): void {
-    this.#timeline.push(frame, performance.now());
+  onNodes(view: NodeView, { nodes }: NodesMessage): void {
+    this.cluster.takeNodes(view, nodes);
+    this.#showTerritory();
   }
 
-  onHandovers(frame: HandoversFrame): void {
+  onHandovers(_view: NodeView, frame: HandoversFrame, shownMs: number): void {
     // Shown when the entities are drawn there, which is as late as the page plays the feed.
-    this.#scene.addHandovers(frame, (performance.now() + this.#timeline.delayMs) / 1000);
+    this.#scene.addHandovers(frame, shownMs / 1000);
+  }
+
+  onPeerHandovers(view: NodeView, frame: PeerHandoversFrame, shownMs: number): void {
+    this.traffic.take(view, frame, shownMs);
+  }
+
+  #showTerritory(): void {
+    if (this.stats === undefined) return;
+    this.#scene.setTerritory(this.cluster.territory(this.stats), this.stats.pausedCells);
+    this.#nodeLegend.show(this.cluster.rows());
   }
 
   onMalformed(reason: string): void {
@@ -182,7 +206,7 @@ export class Page implements FeedListener {
     this.#canvas.focus();
     const { camera } = this.view;
     const place = screenToWorld(camera, this.#scene.viewport, point);
-    this.#selection.pick(place, { blend: this.#sample?.blend ?? 1, reach: PICK_PIXELS / camera.scale });
+    this.#selection.pick(place, { reach: PICK_PIXELS / camera.scale });
     this.#inspectedMs = 0;
   }
 
@@ -214,14 +238,13 @@ export class Page implements FeedListener {
     const { camera } = this.view;
     // Before the world is known the camera looks at nothing: asking for that would empty the first frames.
     if (this.world !== undefined) {
-      this.#feed.setViewport(visibleBounds(camera, this.#scene.viewport, VIEWPORT_MARGIN_PIXELS), nowMs);
+      this.cluster.setViewport(visibleBounds(camera, this.#scene.viewport, VIEWPORT_MARGIN_PIXELS), nowMs);
     }
-    const blend = this.#sample?.blend ?? 1;
-    this.#showTexts(nowMs, blend);
+    this.#showTexts(nowMs);
     this.#scene.draw({
       camera,
       nowSeconds: nowMs / 1000,
-      blend,
+      blends: this.#blends,
       entities: self === undefined ? this.player.others : [...this.player.others, { ...self, name: undefined }],
       self: self && { x: self.x, z: self.z, name: this.player.playerName, aoiRadius: this.player.aoiRadius },
       viewRadius: self === undefined ? 0 : this.#viewRadius(self),
@@ -230,13 +253,13 @@ export class Page implements FeedListener {
   }
 
   #playOverview(nowMs: number): void {
-    const before = this.#sample;
-    this.#sample = this.#timeline.sample(nowMs);
-    const sample = this.#sample;
-    if (sample === undefined || (before?.from === sample.from && before.to === sample.to)) return;
-    const seconds = (sample.to.tick - sample.from.tick) / (this.world?.tickHz ?? 20);
-    this.crowd.join(sample.from, sample.to, seconds);
-    this.#scene.uploadOverview(this.crowd.rows);
+    this.#blends.clear();
+    for (const view of this.cluster.views) {
+      // The home node's entities stay where they were last, behind the banner; another's are hidden.
+      const isShown = view.isLive || view === this.cluster.home;
+      if (isShown && view.play(nowMs)) this.#scene.uploadOverview(view, view.crowd.rows);
+      this.#blends.set(view, view.blend);
+    }
   }
 
   #viewRadius(self: Place): number {
@@ -252,15 +275,13 @@ export class Page implements FeedListener {
     this.#wasPlaying = isPlaying;
   }
 
-  #showTexts(nowMs: number, blend: number): void {
+  #showTexts(nowMs: number): void {
     const { world, player } = this;
-    const entities = this.stats?.gauges.entities;
-    const liveText = entities === undefined ? 'Live' : `Live · ${formatCount(entities)} entities`;
-    this.connection.show(this.#feed.state, nowMs, liveText);
+    this.connection.show(this.cluster.state, nowMs, this.#liveText());
     const { self } = player;
     const place = self && world && { cell: cellText(world, self), x: self.x, z: self.z };
     const canWalk = ['moveX', 'moveZ'].every((name) => world?.inputFields.includes(name));
-    this.#join.show(player, { isLive: this.#feed.state.name === 'live', canWalk, place });
+    this.#join.show(player, { isLive: this.cluster.home.isLive, canWalk, place });
     this.#joystick.hidden = !(this.#isPlaying && canWalk && globalThis.matchMedia('(pointer: coarse)').matches);
     this.#follow.disabled = self === undefined;
     this.#follow.setAttribute('aria-pressed', String(this.view.isFollowing));
@@ -268,9 +289,16 @@ export class Page implements FeedListener {
     this.#scaleBar.style.width = `${bar.pixels.toFixed(1)}px`;
     setText(this.#scaleText, formatMetres(bar.metres));
     if (world === undefined) return;
-    const inspected = this.#selection.update(world, blend);
+    const inspected = this.#selection.update(world);
     if (nowMs - this.#inspectedMs < INSPECT_INTERVAL_MS) return;
     this.#inspectedMs = nowMs;
     this.#panel.setInspected(inspected);
+  }
+
+  #liveText(): string {
+    if (this.stats === undefined) return 'Live';
+    const entities = `Live · ${formatCount(this.cluster.entityCount)} entities`;
+    const up = this.cluster.rows().filter(({ isUp }) => isUp).length;
+    return this.cluster.isCluster ? `${entities} · ${up} ${up === 1 ? 'node' : 'nodes'}` : entities;
   }
 }

@@ -15,12 +15,21 @@ export const COLOUR = {
   pulse: 0x8be9ff,
   alarmText: 0xffc9c9,
   select: 0xffd166,
+  /** A handover whose outcome is not known, or that failed. */
+  doubt: 0xffa53d,
 } as const;
 
 /** Load tint of a cell from empty to full. Dark throughout: entities are drawn over it. */
 export const LOAD_RAMP = [0x0f171e, 0x12242e, 0x15333e, 0x1c4650, 0x3d4d3d, 0x6b4a26] as const;
 
 export const PHASE_COLOURS = ['#5b7083', '#4cc9b0', '#5aa9f2', '#f0b35a', '#b18cf0', '#ef7fa4'] as const;
+
+/** Of nodes, by the order of their names: far apart in hue, and from the colours of kinds by being the ground. */
+const NODE_COLOURS = [0x3d7fd9, 0xd98a3d, 0x4fae63, 0xb35fc4, 0xc9b23c, 0x3fb3b8, 0xd0586e, 0x8b8fd6] as const;
+/** A node that is not there, and cells that are nobody's. */
+export const DOWN_COLOUR = 0x5b6670;
+/** How much of its owner's colour the ground of a cell has, when it is empty and when it is full. */
+const OWNER_SHARE = [0.16, 0.42] as const;
 
 const PLAYER_COLOUR = 0xffb454;
 const KIND_COLOURS = [0x57d6bd, 0x6aaef5, 0xb79cf2, 0xe88fb4, 0xa5d977, 0xe6d36a] as const;
@@ -46,8 +55,10 @@ export function loadColour(share: number): number {
   const position = Math.min(1, Math.max(0, share)) * (LOAD_RAMP.length - 1);
   const index = Math.min(LOAD_RAMP.length - 2, Math.floor(position));
   const blend = position - index;
-  const from = LOAD_RAMP[index]!;
-  const to = LOAD_RAMP[index + 1]!;
+  return mixColours(LOAD_RAMP[index]!, LOAD_RAMP[index + 1]!, blend);
+}
+
+function mixColours(from: number, to: number, blend: number): number {
   let colour = 0;
   for (const shift of [16, 8, 0]) {
     const a = (from >> shift) & 0xff;
@@ -55,6 +66,16 @@ export function loadColour(share: number): number {
     colour |= Math.round(a + (b - a) * blend) << shift;
   }
   return colour;
+}
+
+export function nodeColour(order: number): number {
+  return NODE_COLOURS[order % NODE_COLOURS.length]!;
+}
+
+/** The ground of a cell in a cluster: whose it is, and from 0 (empty) to 1 (full). */
+export function ownedColour(owner: number, share: number): number {
+  const [empty, full] = OWNER_SHARE;
+  return mixColours(LOAD_RAMP[0], owner, empty + (full - empty) * Math.min(1, Math.max(0, share)));
 }
 
 export function cssColour(colour: number): string {

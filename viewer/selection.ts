@@ -1,4 +1,7 @@
-/** The entity that was clicked: in the player's view by its id, elsewhere by its slot, for that is all the overview has. */
+/**
+ * The entity that was clicked: in the player's view by its id, elsewhere by its slot at its node, for that is all the
+ * overview has.
+ */
 import type { Place } from './camera.ts';
 import type { Crowd } from './crowd.ts';
 import type { WorldMessage } from './overview-text.wire.ts';
@@ -7,16 +10,24 @@ import type { Player, ViewEntity } from './player.ts';
 
 type Selected =
   | { readonly by: 'id'; readonly id: number }
-  | { readonly by: 'slot'; readonly slot: number; readonly kind: number };
+  | { readonly by: 'slot'; readonly crowd: Crowd; readonly slot: number; readonly kind: number };
+
+/** The entities of one node, and how far they are between their two places. */
+export interface CrowdView {
+  readonly crowd: Crowd;
+  readonly blend: number;
+  /** Empty outside of a cluster. */
+  readonly name: string;
+}
 
 export class Selection {
-  readonly #crowd: Crowd;
+  readonly #crowds: () => readonly CrowdView[];
   readonly #player: Player;
   #selected: Selected | undefined;
   #place: Place | undefined;
 
-  constructor(crowd: Crowd, player: Player) {
-    this.#crowd = crowd;
+  constructor(crowds: () => readonly CrowdView[], player: Player) {
+    this.#crowds = crowds;
     this.#player = player;
   }
 
@@ -30,28 +41,36 @@ export class Selection {
   }
 
   /** The nearest entity within `reach` metres, those of the player's view first; none clears. */
-  pick(place: Place, { blend, reach }: { blend: number; reach: number }): void {
+  pick(place: Place, { reach }: { reach: number }): void {
     this.clear();
     const near = nearestOf(viewOf(this.#player), place, reach);
     if (near !== undefined) {
       this.#selected = { by: 'id', id: near.id };
       return;
     }
-    const index = this.#crowd.nearest(place, { blend, reach });
-    if (index < 0) return;
-    this.#selected = { by: 'slot', slot: this.#crowd.slotAt(index), kind: this.#crowd.kindAt(index) };
+    let nearest = reach;
+    for (const { crowd, blend } of this.#crowds()) {
+      const index = crowd.nearest(place, { blend, reach: nearest });
+      if (index < 0) continue;
+      const { x, z } = crowd.placeAt(index, blend);
+      nearest = Math.hypot(x - place.x, z - place.z);
+      this.#selected = { by: 'slot', crowd, slot: crowd.slotAt(index), kind: crowd.kindAt(index) };
+    }
   }
 
   /** Follows the entity; one that left the world or the view is deselected. */
-  update(world: WorldMessage, blend: number): Inspected | undefined {
+  update(world: WorldMessage): Inspected | undefined {
     const selected = this.#selected;
     if (selected === undefined) return undefined;
     if (selected.by === 'id') {
       const entity = viewOf(this.#player).find(({ id }) => id === selected.id);
       if (entity !== undefined) return this.#inspectView(entity, world);
     } else {
-      const index = this.#crowd.indexOfSlot(selected.slot);
-      if (index >= 0 && this.#crowd.kindAt(index) === selected.kind) return this.#inspectCrowd(index, world, blend);
+      const view = this.#crowds().find(({ crowd }) => crowd === selected.crowd);
+      const index = view?.crowd.indexOfSlot(selected.slot) ?? -1;
+      if (view !== undefined && index >= 0 && view.crowd.kindAt(index) === selected.kind) {
+        return this.#inspectCrowd(view, index, world);
+      }
     }
     this.clear();
     return undefined;
@@ -74,14 +93,15 @@ export class Selection {
     };
   }
 
-  #inspectCrowd(index: number, world: WorldMessage, blend: number): Inspected {
-    const place = this.#crowd.placeAt(index, blend);
+  #inspectCrowd({ crowd, blend, name }: CrowdView, index: number, world: WorldMessage): Inspected {
+    const place = crowd.placeAt(index, blend);
     this.#place = place;
-    const kind = this.#crowd.kindAt(index);
+    const kind = crowd.kindAt(index);
     return {
       title: kindName(world, kind),
       facts: [
-        ['slot', String(this.#crowd.slotAt(index))],
+        ['slot', String(crowd.slotAt(index))],
+        ...(name === '' ? [] : [['node', name] as const]),
         ['kind', kindName(world, kind)],
         ...placeFacts(world, place),
       ],

@@ -18,6 +18,7 @@ function stats(tick: number, totalsMs: readonly number[] = []): StatsMessage {
     gateway: { clients: 4, bytesOut: tick * 100, bytesIn: tick * 10 },
     cells: [],
     pausedCells: [],
+    owners: [],
   };
 }
 

@@ -2,7 +2,7 @@ import test from 'ava';
 import * as fc from 'fast-check';
 import { WireError } from '../../src/base/errors.ts';
 import { decodeText } from '../../viewer/overview-text.wire.ts';
-import { decodeFrame, kindOf, slotOf } from '../../viewer/overview.wire.ts';
+import { decodeFrame, kindOf, nodeOf, peerKindOf, slotOf } from '../../viewer/overview.wire.ts';
 
 const fromHex = (hex: string): ArrayBuffer => {
   const bytes = Uint8Array.from(Buffer.from(hex.replaceAll(' ', ''), 'hex'));
@@ -28,12 +28,22 @@ test('golden bytes of a handovers frame', (t) => {
   t.deepEqual([frame.x[0], frame.z[0], frame.sourceCell[0], frame.targetCell[0]], [1, 2, 3, 4]);
 });
 
+test('golden bytes of a frame of handovers between nodes', (t) => {
+  const frame = decodeFrame(fromHex('03000000 2a000000 01000000 00000000 0000803f 00000040 013f0000 e8030000'));
+  t.is(frame.type, 'peerHandovers');
+  if (frame.type !== 'peerHandovers') return;
+  t.deepEqual([frame.x[0], frame.z[0], frame.ageMs[0]], [1, 2, 1000]);
+  t.deepEqual([peerKindOf(frame.kindAndNode[0]!), nodeOf(frame.kindAndNode[0]!)], [1, 63]);
+});
+
 test('frames that are short, long, of another type, too large or not finite are refused', (t) => {
   const refused: [string, string][] = [
     ['01000000', 'ERR_WIRE_TRUNCATED'],
     ['01000000 2a000000 02000000 07000000 0000803f', 'ERR_WIRE_TRUNCATED'],
     ['01000000 2a000000 00000000 07000000 0000803f', 'ERR_WIRE_TRAILING'],
-    ['03000000 2a000000 00000000 00000000', 'ERR_WIRE_TYPE'],
+    ['04000000 2a000000 00000000 00000000', 'ERR_WIRE_TYPE'],
+    ['00000000 2a000000 00000000 00000000', 'ERR_WIRE_TYPE'],
+    ['03000000 2a000000 01000000 00000000 00000000 00000000 01020000', 'ERR_WIRE_TRUNCATED'],
     ['01000000 2a000000 ffffffff 00000000', 'ERR_WIRE_RANGE'],
     ['01000000 2a000000 01000000 01000000 0000c07f 00000000 00000000', 'ERR_WIRE_RANGE'],
     ['01000000 2a000000 01000000 01000000 00000000 0000807f 00000000', 'ERR_WIRE_RANGE'],
@@ -47,7 +57,7 @@ test('any bytes give a frame of the length they say, or a WireError', (t) => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), fc.boolean(), (bytes, isTyped) => {
       const copy = Uint8Array.from(bytes);
-      if (isTyped && copy.length > 12) copy.set([1 + (copy[0]! % 2), 0, 0, 0], 0);
+      if (isTyped && copy.length > 12) copy.set([1 + (copy[0]! % 3), 0, 0, 0], 0);
       if (isTyped && copy.length > 12) copy.set([copy[8]! % 16, 0, 0, 0], 8);
       try {
         const frame = decodeFrame(copy.buffer);
@@ -141,4 +151,22 @@ test('any JSON gives a message or a WireError', (t) => {
     { numRuns: 2000 },
   );
   t.pass();
+});
+
+test('who is in the cluster, and who owns which cell', (t) => {
+  const self = { node: 2, name: 'b' };
+  const nodes = [{ node: 1, name: 'a', clientUrl: 'ws://a/connect', state: 'active' }];
+  t.deepEqual(decodeText(JSON.stringify({ type: 'nodes', self, nodes })), { type: 'nodes', self, nodes });
+  t.deepEqual(decodeText('{"type":"nodes","self":{}}'), { type: 'nodes', self: { node: 0, name: '' }, nodes: [] });
+  for (const text of [
+    '{"type":"nodes"}',
+    '{"type":"nodes","self":{},"nodes":[1]}',
+    '{"type":"nodes","self":{},"nodes":{}}',
+  ]) {
+    t.throws(() => decodeText(text), { instanceOf: WireError }, text);
+  }
+  const many = Array.from({ length: 65 }, () => nodes[0]);
+  t.throws(() => decodeText(JSON.stringify({ type: 'nodes', self, nodes: many })), { instanceOf: WireError });
+  const stats = decodeText('{"type":"stats","tick":1,"owners":[0,2,255]}');
+  t.deepEqual(stats?.type === 'stats' ? stats.owners : undefined, [0, 2, 255]);
 });

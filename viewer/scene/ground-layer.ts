@@ -1,5 +1,5 @@
 /**
- * The ground: one texel per cell, tinted by the cell's load, and the player's interest circle a little brighter.
+ * The ground: one texel per cell, tinted by the cell's load and, in a cluster, by its owner, and the player's interest circle a little brighter.
  *
  * It covers most of the screen, so it has a fragment shader of its own with one texel fetch and no blending: the
  * general sprite shader halves the frame rate where the processor draws instead of a graphics card.
@@ -18,7 +18,7 @@ import {
 } from 'pixi.js';
 import type { Camera, Viewport } from '../camera.ts';
 import type { GridShape } from '../overview-text.wire.ts';
-import { COLOUR, channelsOf, loadColour } from '../palette.ts';
+import { COLOUR, channelsOf, loadColour, ownedColour } from '../palette.ts';
 
 /** The full tint is for the fullest cell, if it stands out: it holds this many, and this many times the mean. */
 const FULL_CELL_ENTITIES_MIN = 60;
@@ -118,8 +118,8 @@ export class GroundLayer {
     this.setCells([]);
   }
 
-  /** Entities per cell, row by row. */
-  setCells(cells: readonly number[]): void {
+  /** Entities per cell, row by row; and in a cluster the colour of each cell's owner. */
+  setCells(cells: readonly number[], owners?: readonly number[]): void {
     const grid = this.#grid;
     if (grid === undefined) return;
     let fullest = FULL_CELL_ENTITIES_MIN;
@@ -130,7 +130,9 @@ export class GroundLayer {
     }
     fullest = Math.max(fullest, (FULL_CELL_MEANS_MIN * total) / Math.max(1, cells.length));
     for (let cell = 0; cell < grid.width * grid.depth; cell++) {
-      const colour = loadColour((cells[cell] ?? 0) / fullest);
+      const share = (cells[cell] ?? 0) / fullest;
+      const owner = owners?.[cell];
+      const colour = owner === undefined ? loadColour(share) : ownedColour(owner, share);
       this.#texels[4 * cell] = colour >> 16;
       this.#texels[4 * cell + 1] = (colour >> 8) & 0xff;
       this.#texels[4 * cell + 2] = colour & 0xff;

@@ -130,6 +130,14 @@ export class PointsLayer {
     this.#close = new Shader({ glProgram: GlProgram.from(close), resources });
   }
 
+  destroy(): void {
+    this.#mesh?.destroy();
+    this.#buffer?.destroy();
+    this.#mesh = undefined;
+    this.#buffer = undefined;
+    this.#rows = undefined;
+  }
+
   setKinds(kinds: readonly KindInfo[]): void {
     const palette = this.#uniforms.uniforms.uPalette as Float32Array;
     for (let kind = 0; kind < PALETTE_SIZE; kind++) {

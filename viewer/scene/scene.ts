@@ -7,11 +7,14 @@ import { Container, Graphics, WebGLRenderer, type BitmapText } from 'pixi.js';
 import 'pixi.js/unsafe-eval';
 import { worldToScreen, type Camera, type Place, type Viewport } from '../camera.ts';
 import { CROWD_FLOATS } from '../crowd.ts';
-import type { StatsMessage, WorldMessage } from '../overview-text.wire.ts';
+import type { Territory } from '../cluster-view.ts';
+import type { KindInfo, PausedCell, WorldMessage } from '../overview-text.wire.ts';
 import type { HandoversFrame } from '../overview.wire.ts';
 import { COLOUR } from '../palette.ts';
+import type { InDoubt, TrafficScene } from '../peer-traffic.ts';
 import { GridLayer, makeLabel } from './grid-layer.ts';
 import { GroundLayer } from './ground-layer.ts';
+import { PeerHandoversLayer } from './peer-handovers-layer.ts';
 import { PointsLayer } from './points-layer.ts';
 import { Pool } from './pool.ts';
 import { PulsesLayer } from './pulses-layer.ts';
@@ -39,8 +42,8 @@ export interface DrawnEntity {
 export interface Frame {
   readonly camera: Camera;
   readonly nowSeconds: number;
-  /** Between the two overview frames. */
-  readonly blend: number;
+  /** By node: how far its entities are between their two places. */
+  readonly blends: ReadonlyMap<object, number>;
   readonly entities: readonly DrawnEntity[];
   readonly self:
     | { readonly x: number; readonly z: number; readonly name: string; readonly aoiRadius: number }
@@ -50,15 +53,19 @@ export interface Frame {
   readonly selected: Place | undefined;
 }
 
-export class Scene {
+export class Scene implements TrafficScene {
   readonly #renderer: WebGLRenderer;
   readonly #stage = new Container({ eventMode: 'none' });
   readonly #ground: GroundLayer;
   readonly #grid: GridLayer;
-  readonly #overview: PointsLayer;
+  readonly #overviewParent: Container;
+  /** Of each node, by whatever names it. */
+  readonly #overviews = new Map<object, PointsLayer>();
+  #kinds: readonly KindInfo[] = [];
   readonly #view: PointsLayer;
   readonly #viewRows = new Float32Array(VIEW_ENTITIES_MAX * CROWD_FLOATS).fill(-1);
   readonly #pulses: PulsesLayer;
+  readonly #peerHandovers: PeerHandoversLayer;
   readonly #selfMark = new Graphics();
   readonly #selection = new Graphics();
   readonly #names: Pool<BitmapText>;
@@ -94,9 +101,10 @@ export class Scene {
     this.#stage.addChild(this.#selfMark, this.#selection);
     const labels = layer();
     this.#grid = new GridLayer(grid, labels);
-    this.#overview = new PointsLayer(overview);
+    this.#overviewParent = overview;
     this.#view = new PointsLayer(view);
     this.#pulses = new PulsesLayer(pulses, { isStill });
+    this.#peerHandovers = new PeerHandoversLayer(pulses, { isStill });
     this.#names = new Pool(labels, () => makeCentredLabel(COLOUR.text));
     this.#selfName = labels.addChild(makeCentredLabel(COLOUR.self));
     this.#selection.circle(0, 0, 13).stroke({ width: 2, color: COLOUR.select });
@@ -115,17 +123,31 @@ export class Scene {
   setWorld(world: WorldMessage): void {
     this.#ground.setGrid(world.grid);
     this.#grid.setGrid(world.grid);
-    this.#overview.setKinds(world.kinds);
+    this.#kinds = world.kinds;
+    for (const layer of this.#overviews.values()) layer.setKinds(world.kinds);
     this.#view.setKinds(world.kinds);
   }
 
-  setStats(stats: StatsMessage): void {
-    this.#ground.setCells(stats.cells);
-    this.#grid.setCells(stats.cells, stats.pausedCells);
+  setTerritory({ cells, colours }: Territory, pausedCells: readonly PausedCell[]): void {
+    this.#ground.setCells(cells, colours);
+    this.#grid.setCells(cells, pausedCells);
   }
 
-  uploadOverview(rows: Float32Array): void {
-    this.#overview.upload(rows);
+  /** The entities of a node; each has its own clock, and so a layer of its own. */
+  uploadOverview(node: object, rows: Float32Array): void {
+    let layer = this.#overviews.get(node);
+    if (layer === undefined) {
+      layer = new PointsLayer(this.#overviewParent);
+      layer.setKinds(this.#kinds);
+      this.#overviews.set(node, layer);
+    }
+    layer.upload(rows);
+  }
+
+  /** The node is not there any more. */
+  removeOverview(node: object): void {
+    this.#overviews.get(node)?.destroy();
+    this.#overviews.delete(node);
   }
 
   /** `atSeconds`: when the entities are drawn where they crossed. */
@@ -136,6 +158,14 @@ export class Scene {
     }
   }
 
+  flashPeerHandover(place: Place, style: { colour: number; atSeconds: number }): void {
+    this.#peerHandovers.flash(place.x, place.z, style);
+  }
+
+  setInDoubt(all: readonly InDoubt[]): void {
+    this.#peerHandovers.setInDoubt(all);
+  }
+
   draw(frame: Frame): void {
     const { camera, nowSeconds, self } = frame;
     const viewport = this.#viewport;
@@ -143,9 +173,12 @@ export class Scene {
     this.#ground.draw({ camera, viewport, pixelRatio }, self);
     this.#grid.draw(camera, viewport, nowSeconds);
     const hole = self === undefined ? ([0, 0, 0] as const) : ([self.x, self.z, frame.viewRadius] as const);
-    this.#overview.draw({ camera, viewport, pixelRatio, blend: frame.blend, hole });
+    for (const [node, layer] of this.#overviews) {
+      layer.draw({ camera, viewport, pixelRatio, blend: frame.blends.get(node) ?? 1, hole });
+    }
     this.#drawView(frame, pixelRatio);
     this.#pulses.draw({ camera, viewport, pixelRatio, nowSeconds });
+    this.#peerHandovers.draw({ camera, viewport, pixelRatio, nowSeconds });
     this.#drawSelf(frame);
     this.#drawNames(frame);
     this.#selection.visible = frame.selected !== undefined;
