@@ -11,7 +11,6 @@
  * simulation stands still. A node that was fenced ends.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { assert } from '../base/assert.ts';
 import { RecordEncoder } from '../memory/record.ts';
 import { Store } from '../memory/store.ts';
 import type { StoreHandle } from '../memory/store.ts';
@@ -47,6 +46,8 @@ const TIMER_MS = 10;
 /** A turn is taken at least this often, whether the bell rang or not. */
 const BELL_TIMEOUT_MS = 100;
 const REPORT_MS = 200;
+const LAST_FSYNC_MS_MAX = 10_000;
+const FSYNC_POLL_MS = 2;
 const JOIN_RETRY_MS = 100;
 /** A name or a ledger that a dead process had is free once a neighbour has taken its place. */
 const JOIN_WAIT_MS_MAX = 30_000;
@@ -197,11 +198,15 @@ export class PeerNode {
     this.#store?.control.ringPeerBell();
     await this.#running;
     const mayWrite = this.#core !== undefined && !this.#hasFailed && this.#membership.mayAct();
-    if (mayWrite) this.#writeLastState();
+    if (mayWrite) {
+      this.#writeLastState();
+      await this.#fsyncedAll();
+      // While the lock is held: a neighbour that finds it free takes this node for dead.
+      await this.#directory.leave(this.#me).catch(() => {});
+    }
     this.#membership?.stop();
     await this.#links?.close();
     await this.#journal[Symbol.asyncDispose]();
-    if (mayWrite) await this.#directory.leave(this.#me).catch(() => {});
     await this.#directory.close();
   }
 
@@ -646,6 +651,13 @@ export class PeerNode {
 
   // The end.
 
+  async #fsyncedAll(): Promise<void> {
+    const deadlineMs = monotonicMs() + LAST_FSYNC_MS_MAX;
+    while (this.#fsyncedPosition < this.#core.position && !this.#hasFailed && monotonicMs() < deadlineMs) {
+      await delay(FSYNC_POLL_MS);
+    }
+  }
+
   #checkpointed(row: EntityRow): void {
     this.#players.seen(row);
     if (!row.atRest) return;
@@ -668,7 +680,6 @@ export class PeerNode {
       rows.push({ id: id as EntityRow['id'], seq: columns.ownershipSeq[slot] ?? 0, record, passenger, atRest: false });
     }
     this.#core.step({ kind: 'checkpoint', rows });
-    assert(this.#core.position >= this.#fsyncedPosition, 'what is written comes behind what was');
   }
 }
 
