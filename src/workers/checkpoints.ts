@@ -39,6 +39,8 @@ export class Checkpointer {
   #wanted: number[] = [];
   #wishes: Wish[] = [];
   #next = 0;
+  /** Rows to be looked at, with a fraction of one. */
+  #due = 0;
 
   /** @param share Of all rows, how many are looked at in one tick. */
   constructor(parts: CheckpointParts, { share }: { share: number }) {
@@ -103,13 +105,14 @@ export class Checkpointer {
     const { columns } = store;
     const high = store.slotsHigh;
     if (high === 0) return;
-    let left = Math.min(high, Math.ceil(high * this.#share));
+    this.#due = Math.min(high, this.#due + high * this.#share);
     let looked = 0;
-    while (left-- > 0) {
+    while (this.#due >= 1) {
       if (this.#next >= high) this.#next = 0;
       const slot = this.#next;
       if (columns.id[slot] !== 0 && columns.ghostOf[slot] === 0 && !this.#write(slot)) return;
       this.#next++;
+      this.#due--;
       if (++looked % CLOCK_EVERY === 0 && performance.now() > endMs) return;
     }
   }

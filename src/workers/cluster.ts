@@ -174,8 +174,8 @@ export class Cluster implements ArrivalVisitor {
 
   /** A player has joined here. */
   joined(slot: number, account: string): void {
-    this.#passengers.setAccount(slot, account);
     this.born(slot);
+    this.#passengers.setAccount(slot, account);
   }
 
   /** The client of this entity is gone: a player with an account rests in the journal, another is gone. */
