@@ -11,6 +11,7 @@
  * Cut-off: from the takeover on nothing of the dead node's sessions is heard (isBlocked), and its numbers towards us
  * are closed; a COMMIT that it sent in its last moment must not meet an entity that was reclaimed.
  */
+import { assert } from '../base/assert.ts';
 import type { EntityId } from '../base/brand.ts';
 import { noteMarks } from './handover-marks.core.ts';
 import { queueMessages } from './handover-messages.core.ts';
@@ -20,7 +21,7 @@ import { raiseWatermark } from './handover-target.core.ts';
 import { awaitRemoval, comeBack, finish, reclaim } from './handover-source.core.ts';
 import { answerOf } from './handover-resolve.core.ts';
 import { awaitStable } from './handover-stable.core.ts';
-import { incomingOf, isOpen, write } from './handover-state.core.ts';
+import { holderOf, incomingOf, isOpen, write } from './handover-state.core.ts';
 import type { HandoverState, Outgoing, Waiting } from './handover-state.core.ts';
 import type { CoreEffect, EntityRow, JournalContent, Ledger, OutboxRow } from './protocol.ts';
 
@@ -32,11 +33,36 @@ export function takeOver(state: HandoverState, effects: CoreEffect[], content: J
 /** One import at a time: what a later one finds here must be stable. */
 export function takeNext(state: HandoverState, effects: CoreEffect[]): void {
   while (state.phase === 'running' && !state.isImporting) {
-    const content = state.heldTakeovers.shift();
-    if (content === undefined) return;
+    const index = state.heldTakeovers.findIndex(({ ledger }) => isNextInChain(state, ledger));
+    if (index < 0) return;
+    const [content] = state.heldTakeovers.splice(index, 1);
+    assert(content !== undefined, 'a held takeover');
     // Its journal may be offered twice: after a restart, or after a chain of takeovers. Its tombstone knows.
     if (!state.imports.has(content.ledger)) importLedger(state, effects, content);
   }
+}
+
+/**
+ * In a chain of takeovers the last successor comes first: its ledger may hold what it imported already, and then the
+ * older file must not be imported once more.
+ */
+function isNextInChain(state: HandoverState, ledger: Ledger): boolean {
+  const successor = state.leases.get(ledger)?.successorLedger ?? '';
+  return successor === '' || successor === state.me.ledger || state.imports.has(successor);
+}
+
+/**
+ * Ledgers that are fenced, whose last successor is this node, and whose content was not offered to this process: the
+ * shell reads each and says `takeover`. After a restart too, because an import that was not stable is gone.
+ */
+export function ledgersToTake(state: HandoverState): Ledger[] {
+  if (state.phase !== 'running') return [];
+  const isHeld = (ledger: Ledger): boolean => state.heldTakeovers.some((content) => content.ledger === ledger);
+  return [...state.leases.values()]
+    .filter(({ state: leaseState }) => leaseState === 'fenced')
+    .map(({ ledger }) => ledger)
+    .filter((ledger) => holderOf(state, ledger) === state.me.ledger && isNextInChain(state, ledger))
+    .filter((ledger) => !state.imports.has(ledger) && !isHeld(ledger));
 }
 
 function importLedger(state: HandoverState, effects: CoreEffect[], content: JournalContent): void {

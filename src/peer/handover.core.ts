@@ -50,6 +50,7 @@ import { CREDITS_DEFAULT, NO_MUTATIONS } from './protocol.ts';
 import type { CoreEffect, CoreEvent, Ledger, Mutation, PeerIdentity, PeerMessage } from './protocol.ts';
 
 export { describe } from './handover-describe.core.ts';
+export { ledgersToTake } from './handover-takeover.core.ts';
 export type { HandoverState } from './handover-state.core.ts';
 
 /** Messages that wait while this process recovers; what is beyond is said again by timers, later. */

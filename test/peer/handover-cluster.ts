@@ -8,7 +8,7 @@
  */
 import type { EntityId } from '../../src/base/brand.ts';
 import { assert } from '../../src/base/assert.ts';
-import { createHandover, describe, step } from '../../src/peer/handover.core.ts';
+import { createHandover, describe, ledgersToTake, step } from '../../src/peer/handover.core.ts';
 import type { HandoverState } from '../../src/peer/handover.core.ts';
 import { NO_MUTATIONS } from '../../src/peer/protocol.ts';
 import type {
@@ -71,10 +71,14 @@ export class TestCluster {
   onCrash: () => void = () => {};
   doubles = 0;
   #incarnations = 0;
+  readonly #kept = new Map<Ledger, JournalContent>();
   #cuts = new Set<string>();
 
-  constructor(count: number, mutations: ReadonlySet<Mutation> = NO_MUTATIONS) {
+  readonly #wantsBuddy: boolean;
+
+  constructor(count: number, mutations: ReadonlySet<Mutation> = NO_MUTATIONS, { wantsBuddy = false } = {}) {
     this.mutations = mutations;
+    this.#wantsBuddy = wantsBuddy;
     for (let node = 1; node <= count; node += 1) {
       const ledger = String(node).repeat(32);
       this.nodes.push({
@@ -109,7 +113,11 @@ export class TestCluster {
     this.#incarnations += 1;
     node.incarnation = this.#incarnations;
     node.isAlive = true;
-    node.state = createHandover({ mutations: this.mutations, seed: node.node });
+    node.state = createHandover({
+      mutations: this.mutations,
+      seed: node.incarnation,
+      wantsBuddy: this.#wantsBuddy,
+    });
     const lease = this.leases.get(node.ledger);
     this.leases.set(node.ledger, {
       node: node.node,
@@ -172,7 +180,21 @@ export class TestCluster {
   /** The survivor fences the dead in the directory and reads its journal, or what is given instead of it. */
   takeOver(successor: TestNode, dead: TestNode, content: JournalContent = dead.journal.content()): void {
     this.fence(successor, dead);
-    this.step(successor, { kind: 'takeover', content });
+    // Files and copies are kept until the import is stable, wherever the chain of successors ends.
+    this.#kept.set(dead.ledger, content);
+    this.offer();
+  }
+
+  /** What the shell does: reads what the directory gave to its node. */
+  offer(): void {
+    for (const node of this.nodes) {
+      if (!node.isAlive || node.isFenced) continue;
+      for (const ledger of ledgersToTake(node.state)) {
+        const content = this.#kept.get(ledger);
+        assert(content !== undefined, `the content of ${ledger} is gone`);
+        this.step(node, { kind: 'takeover', content });
+      }
+    }
   }
 
   fence(successor: TestNode, dead: TestNode): void {
@@ -328,6 +350,7 @@ export class TestCluster {
 
   advance(durationMs: number): void {
     this.nowMs += durationMs;
+    this.offer();
     for (const node of this.nodes) this.step(node, { kind: 'time', nowMs: this.nowMs });
   }
 
