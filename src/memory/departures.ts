@@ -20,7 +20,8 @@
  * Writer: the conductor, in ticks. Reader: the peer thread, woken by the peer bell after `tick`.
  *
  * When the ring is full a writer returns false and has written nothing; what then happens is the conductor's to decide:
- * entities overhang, checkpoints and ghosts wait, despawns and players who leave are kept and tried again.
+ * entities overhang, checkpoints and ghosts wait, despawns and players who leave are kept and tried again. A `tick` that finds
+ * no room is left out: the next one ends both.
  */
 import { assert } from '../base/assert.ts';
 import { passengerBytesMax, readPassenger, readU53, writePassenger, writeU53 } from './passenger.ts';
@@ -50,6 +51,8 @@ export const NO_SESSION_ROW = 0xffff_ffff;
 
 const ENTITY_BYTES = 24;
 const LIST_BYTES = 8;
+/** Plenty for `room` and `tick`. */
+const TICK_END_BYTES = 256;
 
 /** Frozen: in this store it is a ghost of `targetNode` from now on. */
 export interface Release {
@@ -131,9 +134,9 @@ export function writeGhostsOut(
   return true;
 }
 
-/** Whether a `ghosts` departure of the largest size fits now. */
+/** Whether a `ghosts` departure of the largest size fits now, and what ends a tick after it. */
 export function hasRoomForGhosts(ring: Ring): boolean {
-  return ring.reserve(LIST_BYTES + GHOST_BYTES_MAX) >= 0;
+  return ring.reserve(LIST_BYTES + GHOST_BYTES_MAX + TICK_END_BYTES) >= 0;
 }
 
 /** An event for an entity that is not owned here. */

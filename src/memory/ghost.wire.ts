@@ -8,6 +8,7 @@
  *   leave   u8 1 · generation u8 · movedTo u8 · 0 u8 · slot u32
  *   update  u8 2 · generation u8 · 0 u16 · slot u32 · x f32 · z f32 · vx f32 · vz f32
  *   enter   u8 3 · generation u8 · 0 u16 · slot u32 · recordBytes u32 · record (record-header.ts)
+ *   event   u8 4 · generation u8 · payloadBytes u16 · slot u32 · event u32 · packed event: an announcement to clients
  *
  *   flags    bit 0: forget what was told before; others 0
  *   slot     of the publisher's store, with the low byte of its generation: names the entity until its `leave`
@@ -23,11 +24,13 @@ import { WireError } from '../base/errors.ts';
 const VERSION = 1;
 const FLAG_RESET = 1;
 const HEAD_BYTES = 8;
-const ITEM = { leave: 1, update: 2, enter: 3 } as const;
+const ITEM = { leave: 1, update: 2, enter: 3, event: 4 } as const;
 export const GHOST_LEAVE_BYTES = 8;
 export const GHOST_UPDATE_BYTES = 24;
 /** Before the record. */
 export const GHOST_ENTER_BYTES = 12;
+/** Before the payload. */
+export const GHOST_EVENT_BYTES = 12;
 /** Publishers' slots are below this: a bound for tables of them. */
 export const GHOST_SLOT_MAX = 2 ** 22 - 1;
 
@@ -83,6 +86,14 @@ export class GhostWriter {
     this.at += GHOST_ENTER_BYTES + recordBytes;
   }
 
+  event(slot: number, generation: number, { event, payload }: { event: number; payload: Uint8Array }): void {
+    this.#head(ITEM.event, slot, generation);
+    this.#view.setUint16(this.at + 2, payload.length, true);
+    this.#view.setUint32(this.at + 8, event, true);
+    this.bytes.set(payload, this.at + GHOST_EVENT_BYTES);
+    this.at += GHOST_EVENT_BYTES + payload.length;
+  }
+
   /** Where the record of the next `enter` goes. */
   get recordAt(): number {
     return this.at + GHOST_ENTER_BYTES;
@@ -101,6 +112,8 @@ export interface GhostVisitor {
   update(slot: number, generation: number, motion: GhostMotion): void;
   /** `record` is a view of the frame, not looked into. */
   enter(slot: number, generation: number, record: Uint8Array): void;
+  /** `payload` is a view of the frame, not looked into. */
+  event(slot: number, generation: number, announced: { event: number; payload: Uint8Array }): void;
 }
 
 /** Metres and m/s; finite. The reader gives one object for all. */
@@ -142,6 +155,15 @@ export function readGhosts(bytes: Uint8Array, visitor: GhostVisitor): void {
         need(bytes, at, GHOST_ENTER_BYTES + recordBytes);
         at += GHOST_ENTER_BYTES + recordBytes;
         visitor.enter(slot, generation, bytes.subarray(at - recordBytes, at));
+        break;
+      }
+      case ITEM.event: {
+        need(bytes, at, GHOST_EVENT_BYTES);
+        const payloadBytes = view.getUint16(at + 2, true);
+        need(bytes, at, GHOST_EVENT_BYTES + payloadBytes);
+        const event = view.getUint32(at + 8, true);
+        at += GHOST_EVENT_BYTES + payloadBytes;
+        visitor.event(slot, generation, { event, payload: bytes.subarray(at - payloadBytes, at) });
         break;
       }
       default:

@@ -12,6 +12,7 @@
  */
 import { CapacityError, RecordError, WireError } from '../base/errors.ts';
 import type { Slot } from '../base/brand.ts';
+import { unpackFields } from '../base/pack.ts';
 import { adopt, despawn, overwrite, setGhostOf } from '../memory/entities.ts';
 import { readGhosts } from '../memory/ghost.wire.ts';
 import type { GhostMotion, GhostVisitor } from '../memory/ghost.wire.ts';
@@ -171,6 +172,17 @@ export class GhostReceiver implements GhostVisitor {
       stats.add(CONDUCTOR, 'ghostsRefused', 1);
       this.#options.onCapacity(error);
     }
+  }
+
+  event(alias: number, generation: number, { event, payload }: { event: number; payload: Uint8Array }): void {
+    const slot = this.#slotOf(alias, generation);
+    if (slot < 0) return;
+    const { schema, announcements, columns } = this.#store;
+    const announced = schema.events[event];
+    if (announced === undefined) throw new WireError('ERR_WIRE_RANGE', `event ${event} of a ghost`);
+    // Goes to clients as it is: must be what the schema says.
+    unpackFields(announced.fields, payload);
+    announcements.write({ tick: this.#tick, slot, generation: columns.generation[slot]!, event, payload });
   }
 
   /** The ghost's row, or -1 when it is owned here, told by somebody who no longer owns it, or there is no room. */

@@ -6,12 +6,19 @@
  *   enter   who came within reach; anew when a visible component changed, and once in RECORD_TICKS
  *   update  who is not where the last word and its velocity put it, to CENTIMETRE; and everybody once in KEEPALIVE_TICKS
  *   leave   who is out of reach, gone, or owned by somebody else
+ *   event   what was announced in this tick of somebody it has been told of
  *
  * When the ring has no room for a frame, nothing is said and nothing noted: the next tick says it.
  * Nothing is allocated per entity.
  */
 import { GHOST_BYTES_MAX, hasRoomForGhosts, writeGhostsOut } from '../memory/departures.ts';
-import { GHOST_ENTER_BYTES, GHOST_LEAVE_BYTES, GHOST_UPDATE_BYTES, GhostWriter } from '../memory/ghost.wire.ts';
+import {
+  GHOST_ENTER_BYTES,
+  GHOST_EVENT_BYTES,
+  GHOST_LEAVE_BYTES,
+  GHOST_UPDATE_BYTES,
+  GhostWriter,
+} from '../memory/ghost.wire.ts';
 import { PEER_NODES } from '../memory/peer-table.ts';
 import type { Store } from '../memory/store.ts';
 import type { RecordBuffer } from './record-buffer.ts';
@@ -119,15 +126,18 @@ export class GhostPublisher {
       if (!this.#canWrite) return;
       this.#tellCells(subscriber);
       this.#tellLeaves(subscriber);
+      this.#tellEvents(subscriber);
       this.#flush(subscriber);
     }
   }
 
-  /** The subscriber's cells, and the foreign ones where entities of ours may overhang in its sight. */
+  /** Of the subscriber's cells, and of foreign ones where entities of ours may overhang, those within reach of its land. */
   #watch(subscriber: Subscriber): void {
-    const { cellOwner, grid } = this.#store;
-    const wanted = new Set(subscriber.cells);
-    const ring = Math.ceil(this.#options.reach / grid.cellSize);
+    const { cellOwner, grid, options } = this.#store;
+    const asked = new Set(subscriber.cells);
+    const reach = this.#options.reach + LEAVE_MARGIN + options.hysteresis;
+    const ring = Math.ceil(reach / grid.cellSize);
+    const wanted = new Set<number>();
     for (let cell = 0; cell < cellOwner.length; cell++) {
       if (cellOwner[cell] !== subscriber.node) continue;
       const column = cell % grid.width;
@@ -135,7 +145,8 @@ export class GhostPublisher {
       for (let r = Math.max(0, row - ring); r <= Math.min(grid.depth - 1, row + ring); r++) {
         for (let c = Math.max(0, column - ring); c <= Math.min(grid.width - 1, column + ring); c++) {
           const near = r * grid.width + c;
-          if (cellOwner[near] !== 0) wanted.add(near);
+          const gap = Math.hypot(Math.max(0, Math.abs(c - column) - 1), Math.max(0, Math.abs(r - row) - 1));
+          if (gap * grid.cellSize <= reach && (cellOwner[near] !== 0 || asked.has(near))) wanted.add(near);
         }
       }
     }
@@ -251,6 +262,20 @@ export class GhostPublisher {
       this.#writer.leave(slot, told, generation[slot] === told ? ghostOf[slot]! : 0);
       subscriber.generation[slot] = 0;
       subscriber.members[index] = subscriber.members[--subscriber.count]!;
+    }
+  }
+
+  #tellEvents(subscriber: Subscriber): void {
+    const { announcements, columns } = this.#store;
+    for (let row = announcements.firstAfter(this.#tick - 1); row < announcements.end; row++) {
+      const slot = announcements.slot(row);
+      const generation = announcements.generation(row);
+      if (subscriber.generation[slot] !== generation + 1 || columns.ghostOf[slot] !== 0) continue;
+      const first = announcements.payloadOffsetBytes(row);
+      const payload = announcements.bytes.subarray(first, first + announcements.payloadBytes(row));
+      // As for clients: whoever has no room for it misses it.
+      if (!this.#canWrite || !this.#writer.hasRoom(GHOST_EVENT_BYTES + payload.length)) return;
+      this.#writer.event(slot, generation, { event: announcements.event(row), payload });
     }
   }
 

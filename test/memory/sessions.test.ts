@@ -44,6 +44,26 @@ test('a new session starts with nothing of the one before', (t) => {
   t.true(sessions.takeViewReset(FIRST));
 });
 
+test('rows know their session, its gateway and the way to its player; remote ones too', (t) => {
+  const sessions = make();
+  const local = sessions.open({ sessionId: 2 ** 52 + 7 }) as SessionIndex;
+  const remote = sessions.open({ sessionId: 2 ** 32 - 1, gateway: 63 }) as SessionIndex;
+  t.deepEqual([sessions.sessionId(local), sessions.gateway(local), sessions.route(local)], [2 ** 52 + 7, 0, 0]);
+  t.deepEqual([sessions.sessionId(remote), sessions.gateway(remote)], [2 ** 32 - 1, 63]);
+  sessions.setRoute(local, 5);
+  t.is(sessions.route(local), 5);
+  t.is(sessions.findBySessionId(2 ** 32 - 1), remote);
+  t.is(sessions.findBySessionId(2 ** 52 + 7), local);
+  t.deepEqual([sessions.findBySessionId(0), sessions.findBySessionId(9)] as number[], [-1, -1]);
+  sessions.setState(remote, SESSION_STATE.free);
+  t.is(sessions.findBySessionId(2 ** 32 - 1), -1);
+  t.is(sessions.open(), remote);
+  t.deepEqual([sessions.sessionId(remote), sessions.gateway(remote)], [0, 0]);
+  sessions.setState(local, SESSION_STATE.free);
+  t.is(sessions.open(), local);
+  t.is(sessions.route(local), 0);
+});
+
 test('a view reset is taken once for any number of requests', (t) => {
   const sessions = make();
   sessions.open();

@@ -135,6 +135,25 @@ test('two players on two nodes 40 m apart see a third walk across without a gap 
   );
 });
 
+test('an announcement reaches who has the entity in view as a ghost', (t) => {
+  const [west, east] = start({ startX: -20 });
+  const twins = [west, east];
+  const watcher = east.join(2, { name: 'east' });
+  const { id, slot } = joined(west, twins, 1);
+  step(twins, 4);
+  east.headless.snapshots();
+  const payload = new Uint8Array(Uint32Array.of(44).buffer);
+  const generation = west.store.columns.generation[slot]!;
+  const tick = west.store.control.tick + 1;
+  west.store.announcements.write({ tick, slot, generation, event: 0, payload });
+  step(twins, 3);
+  const seen = east.headless.snapshots().filter(({ session }) => session === watcher);
+  const events = seen.flatMap(({ snapshot }) => snapshot.events);
+  t.is(events.length, 1);
+  t.deepEqual(events[0]!.values, { amount: 44 });
+  t.true(east.store.idMap.get(id) >= 0);
+});
+
 test('a frame of ghosts that is not one is counted, and does nothing else', (t) => {
   const [west, east] = start();
   const twins = [west, east];
