@@ -1,0 +1,163 @@
+/** The page of a cluster in a real browser: three processes, who owns what, handovers between them, a death. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import test, { type ExecutionContext } from 'ava';
+import type { Browser, Page } from 'playwright-core';
+import type { DebugState } from '../../viewer/debug-state.ts';
+import { launchChromium } from './chromium.ts';
+
+const ROOT = path.join(import.meta.dirname, '..', '..');
+const OUTPUT = path.join(import.meta.dirname, 'output');
+const READY_WITHIN_MS = 60_000;
+const NODES = ['a', 'b', 'c'];
+/** Small blocks make many borders, and a dead node shall not come back while the page is looked at. */
+const FLAGS = ['--nodes', '3', '--port', '0', '--block-cells', '1', '--restart', 'false', '--param', 'botsPerCell=40'];
+
+interface RunningNode {
+  readonly name: string;
+  readonly pid: number;
+  readonly url: string;
+}
+
+interface Scope {
+  readonly browser: Browser;
+  readonly page: Page;
+  readonly errors: string[];
+  readonly cluster: ChildProcess;
+  readonly nodes: readonly RunningNode[];
+  readonly dataDirectory: string;
+}
+
+let scope: Scope | undefined;
+let cluster: ChildProcess | undefined;
+let dataDirectory = '';
+
+test.before(async () => {
+  await mkdir(OUTPUT, { recursive: true });
+  dataDirectory = await mkdtemp(path.join(tmpdir(), 'worldmesh-cluster-'));
+  const command = ['bin/worldmesh.cjs', 'cluster', 'examples/meadow.ts', ...FLAGS];
+  cluster = spawn(process.execPath, [...command, '--data-dir', dataDirectory, '--log-format', 'json'], {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const nodes = await readyNodes(cluster);
+  const browser = await launchChromium();
+  const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+  const errors: string[] = [];
+  page.on('pageerror', (error) => errors.push(error.stack ?? error.message));
+  page.on('response', (response) => {
+    if (response.status() >= 400) errors.push(`${response.status()} ${response.url()}`);
+  });
+  scope = { browser, page, errors, cluster, nodes, dataDirectory };
+  await page.goto(nodes[0]!.url);
+});
+
+test.after.always(async () => {
+  await scope?.browser.close();
+  if (cluster !== undefined && cluster.exitCode === null && cluster.signalCode === null) {
+    cluster.kill('SIGTERM');
+    await once(cluster, 'exit');
+  }
+  await rm(dataDirectory, { recursive: true, force: true });
+});
+
+test.serial('three nodes are one world, each with a colour and a line of the legend', async (t) => {
+  const { page, errors } = scope!;
+  const state = await until(t, 'all nodes show', ({ nodes }) => nodes.length === 3 && nodes.every(isAtWork));
+  t.deepEqual(
+    state.nodes.map(({ name }) => name),
+    NODES,
+  );
+  t.is(new Set(state.nodes.map(({ colour }) => colour)).size, 3);
+  t.is(
+    state.nodes.reduce((sum, { cells }) => sum + cells, 0),
+    64,
+  );
+  for (const name of NODES) {
+    const line = page.locator(`#nodes .node[data-node="${name}"][data-state="up"]`);
+    await line.waitFor();
+    t.regex((await line.textContent()) ?? '', /^[abc][\d,]+ entities · [\d,]+ sessions? · [\d.]+ ms$/);
+  }
+  t.regex((await page.locator('#connection').textContent()) ?? '', /3 nodes/);
+  // Each entity is drawn once: its owner's word counts, not its ghosts.
+  const drawn = await until(t, 'every entity is drawn', ({ entities, nodes }) => {
+    const owned = nodes.reduce((sum, node) => sum + node.entities, 0);
+    return Math.abs(entities - owned) <= owned * 0.02;
+  });
+  t.log(`${drawn.entities} entities on ${state.nodes.length} nodes, ${drawn.fps.toFixed(1)} frames a second`);
+  t.deepEqual(errors, []);
+});
+
+test.serial('handovers between nodes are drawn as they happen', async (t) => {
+  const { page, errors } = scope!;
+  await until(t, 'entities are handed over', ({ peerHandovers }) => peerHandovers >= 3);
+  await page.screenshot({ path: path.join(OUTPUT, 'cluster.png') });
+  t.deepEqual(errors, []);
+});
+
+test.serial('a node dies: it greys out, and its cells change colour when they are taken over', async (t) => {
+  const { page, nodes } = scope!;
+  const dead = nodes.find(({ name }) => name === 'c')!;
+  process.kill(dead.pid, 'SIGKILL');
+  await until(t, 'it is down', (state) => state.nodes.some(({ name, isUp }) => name === 'c' && !isUp));
+  await until(t, 'its cells are taken over', (state) => {
+    const living = state.nodes.filter(({ name }) => name !== 'c');
+    return living.reduce((sum, { cells }) => sum + cells, 0) === 64;
+  });
+  t.regex((await page.locator('#connection').textContent()) ?? '', /2 nodes/);
+  await page.screenshot({ path: path.join(OUTPUT, 'cluster-taken-over.png') });
+  t.is((await read(page)).malformedCount, 0);
+});
+
+function isAtWork({ isUp, cells, entities }: DebugState['nodes'][number]): boolean {
+  return isUp && cells > 0 && entities > 0;
+}
+
+/** The supervisor tells once that all nodes are ready. */
+async function readyNodes(child: ChildProcess): Promise<readonly RunningNode[]> {
+  const lines = createInterface({ input: child.stdout! });
+  const timer = setTimeout(() => child.kill('SIGTERM'), READY_WITHIN_MS);
+  const seen: string[] = [];
+  try {
+    for await (const line of lines) {
+      seen.push(line);
+      const entry = JSON.parse(line) as { nodes?: readonly RunningNode[] };
+      if (entry.nodes !== undefined) return entry.nodes;
+    }
+  } finally {
+    clearTimeout(timer);
+    // Nobody reads on: a full pipe must not stop the cluster.
+    child.stdout!.resume();
+  }
+  throw new Error(`the cluster did not become ready; it printed: ${seen.join('\n')}`);
+}
+
+async function read(page: Page): Promise<DebugState> {
+  return page.evaluate(() => (globalThis as unknown as { worldmesh: { state: DebugState } }).worldmesh.state);
+}
+
+/** Polls the page until its state is as wanted; a failure shows the last state. */
+async function until(
+  t: ExecutionContext,
+  what: string,
+  isReached: (state: DebugState) => boolean,
+  withinMs = 40_000,
+): Promise<DebugState> {
+  const { page, errors } = scope!;
+  const deadline = Date.now() + withinMs;
+  await page.waitForFunction(() => 'worldmesh' in globalThis);
+  for (;;) {
+    const state = await read(page);
+    if (isReached(state)) return state;
+    if (Date.now() > deadline) {
+      const shown = JSON.stringify({ ...state, overview: state.overview.length });
+      throw t.fail(`not within ${withinMs} ms: ${what}; state ${shown}; errors ${errors.join('\n')}`) as never;
+    }
+    // Paces the polling; the condition above decides.
+    await page.waitForTimeout(100);
+  }
+}
