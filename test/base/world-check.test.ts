@@ -41,6 +41,7 @@ const WRONG: readonly [object, string, string][] = [
   [{ version: 1.5 }, 'ERR_MODULE_VALUE', 'version'],
   [{ size: 1e9 }, 'ERR_MODULE_VALUE', 'size'],
   [{ edge: 'wrap' }, 'ERR_MODULE_VALUE', 'edge'],
+  [{ overhang: 'bounce' }, 'ERR_MODULE_VALUE', 'overhang'],
   [{ colour: 1 }, 'ERR_MODULE_SHAPE', 'colour'],
   [{ '': 1 }, 'ERR_MODULE_SHAPE', '""'],
   [{ components: { x: {} } }, 'ERR_MODULE_NAME', 'components.x'],
