@@ -198,8 +198,13 @@ export class Membership {
 
   /** Imports a fenced ledger that fell to this node, if nobody has: its successor died in between. */
   #finish(member: Member): void {
-    if (this.#locks.has(member.ledger) || this.#finished.has(member.ledger) || this.#fencing.has(member.node)) return;
-    if (this.#heirOf(member) !== this.#options.me.ledger) return;
+    if (this.#finished.has(member.ledger) || this.#fencing.has(member.node)) return;
+    if (this.#heirOf(member) !== this.#options.me.ledger) {
+      // Another was faster than we were with the lock in our hands; its heir and its own node need that now.
+      this.#letGo(member.ledger);
+      return;
+    }
+    if (this.#locks.has(member.ledger)) return;
     const lock = tryLock(member.folder);
     if (lock === undefined) return;
     this.#finished.add(member.ledger);
@@ -264,6 +269,8 @@ export class Membership {
     const { directory, me, events, crashPoints } = this.#options;
     const member = this.#members.find((candidate) => candidate.node === node && candidate.incarnation === incarnation);
     if (member === undefined || this.#isStopped || this.#fencing.has(node) || !this.mayAct()) return;
+    // Fenced by us already, which the members do not show yet: a second attempt would fail, and let go of the lock.
+    if (this.#finished.has(member.ledger)) return;
     if (!this.#holdLock(member)) return;
     this.#fencing.add(node);
     try {
