@@ -1,6 +1,6 @@
 /** The table of `worldmesh status`. */
 import type { Paint } from '../audit/report.ts';
-import type { ClusterStatus, NodeRow } from './status.core.ts';
+import type { ClusterStatus, LinkRow, NodeRow } from './status.core.ts';
 
 interface Column {
   readonly title: string;
@@ -25,10 +25,7 @@ const COLUMNS: readonly Column[] = [
   { title: 'in/s', cell: ({ handoversInHz }) => rate(handoversInHz) },
   { title: 'ticks/s', cell: ({ ticksHz }) => rate(ticksHz) },
   { title: 'commits/s', cell: ({ commitsHz }) => rate(commitsHz) },
-  {
-    title: 'round trips',
-    cell: ({ links }) => links.map(({ peer, rttMs }) => `${peer} ${duration(rttMs)}`).join(', '),
-  },
+  { title: 'links', cell: ({ links }) => links.map(linkText).join(', ') },
 ];
 
 /** Past the limits of HANDOVER a doubt is worth a colour. */
@@ -78,6 +75,10 @@ function painted({ state, down, oldestInDoubtMs }: NodeRow, { text, paint }: { t
   if (down !== '' || state === 'fenced') return paint('red', text);
   if (state === 'gone') return paint('dim', text);
   return oldestInDoubtMs > SLOW_DOUBT_MS || state !== 'active' ? paint('yellow', text) : text;
+}
+
+function linkText({ peer, state, rttMs }: LinkRow): string {
+  return [peer, state, Number.isNaN(rttMs) ? '' : duration(rttMs)].filter((part) => part !== '').join(' ');
 }
 
 function whole(value: number): string {

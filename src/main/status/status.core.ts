@@ -12,9 +12,10 @@ export type NodeAnswer =
 
 export interface LinkRow {
   readonly peer: string;
+  /** Empty when the node does not say. */
+  readonly state: string;
   /** NaN before the first measurement. */
   readonly rttMs: number;
-  readonly queueBytes: number;
 }
 
 export interface NodeRow {
@@ -117,16 +118,16 @@ function nodeRow(
     leaseAgeMs: Math.max(0, sample.atMs - renewedAtMs),
     blocks: sample.directory.blocks.get(node) ?? 0,
     down: answer?.ok === false ? answer.reason : '',
-    cells: of('cellsOwned', 'cells'),
-    entities: of('entitiesOwned', 'entities'),
+    cells: of('owned', 'cellsOwned'),
+    entities: of('entities'),
     ghosts: of('ghosts'),
-    sessions: of('sessions'),
-    inFlight: of('handoversInFlight'),
-    inDoubt: of('handoversInDoubt'),
+    sessions: of('held', 'sessions'),
+    inFlight: of('inFlight', 'handoversInFlight'),
+    inDoubt: of('inDoubt', 'handoversInDoubt'),
     oldestInDoubtMs: of('oldestInDoubtSeconds') * 1000,
     handoversOutHz: rate('handoversOut'),
     handoversInHz: rate('handoversIn'),
-    ticksHz: rate('tick', 'ticks'),
+    ticksHz: rate('tick'),
     commitsHz: rate('journalCommits'),
     links: answer?.ok === true ? linksOf(answer.answer) : [],
   };
@@ -162,9 +163,14 @@ function linksOf({ links }: Readonly<Record<string, unknown>>): LinkRow[] {
   if (!Array.isArray(links)) return [];
   return links.flatMap((link: unknown) => {
     if (typeof link !== 'object' || link === null) return [];
-    const { name, peer, node, rttMs, queueBytes } = link as Readonly<Record<string, unknown>>;
-    const label = [name, peer, node].find((value) => typeof value === 'string' || typeof value === 'number');
-    const number = (value: unknown): number => (typeof value === 'number' ? value : Number.NaN);
-    return [{ peer: String(label ?? '?'), rttMs: number(rttMs), queueBytes: number(queueBytes) }];
+    const { name, node, state, rttMs } = link as Readonly<Record<string, unknown>>;
+    const label = typeof name === 'string' && name !== '' ? name : typeof node === 'number' ? node : '?';
+    return [
+      {
+        peer: String(label),
+        state: typeof state === 'string' ? state : '',
+        rttMs: typeof rttMs === 'number' ? rttMs : Number.NaN,
+      },
+    ];
   });
 }

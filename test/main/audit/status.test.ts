@@ -70,7 +70,12 @@ test('a fenced lease gives way to the live one; rates come from two looks; what 
 test('the command shows nodes that are down beside those that answer', async (t) => {
   const folder = mkdtempSync(path.join(tmpdir(), 'worldmesh-status-'));
   const server = createServer((request, response) => {
-    const answer = { entities: 1234, sessions: 5, tick: 7, links: [{ name: 'b', rttMs: 0.4, queueBytes: 0 }] };
+    const answer = {
+      entities: 1234,
+      sessions: { held: 5 },
+      tick: 7,
+      links: [{ node: 2, name: 'b', state: 'up', rttMs: 0.4 }],
+    };
     response.end(request.url === '/status' ? JSON.stringify(answer) : 'nothing');
   });
   server.listen(0, '127.0.0.1');
@@ -84,7 +89,7 @@ test('the command shows nodes that are down beside those that answer', async (t)
     const shown = await worldmesh(['status', '--directory', directory]);
     t.is(shown.code, 1, shown.stderr);
     t.regex(shown.stdout, /^meadow {2}2 nodes, 1,234 entities, 5 sessions/);
-    t.regex(shown.stdout, /^a 1 +active .* 1,234 .*b 0\.40 ms$/m);
+    t.regex(shown.stdout, /^a 1 +active .* 1,234 .*b up 0\.40 ms$/m);
     t.regex(shown.stdout, /^b 2 +active, no answer/m);
     const json = await worldmesh(['status', '--directory', directory, '--json']);
     t.is((JSON.parse(json.stdout) as ClusterStatus).nodes[0]?.entities, 1234);

@@ -1,0 +1,219 @@
+/**
+ * A cluster of processes with a proxy on every link, and, as root, a small disk of its own for one node. Nodes reach each other
+ * through the proxies only: `x ──▶ proxy(x, y) ──▶ y`, whichever of the two dials.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { openDirectory } from '../../src/peer/directory-thread.ts';
+import { TcpProxy } from '../../test/fixtures/tcp-proxy.ts';
+import { ChaosNode } from './chaos-node.ts';
+
+const WORLD = fileURLToPath(new URL('chaos-world.ts', import.meta.url));
+const NAMES = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
+export const NODES_COUNT_MAX = NAMES.length;
+const DISK_BYTES = 96 * 2 ** 20;
+/** A full disk is filled by pieces of this size. */
+const FILLING_BYTES = 2 ** 20;
+
+export interface ChaosClusterOptions {
+  readonly nodes: number;
+  /** How long the others wait for a dead node to come back. */
+  readonly takeoverAfterMs: number;
+  readonly wanderersPerCell: number;
+  readonly withDisk: boolean;
+  /** The cluster's files stay where they are. */
+  readonly keep?: boolean;
+}
+
+interface Link {
+  readonly source: string;
+  readonly target: string;
+  readonly proxy: TcpProxy;
+}
+
+export class ChaosCluster implements AsyncDisposable {
+  readonly folder: string;
+  readonly nodes: readonly ChaosNode[];
+  readonly links: readonly Link[];
+  /** The node whose journal lies on a small disk of its own. */
+  readonly diskNode: string | undefined;
+
+  readonly #keep: boolean;
+
+  private constructor(parts: {
+    keep: boolean;
+    folder: string;
+    nodes: readonly ChaosNode[];
+    links: readonly Link[];
+    diskNode: string | undefined;
+  }) {
+    this.#keep = parts.keep;
+    this.folder = parts.folder;
+    this.nodes = parts.nodes;
+    this.links = parts.links;
+    this.diskNode = parts.diskNode;
+  }
+
+  get directoryUrl(): string {
+    return `sqlite:${path.join(this.folder, 'directory.sqlite')}`;
+  }
+
+  get dataFolder(): string {
+    return path.join(this.folder, 'data');
+  }
+
+  /** Resolves when all nodes let players in. */
+  static async start(options: ChaosClusterOptions): Promise<ChaosCluster> {
+    const folder = mkdtempSync(path.join(tmpdir(), 'worldmesh-chaos-'));
+    const names = NAMES.slice(0, options.nodes);
+    const ports = await freePorts(2 * names.length);
+    const peerPorts = new Map(names.map((name, index) => [name, ports[names.length + index]!]));
+    const links: Link[] = [];
+    for (const source of names) {
+      for (const target of names) {
+        if (source === target) continue;
+        const proxy = await TcpProxy.open({ host: '127.0.0.1', port: peerPorts.get(target)! });
+        links.push({ source, target, proxy });
+      }
+    }
+    const nodes = names.map((name, index) => {
+      const [port, peerPort] = [ports[index]!, peerPorts.get(name)!];
+      const args = nodeArguments({ name, port, peerPort, folder, links, options });
+      return new ChaosNode({ name, port, peerPort, args });
+    });
+    const diskNode = options.withDisk ? mountDisk(path.join(folder, 'data'), names.at(-1)!) : undefined;
+    const cluster = new ChaosCluster({ keep: options.keep ?? false, folder, nodes, links, diskNode });
+    for (const node of nodes) node.start();
+    const areReady = await Promise.all(nodes.map((node) => node.ready()));
+    if (areReady.every(Boolean)) return cluster;
+    const silent = nodes.filter((_, index) => !areReady[index]);
+    const said = silent.map(({ name, output }) => `${name}:\n${output.join('\n')}`).join('\n');
+    await cluster[Symbol.asyncDispose]();
+    throw new Error(`nodes did not get ready: ${said}`);
+  }
+
+  node(name: string): ChaosNode {
+    const node = this.nodes.find((candidate) => candidate.name === name);
+    if (node === undefined) throw new RangeError(`no node "${name}"`);
+    return node;
+  }
+
+  /** Both proxies between two nodes. */
+  between(first: string, second: string): readonly TcpProxy[] {
+    return this.links
+      .filter(({ source, target }) => [source, target].includes(first) && [source, target].includes(second))
+      .map(({ proxy }) => proxy);
+  }
+
+  /** Fills the small disk; gives the function that empties it again. */
+  fillDisk(): () => void {
+    if (this.diskNode === undefined) throw new RangeError('no node has a disk of its own');
+    const file = path.join(this.dataFolder, this.diskNode, 'filling');
+    const piece = Buffer.alloc(FILLING_BYTES);
+    try {
+      for (let written = 0; written < DISK_BYTES; written += FILLING_BYTES) writeFileSync(file, piece, { flag: 'a' });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+    }
+    return () => rmSync(file, { force: true });
+  }
+
+  /** Switches handovers on and off in the directory. */
+  async setHandoverPercent(percent: number): Promise<void> {
+    await using directory = await openDirectory(this.directoryUrl, { facts: undefined });
+    await directory.putSetting('handoverPercent', String(percent));
+  }
+
+  /** Undoes every fault on links and processes, and starts what is not running. */
+  async heal(): Promise<void> {
+    for (const { proxy } of this.links) {
+      proxy.heal();
+      proxy.delay(0);
+    }
+    for (const node of this.nodes) node.resume();
+    await wait(100);
+    for (const node of this.nodes) if (!node.isRunning) node.start();
+    await Promise.all(this.nodes.map((node) => this.#ensureReady(node)));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const node of this.nodes) {
+      node.resume();
+      await node[Symbol.asyncDispose]();
+    }
+    for (const { proxy } of this.links) await proxy[Symbol.asyncDispose]();
+    if (this.diskNode !== undefined) spawnSync('umount', ['-l', path.join(this.dataFolder, this.diskNode)]);
+    if (!this.#keep) rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** A node that was fenced while it was away ends by itself when it finds out, and begins again with a new ledger. */
+  async #ensureReady(node: ChaosNode): Promise<void> {
+    for (let attempt = 0; attempt < 3; attempt++) {
+      if (await node.ready(20_000)) return;
+      if (!node.isRunning) node.start();
+    }
+  }
+}
+
+interface NodeArguments {
+  readonly name: string;
+  readonly port: number;
+  readonly peerPort: number;
+  readonly folder: string;
+  readonly links: readonly Link[];
+  readonly options: ChaosClusterOptions;
+}
+
+function nodeArguments({ name, port, peerPort, folder, links, options }: NodeArguments): string[] {
+  const peers = links
+    .filter(({ source }) => source === name)
+    .flatMap(({ target, proxy }) => ['--peer', `${target}=127.0.0.1:${proxy.port}`]);
+  const settings: Readonly<Record<string, string | number>> = {
+    node: name,
+    directory: `sqlite:${path.join(folder, 'directory.sqlite')}`,
+    'data-dir': path.join(folder, 'data'),
+    port,
+    listen: `127.0.0.1:${peerPort}`,
+    'cluster-size': options.nodes,
+    'takeover-after-ms': options.takeoverAfterMs,
+    'checkpoint-ms': 1000,
+    'block-cells': 1,
+    'cell-size': 128,
+    'aoi-radius': 48,
+    'aoi-hysteresis': 4,
+    // Nobody ends: a player whose client is gone is missed if it is lost.
+    'resume-grace-ms': 3_600_000,
+    workers: 1,
+    'entities-max': 8192,
+    'sessions-max': 512,
+    'log-level': 'warn',
+    'log-format': 'json',
+    param: `wanderersPerCell=${options.wanderersPerCell}`,
+  };
+  const flags = Object.entries(settings).flatMap(([flag, value]) => [`--${flag}`, String(value)]);
+  return ['serve', WORLD, '--no-viewer', ...flags, ...peers];
+}
+
+/** Gives the node's name, or undefined where nobody may mount. */
+function mountDisk(dataFolder: string, name: string): string | undefined {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0) return undefined;
+  const folder = path.join(dataFolder, name);
+  mkdirSync(folder, { recursive: true });
+  const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_BYTES}`, 'tmpfs', folder]);
+  return status === 0 ? name : undefined;
+}
+
+/** Ports that were free a moment ago; a node that is started again must come back under the same ones. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.once('listening', resolve))));
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
