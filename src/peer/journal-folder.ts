@@ -17,7 +17,6 @@ import path from 'node:path';
 import { unsound } from './journal-content.ts';
 import { JournalError, journalErrorFrom } from './journal-error.ts';
 import { putMeta, readMeta } from './journal-meta.ts';
-import type { Meta, MetaKey } from './journal-meta.ts';
 import { markTaken, recover } from './journal-recovery.ts';
 import type { Recovered, RecoveryOptions } from './journal-recovery.ts';
 import { ledgerFrom } from './journal-row.wire.ts';
@@ -158,7 +157,7 @@ function holdsLedger(folder: string, ledger: Ledger): boolean {
 }
 
 /** Of a journal of any version; the key of what is missing or damaged otherwise. */
-function metaOf(database: Database): Meta | MetaKey {
+function metaOf(database: Database): ReturnType<typeof readMeta> {
   const columns = database.prepare("SELECT count(*) FROM pragma_table_info('meta')").pluck().get();
   return columns === 3 ? readMeta(database) : 'ledger';
 }

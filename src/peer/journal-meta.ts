@@ -23,6 +23,16 @@ export interface Meta {
 export type MetaKey = keyof Meta;
 type Value = number | string | Uint8Array;
 
+const KEYS: ReadonlySet<unknown> = new Set<MetaKey>([
+  'ledger',
+  'incarnation',
+  'position',
+  'message_number',
+  'created_at_ms',
+  'folder',
+  'taken_by',
+  'taken_at_ms',
+]);
 const NUMBERS: readonly MetaKey[] = ['incarnation', 'position', 'message_number', 'created_at_ms'];
 const encoder = new TextEncoder();
 
@@ -38,12 +48,13 @@ export function metaRow(key: MetaKey, value: Value): [key: string, value: Value 
   return [key, stored, crc32c(encoder.encode(`${key}=${text}`))];
 }
 
-/** @returns what is there, or the key of the value that is damaged or missing. */
-export function readMeta(database: Database): Meta | MetaKey {
-  const rows = database.prepare('SELECT key, value, checksum FROM meta').raw().all() as [MetaKey, unknown, unknown][];
+/** @returns what is there, or the key of the value that is damaged or missing; 'key' when the key itself is damaged. */
+export function readMeta(database: Database): Meta | MetaKey | 'key' {
+  const rows = database.prepare('SELECT key, value, checksum FROM meta').raw().all() as [unknown, unknown, unknown][];
   const meta: Partial<Record<MetaKey, Value>> = {};
   for (const [key, value, checksum] of rows) {
     const isValue = typeof value === 'string' || typeof value === 'number' || value instanceof Uint8Array;
+    if (!isKey(key)) return 'key';
     if (!isValue || !isInteger(value) || metaRow(key, value)[2] !== checksum) return key;
     meta[key] = value;
   }
@@ -51,6 +62,10 @@ export function readMeta(database: Database): Meta | MetaKey {
   if (typeof meta.folder !== 'string') return 'folder';
   const missing = NUMBERS.find((key) => typeof meta[key] !== 'number');
   return missing ?? (meta as unknown as Meta);
+}
+
+function isKey(key: unknown): key is MetaKey {
+  return KEYS.has(key);
 }
 
 function isInteger(value: Value): boolean {

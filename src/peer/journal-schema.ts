@@ -149,17 +149,20 @@ function foundVersion(database: Database.Database): number {
 }
 
 function checkTables(database: Database.Database, version: number): void {
-  const model = new Database(':memory:');
-  try {
-    for (const migration of MIGRATIONS.slice(0, Math.max(version, 0))) model.exec(migration);
-    if (tablesOf(database) === tablesOf(model)) return;
-  } finally {
-    model.close();
-  }
+  if (tablesOf(database) === EXPECTED_TABLES[version]) return;
   throw new JournalError(
     'ERR_JOURNAL_CORRUPT',
     `${database.name}: the tables are not those of version ${version}; ${CORRUPT_ADVICE}`,
   );
+}
+
+/** What stands in `sqlite_schema` after none, one, two … of the migrations. */
+function expectedTables(): string[] {
+  const model = new Database(':memory:');
+  const tables = [tablesOf(model)];
+  for (const migration of MIGRATIONS) tables.push(tablesOf(model.exec(migration)));
+  model.close();
+  return tables;
 }
 
 /** Statistics of SQLite's own may be there after an ANALYZE by hand. */
@@ -174,3 +177,5 @@ function tablesOf(database: Database.Database): string {
 }
 
 function ignore(): void {}
+
+const EXPECTED_TABLES: readonly string[] = expectedTables();

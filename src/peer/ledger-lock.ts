@@ -14,8 +14,8 @@ import { JournalError, journalErrorFrom } from './journal-error.ts';
 
 export const LOCK_FILE = 'ledger.lock';
 export const HOLDER_FILE = 'ledger.pid';
-/** Attempts while others only look (each look takes some microseconds). */
-const ATTEMPTS_MAX = 100;
+/** How long a taker tries again while others only look: a look takes microseconds, unless its process is put off just then. */
+const LOOKING_MS_MAX = 200;
 
 /** Held until it is disposed, or the process ends. */
 export interface LedgerLock extends Disposable {
@@ -46,7 +46,8 @@ export function tryLock(folder: string): LedgerLock | undefined {
   const database = openLockFile(file, { makeFolder: true });
   let isHeld = false;
   try {
-    for (let attempt = 0; attempt < ATTEMPTS_MAX && !isHeld; attempt++) {
+    const deadlineMs = performance.now() + LOOKING_MS_MAX;
+    while (!isHeld && performance.now() < deadlineMs) {
       // Nothing is ever written: an exclusive transaction needs no journal file of its own.
       isHeld = succeeds(database, 'PRAGMA journal_mode = MEMORY') && succeeds(database, 'BEGIN EXCLUSIVE');
       // A reader gets in while others only look, and does not while somebody holds the lock.

@@ -225,3 +225,28 @@ export function comparable(content: JournalContent): unknown {
     ),
   };
 }
+
+/** Batch number `position` of a run that everybody can repeat: comes, goes, and is confirmed. */
+export function batchOf(own: Ledger, position: number): JournalWrite[] {
+  const at = position % 40;
+  const other = LEDGERS[2]!;
+  const writes: JournalWrite[] = [
+    { kind: 'entity', row: entityRow(at + 1, position, 200 + at) },
+    { kind: 'entity', row: entityRow(at + 100, position, 3000) },
+    {
+      kind: 'message',
+      row: { number: position, issuer: own, entity: entityRow(3).id, event: 1, payload: new Uint8Array(9) },
+    },
+  ];
+  if (position % 2 === 0)
+    writes.push({ kind: 'release', row: outboxRow(own, position, entityRow(at + 1, position + 1)) });
+  if (position % 5 === 0) writes.push({ kind: 'done', issuer: own, target: LEDGERS[3]!, transferSeq: position - 3 });
+  if (position % 3 === 0) {
+    const row = entityRow(at + 200, position);
+    writes.push({ kind: 'accept', row, from: { source: other, transferSeq: position, id: row.id, seq: position } });
+  }
+  if (position % 7 === 0) writes.push({ kind: 'watermark', source: other, value: position - 6 });
+  if (position % 4 === 0) writes.push({ kind: 'messageDone', issuer: own, number: position - 2 });
+  if (position % 11 === 0) writes.push({ kind: 'despawn', id: entityRow(at + 100).id });
+  return writes;
+}

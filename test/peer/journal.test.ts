@@ -123,7 +123,7 @@ test('random sequences of writes leave what the model has', (t) => {
         t.deepEqual(found.report.damaged, []);
       },
     ),
-    { numRuns: 150, seed: 7, endOnFailure: true },
+    { numRuns: 80, seed: 7, endOnFailure: true },
   );
 });
 
