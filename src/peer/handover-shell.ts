@@ -85,7 +85,9 @@ export class HandoverShell {
   readonly #passages = new Map<EntityId, Passage>();
   /** Per node: credits in the table and releases that are still in the ring. */
   readonly #granted = new Map<NodeNumber, number>();
+  /** Ledgers whose import is written and not stable, by position; and those that are. */
   readonly #imports = new Map<Ledger, number>();
+  readonly #imported = new Set<Ledger>();
   #traces: JournalWrite[] = [];
   /** Batches of a turn that is not over. */
   #turn: { readonly position: number; readonly writes: readonly JournalWrite[] }[] | undefined;
@@ -113,6 +115,12 @@ export class HandoverShell {
   }
 
   step(event: CoreEvent): void {
+    if (event.kind === 'start') for (const { ledger } of event.content.imports) this.#imported.add(ledger);
+    if (event.kind === 'takeover' && this.#imported.has(event.content.ledger)) {
+      // This process, or the one before it, died between the import and marking the file.
+      this.#options.importStable(event.content.ledger);
+      return;
+    }
     assert(!this.#isStepping, 'the core hears one event at a time');
     this.#isStepping = true;
     this.#note(event);
@@ -181,6 +189,7 @@ export class HandoverShell {
     for (const [ledger, wanted] of this.#imports) {
       if (wanted > position) continue;
       this.#imports.delete(ledger);
+      this.#imported.add(ledger);
       this.#options.crashPoints.pass('afterImport');
       this.#options.importStable(ledger);
     }
@@ -278,6 +287,7 @@ export class HandoverShell {
   #note(event: CoreEvent): void {
     const { crashPoints, store } = this.#options;
     if (event.kind === 'release') crashPoints.pass('beforeRelease');
+    if (event.kind === 'despawn') for (const id of event.ids) this.#trace('despawn', { id, seq: 0 }, '', 0);
     if (event.kind === 'takeover') {
       store.peerStats.add('takeovers', 1);
       crashPoints.pass('beforeImport');
