@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { SignJWT } from 'jose';
 import { openDirectory } from '../../src/peer/directory-thread.ts';
 import { TcpProxy } from '../../test/fixtures/tcp-proxy.ts';
 import { ChaosNode } from './chaos-node.ts';
@@ -17,6 +18,8 @@ import { ChaosNode } from './chaos-node.ts';
 const WORLD = fileURLToPath(new URL('chaos-world.ts', import.meta.url));
 const NAMES = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
 export const NODES_COUNT_MAX = NAMES.length;
+/** Of this cluster only, which nobody else can reach. */
+const AUTH_SECRET = 'chaos'.repeat(8);
 const DISK_BYTES = 96 * 2 ** 20;
 /** A full disk is filled by pieces of this size. */
 const FILLING_BYTES = 2 ** 20;
@@ -85,7 +88,7 @@ export class ChaosCluster implements AsyncDisposable {
     const nodes = names.map((name, index) => {
       const [port, peerPort] = [ports[index]!, peerPorts.get(name)!];
       const args = nodeArguments({ name, port, peerPort, folder, links, options });
-      return new ChaosNode({ name, port, peerPort, args });
+      return new ChaosNode({ name, port, peerPort, args, environment: { WORLDMESH_AUTH_SECRET: AUTH_SECRET } });
     });
     const diskNode = options.withDisk ? mountDisk(path.join(folder, 'data'), names.at(-1)!) : undefined;
     const cluster = new ChaosCluster({ keep: options.keep ?? false, folder, nodes, links, diskNode });
@@ -102,6 +105,16 @@ export class ChaosCluster implements AsyncDisposable {
     const node = this.nodes.find((candidate) => candidate.name === name);
     if (node === undefined) throw new RangeError(`no node "${name}"`);
     return node;
+  }
+
+  /** A JWT for an account. */
+  async token(account: string): Promise<string> {
+    return await new SignJWT({ name: account })
+      .setProtectedHeader({ alg: 'HS256' })
+      .setSubject(account)
+      .setIssuedAt()
+      .setExpirationTime('30d')
+      .sign(new TextEncoder().encode(AUTH_SECRET));
   }
 
   /** Both proxies between two nodes. */
@@ -192,6 +205,7 @@ function nodeArguments({ name, port, peerPort, folder, links, options }: NodeArg
     workers: 1,
     'entities-max': 8192,
     'sessions-max': 512,
+    'auth-mode': 'token',
     'log-level': 'warn',
     'log-format': 'json',
     param: `wanderersPerCell=${options.wanderersPerCell}`,

@@ -17,6 +17,7 @@ export interface ChaosNodeOptions {
   readonly peerPort: number;
   /** Arguments of `worldmesh`, from `serve` on. */
   readonly args: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
 }
 
 /** How a process ended that nobody here had ended. */
@@ -33,12 +34,14 @@ export class ChaosNode implements AsyncDisposable {
   readonly peerPort: number;
   readonly ends: UnexpectedEnd[] = [];
   readonly #args: readonly string[];
+  readonly #environment: Readonly<Record<string, string>>;
   #child: ChildProcess | undefined;
   #output: string[] = [];
   #isEnding = false;
   #isPaused = false;
 
-  constructor({ name, port, peerPort, args }: ChaosNodeOptions) {
+  constructor({ name, port, peerPort, args, environment }: ChaosNodeOptions) {
+    this.#environment = environment;
     this.name = name;
     this.port = port;
     this.peerPort = peerPort;
@@ -71,7 +74,7 @@ export class ChaosNode implements AsyncDisposable {
     this.#isPaused = false;
     this.#output = [];
     const child = spawn(process.execPath, [BIN, ...this.#args], {
-      env: { ...withoutSettings(process.env), ...environment },
+      env: { ...withoutSettings(process.env), ...this.#environment, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child = child;

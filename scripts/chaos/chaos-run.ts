@@ -130,15 +130,13 @@ export class Walkers implements Disposable {
 
   static async join(cluster: ChaosCluster, { count, seed }: { count: number; seed: number }): Promise<Walkers> {
     const walkers = new Walkers(
-      Array.from({ length: count }, (_, index) => {
-        const node = cluster.nodes[index % cluster.nodes.length]!;
-        return new Walker({
-          url: node.url,
-          gateway: node.name,
-          name: `walker ${index}`,
-          seed: mixSeed(seed, 2, index),
-        });
-      }),
+      await Promise.all(
+        Array.from({ length: count }, async (_, index) => {
+          const { url, name: gateway } = cluster.nodes[index % cluster.nodes.length]!;
+          const name = `walker-${index}`;
+          return new Walker({ url, gateway, name, seed: mixSeed(seed, 2, index), token: await cluster.token(name) });
+        }),
+      ),
     );
     const deadlineMs = performance.now() + JOIN_MS_MAX;
     while (walkers.online < count) {

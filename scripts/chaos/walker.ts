@@ -34,6 +34,16 @@ export interface Stall {
   readonly entity: number;
 }
 
+export interface WalkerOptions {
+  readonly url: string;
+  /** Name of the node behind it. */
+  readonly gateway: string;
+  readonly name: string;
+  readonly seed: number;
+  /** A JWT that names an account: who comes back after a crash is the same player. */
+  readonly token: string;
+}
+
 const INPUT_MS = 100;
 const TURN_MS_MIN = 2000;
 const TURN_MS_MAX = 6000;
@@ -69,11 +79,12 @@ export class Walker implements Disposable {
   #wasConnected = true;
   #isSilent = false;
 
-  constructor({ url, gateway, name, seed }: { url: string; gateway: string; name: string; seed: number }) {
+  constructor({ url, gateway, name, seed, token }: WalkerOptions) {
     this.gateway = gateway;
     this.#random = new Random(seed);
     this.#client = connect<ChaosWorld>(url, {
       name,
+      token,
       predict: false,
       backoff: { minMs: 100, maxMs: 1000 },
     });
