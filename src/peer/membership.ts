@@ -269,6 +269,8 @@ export class Membership {
     const { directory, me, events, crashPoints } = this.#options;
     const member = this.#members.find((candidate) => candidate.node === node && candidate.incarnation === incarnation);
     if (member === undefined || this.#isStopped || this.#fencing.has(node) || !this.mayAct()) return;
+    // Fenced by this node already; the watch is late.
+    if (this.#finished.has(member.ledger)) return;
     // Fenced by us already, which the members do not show yet: a second attempt would fail, and let go of the lock.
     if (this.#finished.has(member.ledger)) return;
     if (!this.#holdLock(member)) return;

@@ -3,13 +3,13 @@ import type { Store } from '../memory/store.ts';
 import type { BlockKeeper } from './block-keeper.ts';
 import type { HandoverShell } from './handover-shell.ts';
 import type { Journal } from './journal.ts';
-import type { Links } from './links.ts';
+import type { LinkStats } from './links.ts';
 import type { Players } from './players.ts';
 
 export interface PeerReportParts {
   readonly core: HandoverShell;
   readonly keeper: BlockKeeper;
-  readonly links: Links;
+  readonly links: readonly LinkStats[];
   readonly journal: Journal;
   readonly players: Players;
   readonly isLeaseValid: boolean;
@@ -19,11 +19,10 @@ export function reportPeers({ peerStats }: Store, parts: PeerReportParts): void 
   const { core, keeper, links, journal, players, isLeaseValid } = parts;
   const described = core.describe();
   const { releasing, released, removing, reclaiming } = described.outbox;
-  const linked = links.stats();
-  peerStats.setGauge('nodesUp', linked.length + 1);
+  peerStats.setGauge('nodesUp', links.length + 1);
   peerStats.setGauge(
     'linkQueueBytes',
-    linked.reduce((sum, link) => sum + link.queueBytes, 0),
+    links.reduce((sum, link) => sum + link.queueBytes, 0),
   );
   peerStats.setGauge('handoversInFlight', releasing + released);
   peerStats.setGauge('handoversInDoubt', released);

@@ -1,6 +1,7 @@
 /** The peer thread as main sees it. */
 import { MessageChannel, Worker } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
+import { WorldmeshError } from '../base/errors.ts';
 import { wrapThread } from '../base/thread.ts';
 import type { Remote } from '../base/thread.ts';
 import type { StoreHandle } from '../memory/store.ts';
@@ -8,9 +9,9 @@ import type { PeerEvent, PeerJoined, PeerSettings } from './peer-settings.ts';
 import type { PeerApi, PeerFailure, PeerWorkerData } from './peer.worker.ts';
 
 /** A start or a join failed in the peer thread; `code` is that of the error there. */
-export class PeerThreadError extends Error {
+export class PeerThreadError extends WorldmeshError {
   override readonly name = 'PeerThreadError';
-  readonly code: string;
+  override readonly code: string;
 
   constructor({ code, message }: PeerFailure) {
     super(message);

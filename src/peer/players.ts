@@ -101,9 +101,6 @@ export class Players {
     if (account === '') return;
     this.#resting.set(account, row);
     this.#rememberHome(account, row.id);
-    const wake = this.#wakes.get(account);
-    this.#wakes.delete(account);
-    if (wake !== undefined) this.#wake(row, wake);
   }
 
   /** For the last checkpoint: what the entity in that slot carries now. */
@@ -147,7 +144,10 @@ export class Players {
       this.#refuse(session);
     }
     for (const [account, login] of this.#wakes) {
-      if (nowMs >= login.untilMs) this.#wakes.delete(account);
+      const row = this.#resting.get(account);
+      if (row === undefined && nowMs < login.untilMs) continue;
+      this.#wakes.delete(account);
+      if (row !== undefined) this.#wake(row, login);
     }
   }
 
