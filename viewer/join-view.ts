@@ -8,6 +8,8 @@ const NAME_BYTES_MAX = 32;
 
 export interface Whereabouts {
   readonly cell: string;
+  /** Of its owner; undefined outside of a cluster. */
+  readonly node: string | undefined;
   readonly x: number;
   readonly z: number;
 }
@@ -60,11 +62,15 @@ export class JoinView {
     setText(this.#hudName, player.playerName);
     if (state.name === 'reconnecting') setText(this.#hudPlace, 'reconnecting …');
     else if (!canWalk) setText(this.#hudPlace, 'this world is not walked with keys');
-    else if (place !== undefined)
-      setText(this.#hudPlace, `cell ${place.cell} · ${place.x.toFixed(1)}, ${place.z.toFixed(1)}`);
+    else if (place !== undefined) setText(this.#hudPlace, describePlace(place));
     setText(this.#hudView, `${player.others.length} in view`);
     setText(this.#hudPing, player.pingMs > 0 ? `${Math.round(player.pingMs)} ms` : '');
   }
+}
+
+function describePlace({ cell, node, x, z }: Whereabouts): string {
+  const owner = node === undefined ? '' : ` · node ${node}`;
+  return `cell ${cell}${owner} · ${x.toFixed(1)}, ${z.toFixed(1)}`;
 }
 
 function rememberedName(): string {

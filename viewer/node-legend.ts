@@ -28,7 +28,12 @@ export class NodeLegend {
 
   #make(names: readonly string[]): void {
     this.#lines = new Map(names.map((name) => [name, makeLine(name)]));
-    this.#parent.replaceChildren(...[...this.#lines.values()].map(({ row }) => row));
+    const lines = [...this.#lines.values()].map(({ row }) => row);
+    this.#parent.replaceChildren(
+      ...lines,
+      makeKey('crossing', 'handover between nodes'),
+      makeKey('doubt', 'its outcome is in doubt'),
+    );
   }
 
   #fill({ row, chip, name, facts }: Line, { name: text, colour, isUp, isHome, ...figures }: NodeRow): void {
@@ -45,6 +50,14 @@ export class NodeLegend {
     const up = `${formatCount(figures.entities)} entities · ${sessions} · ${formatMs(figures.tickMs)}`;
     setText(facts, isUp ? up : `down · ${figures.cells} cells wait`);
   }
+}
+
+function makeKey(look: string, text: string): HTMLElement {
+  const row = document.createElement('span');
+  const chip = document.createElement('i');
+  chip.className = look;
+  row.append(chip, text);
+  return row;
 }
 
 function makeLine(node: string): Line {

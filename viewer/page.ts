@@ -279,7 +279,8 @@ export class Page implements NodeViewListener {
     const { world, player } = this;
     this.connection.show(this.cluster.state, nowMs, this.#liveText());
     const { self } = player;
-    const place = self && world && { cell: cellText(world, self), x: self.x, z: self.z };
+    const node = this.cluster.isCluster ? (player.ownerName ?? this.cluster.home.name) : undefined;
+    const place = self && world && { cell: cellText(world, self), node, x: self.x, z: self.z };
     const canWalk = ['moveX', 'moveZ'].every((name) => world?.inputFields.includes(name));
     this.#join.show(player, { isLive: this.cluster.home.isLive, canWalk, place });
     this.#joystick.hidden = !(this.#isPlaying && canWalk && globalThis.matchMedia('(pointer: coarse)').matches);

@@ -65,6 +65,11 @@ export class Player {
     return Number.isFinite(rttMs) ? rttMs : 0;
   }
 
+  /** Name of the node that owns the player, once it has changed node. */
+  get ownerName(): string | undefined {
+    return this.#client?.owner?.node;
+  }
+
   join(name: string): void {
     this.#client?.close();
     this.playerName = name;

@@ -95,6 +95,15 @@ test.serial('three nodes are one world, each with a colour and a line of the leg
 test.serial('handovers between nodes are drawn as they happen', async (t) => {
   const { page, errors } = scope!;
   await until(t, 'entities are handed over', ({ peerHandovers }) => peerHandovers >= 3);
+  await page.fill('#name', 'Ada');
+  await page.click('#join-button');
+  await until(t, 'the player is in the world', ({ player }) => player.x !== undefined);
+  t.regex((await page.locator('#hud-place').textContent()) ?? '', /^cell -?\d+, -?\d+ · node [abc] · /);
+  await page.screenshot({ path: path.join(OUTPUT, 'cluster-walking.png') });
+  await page.click('#leave');
+  await page.locator('#join').waitFor();
+  await page.click('#fit');
+  await until(t, 'the world fits again', ({ entities }) => entities > 2000);
   await page.screenshot({ path: path.join(OUTPUT, 'cluster.png') });
   t.deepEqual(errors, []);
 });
@@ -102,12 +111,14 @@ test.serial('handovers between nodes are drawn as they happen', async (t) => {
 test.serial('a node dies: it greys out, and its cells change colour when they are taken over', async (t) => {
   const { page, nodes } = scope!;
   const dead = nodes.find(({ name }) => name === 'c')!;
+  const before = (await read(page)).entities;
   process.kill(dead.pid, 'SIGKILL');
   await until(t, 'it is down', (state) => state.nodes.some(({ name, isUp }) => name === 'c' && !isUp));
   await until(t, 'its cells are taken over', (state) => {
     const living = state.nodes.filter(({ name }) => name !== 'c');
     return living.reduce((sum, { cells }) => sum + cells, 0) === 64;
   });
+  await until(t, 'its entities are back', ({ entities }) => entities >= before * 0.98);
   t.regex((await page.locator('#connection').textContent()) ?? '', /2 nodes/);
   await page.screenshot({ path: path.join(OUTPUT, 'cluster-taken-over.png') });
   t.is((await read(page)).malformedCount, 0);
