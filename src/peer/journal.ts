@@ -126,7 +126,7 @@ export class Journal implements AsyncDisposable {
     this.#ended = new Promise((resolve) => worker.once('exit', () => resolve()));
     worker.on('message', (message: FromJournalThread) => this.#hear(message));
     worker.on('error', (cause) => this.#failThread(cause));
-    worker.on('exit', () => this.#failThread(undefined));
+    worker.on('exit', (code) => this.#failThread(`exit code ${code}`));
   }
 
   get backlog(): JournalBacklog {
@@ -204,7 +204,7 @@ export class Journal implements AsyncDisposable {
 
   #failThread(cause: unknown): void {
     if (this.#state === 'closing') return;
-    this.#fail(new JournalError('ERR_JOURNAL_THREAD', `the journal thread ended: ${String(cause)}`, { cause }));
+    this.#fail(threadError(cause));
   }
 
   #fail(error: JournalError): void {
@@ -226,11 +226,15 @@ function firstAnswer(worker: Worker): Promise<void> {
       if (message.type === 'failed') reject(new JournalError(message.code, message.message));
       else resolve();
     });
-    worker.once('error', (cause) =>
-      reject(new JournalError('ERR_JOURNAL_THREAD', `the journal thread ended: ${String(cause)}`, { cause })),
-    );
+    const end = (cause: unknown): void => reject(threadError(cause));
+    worker.once('error', end);
+    worker.once('exit', (code) => end(`exit code ${code}`));
   });
   // Recovery may fail first, and then nobody waits for this.
   ready.catch(() => {});
   return ready;
+}
+
+function threadError(cause: unknown): JournalError {
+  return new JournalError('ERR_JOURNAL_THREAD', `the journal thread ended: ${String(cause)}`, { cause });
 }

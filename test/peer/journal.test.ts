@@ -218,9 +218,56 @@ test('a full disk: a typed failure, and everything that was acknowledged is ther
     t.is(content.position, acknowledged.position);
     t.is(content.entities.length, acknowledged.position * 10);
   } finally {
-    execFileSync('umount', ['-l', folder]);
+    unmount(folder);
   }
 });
+
+test('a disk that fails to sync: a typed failure', async (t) => {
+  const folder = temporaryFolder(t);
+  const failing = mountFailing(folder);
+  if (failing === undefined) {
+    t.pass('no right, or no tools, to mount a file system over a device that fails');
+    return;
+  }
+  try {
+    const { code, position } = await fillUp(path.join(failing, 'node'), undefined);
+    t.is(code, 'ERR_JOURNAL_IO');
+    t.true(position > 0);
+  } finally {
+    unmount(path.join(folder, 'disk'), failing);
+  }
+});
+
+/** A file system of 64 MB on a device of 2 MB that does not say so: what does not fit fails when it is synced. */
+function mountFailing(folder: string): string | undefined {
+  const disk = path.join(folder, 'disk');
+  const mounted = path.join(folder, 'mounted');
+  const image = path.join(disk, 'image');
+  const run = (command: string, ...parameters: string[]): unknown =>
+    execFileSync(command, parameters, { stdio: 'ignore', env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' } });
+  mkdirSync(disk);
+  mkdirSync(mounted);
+  try {
+    run('mount', '-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', disk);
+    run('truncate', '-s', '64M', image);
+    run('mkfs.ext4', '-q', '-E', 'lazy_itable_init=0,nodiscard', '-O', '^has_journal', image);
+    run('mount', '-o', 'loop', image, mounted);
+    return mounted;
+  } catch {
+    unmount(disk);
+    return undefined;
+  }
+}
+
+function unmount(...folders: readonly string[]): void {
+  for (const folder of folders.toReversed()) {
+    try {
+      execFileSync('umount', ['-l', folder], { stdio: 'ignore' });
+    } catch {
+      // It was not mounted.
+    }
+  }
+}
 
 function mountSmall(folder: string): boolean {
   try {
