@@ -63,6 +63,8 @@ export class LinkConnection {
   /** Bytes of DATA that were heard since this side last told how far it has heard. */
   #unacknowledgedBytes = 0;
   #endedMs: number | undefined;
+  /** The owner knows already; it need not be told for every message. */
+  #isFlushWanted = false;
 
   constructor(socket: Socket, options: LinkOptions & { address: string }, owner: ConnectionOwner) {
     this.#socket = socket;
@@ -72,7 +74,7 @@ export class LinkConnection {
     this.#reader = new MessageReader({ messageBytesMax: owner.messageBytesMax });
     socket.setNoDelay(true);
     socket.on('data', (chunk: Buffer) => this.#took(chunk));
-    socket.on('drain', () => owner.wrote(this));
+    socket.on('drain', () => this.#wantFlush());
     socket.on('error', (cause) =>
       this.#lost(new LinkError('ERR_LINK_RESET', `the connection broke: ${cause.message}`, { cause })),
     );
@@ -129,12 +131,13 @@ export class LinkConnection {
     if (this.#state.phase !== 'up') return 'down';
     if (!hasCredit(this.#credit, priority, payload.length)) return 'busy';
     useCredit(this.#credit, priority, this.#queue.add(priority, type, payload));
-    this.#owner.wrote(this);
+    this.#wantFlush();
     return 'sent';
   }
 
   /** One write to the system for everything that waits and fits. */
   flush(): void {
+    this.#isFlushWanted = false;
     if (this.#state.phase !== 'up' || this.#socket.destroyed) return;
     const socket = this.#socket;
     const frames: Buffer[] = [];
@@ -192,7 +195,13 @@ export class LinkConnection {
       if (!(error instanceof LinkError)) throw error;
       this.#step({ kind: 'close', error });
     }
-    if (this.#unacknowledgedBytes >= ACKNOWLEDGE_BYTES) this.#owner.wrote(this);
+    if (this.#unacknowledgedBytes >= ACKNOWLEDGE_BYTES) this.#wantFlush();
+  }
+
+  #wantFlush(): void {
+    if (this.#isFlushWanted) return;
+    this.#isFlushWanted = true;
+    this.#owner.wrote(this);
   }
 
   #isOver(): boolean {

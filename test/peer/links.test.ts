@@ -217,3 +217,15 @@ test('after close nothing is left: no timer, no socket, no listener', async (t) 
   await until(() => process.getActiveResourcesInfo().length <= before, process.getActiveResourcesInfo().join());
   t.is(nodes[0]!.links.send(2, 'control', 1, new Uint8Array(1)), 'down');
 });
+
+test('drop: all links end and are made anew', async (t) => {
+  await using a = await TestNode.open(1, { redial: { minMs: 10, maxMs: 40 } });
+  await using b = await TestNode.open(2);
+  a.dial(2, b.links.address);
+  await Promise.all([a.up(2), b.up(1)]);
+  a.links.drop('a test');
+  t.is(a.of('down').length, 1);
+  t.false(a.isUp(2));
+  t.is((await b.next('down')).reason, 'a test');
+  await Promise.all([a.next('up', 1), b.next('up', 1)]);
+});
