@@ -28,6 +28,7 @@ export interface ChaosClusterOptions {
   readonly nodes: number;
   /** How long the others wait for a dead node to come back. */
   readonly takeoverAfterMs: number;
+  readonly leaseMs: number;
   readonly wanderersPerCell: number;
   readonly withDisk: boolean;
   /** The cluster's files stay where they are. */
@@ -195,6 +196,7 @@ function nodeArguments({ name, port, peerPort, folder, links, options }: NodeArg
     listen: `127.0.0.1:${peerPort}`,
     'cluster-size': options.nodes,
     'takeover-after-ms': options.takeoverAfterMs,
+    'lease-ms': options.leaseMs,
     'checkpoint-ms': 1000,
     'block-cells': 1,
     'cell-size': 128,

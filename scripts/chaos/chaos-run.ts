@@ -65,6 +65,8 @@ export interface ChaosResult {
 
 /** Longer than a process takes to start again, so that both happen: restarts in place, and takeovers. */
 const TAKEOVER_AFTER_MS = 3000;
+/** Longer than the default: nodes, players and proxies share the cores of one machine. */
+const LEASE_MS = 2000;
 const JOIN_MS_MAX = 30_000;
 const BETWEEN_FAULTS_MS_MIN = 1500;
 const BETWEEN_FAULTS_MS_MAX = 4000;
@@ -83,6 +85,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   await using cluster = await ChaosCluster.start({
     nodes,
     takeoverAfterMs: TAKEOVER_AFTER_MS,
+    leaseMs: LEASE_MS,
     wanderersPerCell: options.wanderersPerCell ?? 8,
     withDisk: allowed.includes('full disk'),
     keep: options.keep ?? false,
@@ -105,7 +108,9 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     const fault = faults[random.below(faults.length)];
     if (fault === undefined) break;
     run.count(fault);
-    tell(`${fault}: ${await inject(fault, { cluster, random, takeoverAfterMs: TAKEOVER_AFTER_MS })}`);
+    tell(
+      `${fault}: ${await inject(fault, { cluster, random, takeoverAfterMs: TAKEOVER_AFTER_MS, leaseMs: LEASE_MS })}`,
+    );
     await wait(random.between(BETWEEN_FAULTS_MS_MIN, BETWEEN_FAULTS_MS_MAX));
   }
   run.end();
@@ -262,8 +267,8 @@ function summary({ options, cluster, walkers, run, before, sessionsAfter, final 
     seed: options.seed,
     seconds: options.seconds,
     faults: Object.fromEntries(run.faults),
-    entitiesBefore: before === undefined ? 0 : before.entities + before.inTransit,
-    entitiesAfter: final.counts.entities + final.counts.inTransit,
+    entitiesBefore: before?.present ?? 0,
+    entitiesAfter: final.counts.present,
     sessionsBefore: options.clients,
     sessionsAfter,
     sessionsNew: walkers.sum(({ newSessions }) => newSessions),

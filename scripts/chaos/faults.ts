@@ -25,6 +25,7 @@ export interface FaultContext {
   readonly cluster: ChaosCluster;
   readonly random: Random;
   readonly takeoverAfterMs: number;
+  readonly leaseMs: number;
 }
 
 /** How long a process may take to reach the point at which it dies. */
@@ -34,7 +35,7 @@ const AGAIN_MS = 500;
 
 /** Does it and gives in a few words what was done. */
 export async function inject(fault: Fault, context: FaultContext): Promise<string> {
-  const { cluster, random, takeoverAfterMs } = context;
+  const { cluster, random, takeoverAfterMs, leaseMs } = context;
   const node = anyOf(cluster.nodes, random);
   switch (fault) {
     case 'kill and restart':
@@ -58,7 +59,7 @@ export async function inject(fault: Fault, context: FaultContext): Promise<strin
     case 'pause':
       return await pause(node, { cluster, durationMs: random.between(100, 900) });
     case 'pause past the lease':
-      return await pause(node, { cluster, durationMs: random.between(1200, 5000) });
+      return await pause(node, { cluster, durationMs: random.between(1.2 * leaseMs, 5000) });
     case 'cut both ways':
     case 'cut one way':
     case 'reset links':

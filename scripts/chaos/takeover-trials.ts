@@ -38,6 +38,8 @@ export interface TakeoverResult {
 }
 
 const TAKEOVER_AFTER_MS = 0;
+/** The default. */
+const LEASE_MS = 1000;
 const REVIVED_MS_MAX = 20_000;
 const POLL_MS = 5;
 const BETWEEN_MS = 4000;
@@ -49,6 +51,7 @@ export async function runTakeoverTrials(options: TakeoverOptions): Promise<Takeo
   await using cluster = await ChaosCluster.start({
     nodes: options.nodes,
     takeoverAfterMs: TAKEOVER_AFTER_MS,
+    leaseMs: LEASE_MS,
     wanderersPerCell: 30,
     withDisk: false,
   });

@@ -12,6 +12,8 @@ export interface Counts {
   readonly journals: number;
   readonly stores: number;
   readonly entities: number;
+  /** Distinct entities in journals, owned or in transit. */
+  readonly present: number;
   readonly atRest: number;
   readonly inTransit: number;
   readonly active: number;
@@ -102,6 +104,7 @@ function countsOf({ passes: [first, second], histories, census }: ClusterEvidenc
     journals: second.journals.length,
     stores: lives.length,
     entities: rows.length,
+    present: censusOf(second).length,
     atRest: rows.filter(({ atRest }) => atRest).length,
     inTransit: sum(valid.map(({ outbox }) => outbox.length)),
     active: sum(lives.map(({ active }) => active.size)),
