@@ -230,7 +230,9 @@ export class HandoverShell {
   #journal({ position, writes }: Extract<CoreEffect, { kind: 'journal' }>): void {
     this.#position = position;
     for (const write of writes) {
-      if (write.kind === 'import') this.#imports.set(write.frozen.ledger, position);
+      if (write.kind !== 'import') continue;
+      this.#imports.set(write.frozen.ledger, position);
+      for (const { ledger } of write.imports) this.#imports.set(ledger, position);
     }
     if (this.#turn === undefined) this.#append(position, writes);
     else this.#turn.push({ position, writes });

@@ -66,6 +66,7 @@ export class Membership {
   readonly #fencing = new Set<NodeNumber>();
   /** Fenced ledgers that were looked at: imported here or before. */
   readonly #finished = new Set<Ledger>();
+  readonly #imported = new Set<Ledger>();
   #position = POSITION_OF_LEDGER;
   #lookDueMs = 0;
   #isStopped = false;
@@ -115,6 +116,7 @@ export class Membership {
 
   /** What was taken over is stable here: its file needs no guard any more. */
   importStable(ledger: Ledger): void {
+    this.#imported.add(ledger);
     const lock = this.#locks.get(ledger);
     if (lock === undefined) return;
     const folder = this.#members.find((member) => member.ledger === ledger)?.folder;
@@ -205,10 +207,14 @@ export class Membership {
       return;
     }
     if (this.#locks.has(member.ledger)) return;
+    // What its successor had imported comes with the successor's journal: that first.
+    const { successorLedger } = member;
+    if (successorLedger !== this.#options.me.ledger && !this.#imported.has(successorLedger)) return;
     const lock = tryLock(member.folder);
     if (lock === undefined) return;
     this.#finished.add(member.ledger);
     if (isTaken(member.folder, member.ledger)) {
+      this.#imported.add(member.ledger);
       lock.release();
       return;
     }
