@@ -10,7 +10,7 @@
  */
 import type { EntityId } from '../base/brand.ts';
 import { markOf, noteDelivery } from './handover-marks.core.ts';
-import { notePointer, pointerTo } from './handover-pointers.core.ts';
+import { correctPointer, notePointer, pointerTo } from './handover-pointers.core.ts';
 import { withJitter } from './handover-flow.core.ts';
 import { awaitStable } from './handover-stable.core.ts';
 import { holderOf, send, sessionOf, write } from './handover-state.core.ts';
@@ -97,9 +97,9 @@ export function onEvent(
   const node = pointerTo(state, row.entity);
   const link = state.links.get(node);
   const outgoing = state.outgoing.get(row.entity);
-  // Behind the COMMIT on the same session; before it, the sender's timer brings the message again.
-  const isAhead = outgoing !== undefined && outgoing.sentTo === 0;
-  if (link !== undefined && !isAhead && hops < HOPS_MAX) {
+  // Frozen, and undecided or not sent: the sender's timer brings the message again, behind the COMMIT.
+  if (outgoing !== undefined && (node === 0 || outgoing.sentTo === 0)) return;
+  if (link !== undefined && hops < HOPS_MAX) {
     send(state, effects, link, { kind: 'event', row, hops: hops + 1 });
     return;
   }
@@ -188,7 +188,9 @@ export function onMoved(
 }
 
 export function onFound(state: HandoverState, { entity, node, seq }: Extract<PeerMessage, { kind: 'found' }>): void {
-  if (node !== state.me.node) learn(state, entity, { node, seq });
+  if (node === state.me.node) return;
+  correctPointer(state, entity, { node, seq });
+  hint(state, entity, node);
 }
 
 /** Asked around: only the owner answers, and who knows where it went. */
@@ -209,10 +211,14 @@ function learn(
   owner: { readonly node: NodeNumber; readonly seq: number },
 ): void {
   notePointer(state, entity, owner);
+  hint(state, entity, owner.node);
+}
+
+function hint(state: HandoverState, entity: EntityId, node: NodeNumber): void {
   for (const queues of state.messages.values()) {
     const queue = queues.get(entity);
     if (queue === undefined) continue;
-    queue.hint = owner.node;
+    queue.hint = node;
     queue.dueMs = Math.min(queue.dueMs, state.nowMs + HINT_MS);
   }
 }

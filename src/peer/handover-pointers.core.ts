@@ -21,9 +21,22 @@ export function notePointer(
   state.pointers.set(id, { node, seq, untilMs: state.nowMs + POINTER_MS });
 }
 
+/** Who says that it owns the entity is right about that, whatever was thought before. */
+export function correctPointer(
+  state: HandoverState,
+  id: EntityId,
+  owner: { readonly node: NodeNumber; readonly seq: number },
+): void {
+  state.pointers.delete(id);
+  notePointer(state, id, owner);
+}
+
 /** The node that had the entity last as far as is known here, or 0. */
 export function pointerTo(state: HandoverState, id: EntityId): NodeNumber {
-  return state.outgoing.get(id)?.row.targetNode ?? state.pointers.get(id)?.node ?? 0;
+  const outgoing = state.outgoing.get(id);
+  if (outgoing === undefined) return state.pointers.get(id)?.node ?? 0;
+  // R0: before it is stable nobody may hear of it; and what comes back has not gone anywhere.
+  return outgoing.state === 'released' || outgoing.state === 'removing' ? outgoing.row.targetNode : 0;
 }
 
 export function noteEnd(state: HandoverState, id: EntityId): void {

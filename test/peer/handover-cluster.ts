@@ -71,6 +71,7 @@ export class TestCluster {
   onCrash: () => void = () => {};
   doubles = 0;
   #incarnations = 0;
+  readonly #swaps: (() => void)[] = [];
   readonly #kept = new Map<Ledger, JournalContent>();
   #cuts = new Set<string>();
 
@@ -258,12 +259,10 @@ export class TestCluster {
         return;
       }
       case 'protect':
-        this.setLease(node, { isProtected: true, buddy: effect.buddy });
-        node.events.push({ kind: 'directory', leases: [...this.leases.values()] });
+        this.#swap(node, { isProtected: true, buddy: effect.buddy });
         return;
       case 'unprotect':
-        this.setLease(node, { isProtected: false, buddy: 0 });
-        node.events.push({ kind: 'directory', leases: [...this.leases.values()] });
+        this.#swap(node, { isProtected: false, buddy: 0 });
         return;
       case 'readJournal':
         // The model reads after everything that was asked for.
@@ -277,6 +276,21 @@ export class TestCluster {
       case 'stop':
         node.isAlive = false;
     }
+  }
+
+  /** A compare-and-swap on the own lease is on its way to the directory. */
+  #swap(node: TestNode, change: Partial<LeaseView>): void {
+    const { incarnation } = node;
+    this.#swaps.push(() => {
+      if (node.isFenced || node.incarnation !== incarnation) return;
+      this.setLease(node, change);
+      this.step(node, { kind: 'directory', leases: [...this.leases.values()] });
+    });
+  }
+
+  /** The directory does what it was asked for. */
+  swapLeases(): void {
+    for (const swap of this.#swaps.splice(0)) swap();
   }
 
   #copied(node: TestNode, ledger: Ledger, incarnation: number): void {
@@ -362,6 +376,7 @@ export class TestCluster {
         for (let count = this.wires.length; count > 0; count -= 1) this.deliver();
         if (order === 'wire') for (const node of this.nodes) this.fsync(node);
       }
+      this.swapLeases();
       this.advance(20);
     }
   }

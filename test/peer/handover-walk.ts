@@ -8,7 +8,7 @@ import { describe } from '../../src/peer/handover.core.ts';
 import { NO_MUTATIONS } from '../../src/peer/protocol.ts';
 import type { Mutation } from '../../src/peer/protocol.ts';
 import { TestCluster } from './handover-cluster.ts';
-import type { TestNode } from './handover-cluster.ts';
+import type { TestNode, Wire } from './handover-cluster.ts';
 
 export interface WalkOptions {
   readonly seed: number;
@@ -40,10 +40,10 @@ export class Walk {
 
   constructor({ seed, mutations = NO_MUTATIONS }: WalkOptions) {
     this.#random = new Random(seed);
-    this.#isProtected = this.#random.next() < 0.4;
+    this.#isProtected = this.#random.next() < 0.5;
     this.#faultShare = this.#random.between(0.02, 0.2);
     this.#isOrdered = this.#random.next() < 0.3;
-    this.cluster = new TestCluster(3 + this.#random.below(2), mutations, { wantsBuddy: this.#isProtected });
+    this.cluster = new TestCluster(3 + this.#random.below(3), mutations, { wantsBuddy: this.#isProtected });
     this.cluster.birth(this.cluster.at(1), ENTITIES.slice(0, 2));
     this.cluster.birth(this.cluster.at(2), ENTITIES.slice(2));
     this.cluster.run(this.#isProtected ? 200 : 20);
@@ -73,19 +73,28 @@ export class Walk {
       cluster.advance(durationMs);
       return `advance ${durationMs}`;
     }
-    return choice < 19 ? this.#release() : this.#emit();
+    if (choice < 18) return this.#release();
+    if (choice < 19) return this.#emit();
+    cluster.swapLeases();
+    return 'swap leases';
   }
 
   #deliver(): string {
     const { cluster } = this;
     if (cluster.wires.length === 0) return 'nothing';
-    const index = this.#isOrdered || this.#random.next() < 0.7 ? 0 : this.#random.below(cluster.wires.length);
+    let index = this.#random.below(cluster.wires.length);
+    if (this.#isOrdered || this.#random.next() < 0.7) index = this.#firstLike(cluster.wires[index]!);
     const wire = cluster.wires[index]!;
     // A repeat stays on the wire, for much later.
     if (this.#isOrdered || this.#random.next() < 0.9) cluster.wires.splice(index, 1);
     else cluster.wires.push(...cluster.wires.splice(index, 1));
     cluster.hand(wire);
     return `deliver ${wire.from.node}>${wire.to.node} ${wire.message.kind}`;
+  }
+
+  /** The oldest message of the same direction. */
+  #firstLike({ from, to }: Wire): number {
+    return this.cluster.wires.findIndex((wire) => wire.from.node === from.node && wire.to.node === to.node);
   }
 
   #release(): string {
@@ -124,7 +133,7 @@ export class Walk {
     const { cluster } = this;
     this.faults += 1;
     const up = cluster.nodes.filter(isUp);
-    switch (this.#random.below(8)) {
+    switch (this.#random.below(9)) {
       case 0:
       case 1: {
         if (up.length < 2) return 'nothing';
@@ -140,6 +149,7 @@ export class Walk {
       case 3:
         return this.#restart();
       case 4:
+      case 8:
         return this.#takeOver(up);
       case 5: {
         const node = this.#pick(cluster.nodes);
