@@ -9,6 +9,7 @@ import type { SessionIndex, Slot } from '../base/brand.ts';
 import { CapacityError, RecordError } from '../base/errors.ts';
 import type { Activation } from '../memory/arrivals.ts';
 import { NO_SESSION_ROW, writeSession } from '../memory/departures.ts';
+import type { PassengerInput } from '../memory/passenger.ts';
 import { adopt, despawn, overwrite, setGhostOf } from '../memory/entities.ts';
 import { decodeRecord } from '../memory/record.ts';
 import type { DecodedRecord, SchemaRegistry } from '../memory/record.ts';
@@ -16,7 +17,7 @@ import { SESSION_STATE } from '../memory/sessions.ts';
 import type { Store } from '../memory/store.ts';
 import type { Intake } from './intake.ts';
 import type { Outbox } from './outbox.ts';
-import type { Passengers } from './passengers.ts';
+import type { Orphan, Passengers } from './passengers.ts';
 
 const CONDUCTOR = 0;
 export const WAITING_MAX = 4096;
@@ -128,7 +129,7 @@ export class Activator {
     stats.add(CONDUCTOR, 'entitiesActivated', 1);
     activated(slot, wasHere);
     if (hasLeft) leaves(slot);
-    else if (row.passenger.session !== 0) this.#bind(slot, waiting.activation);
+    else if (row.passenger.session !== 0) this.#bind(slot, row.passenger, waiting.activation.pendingInputs);
     return true;
   }
 
@@ -146,20 +147,30 @@ export class Activator {
     despawn(store, (this.#evictAt % store.slotsHigh) as Slot);
   }
 
-  #bind(slot: Slot, { row, pendingInputs }: Activation): void {
+  /** A player without a row: its client is there after all, or there may be a row now. */
+  bindOrphan(slot: Slot, pendingInputs: readonly PassengerInput[]): void {
+    const orphan = this.#parts.passengers.orphan(slot);
+    if (orphan !== undefined) this.#bind(slot, orphan, pendingInputs);
+  }
+
+  #bind(slot: Slot, orphan: Orphan, pendingInputs: readonly PassengerInput[]): void {
     const { store, passengers, intake, outbox } = this.#parts;
     const { sessions, peerTable, columns } = store;
-    const { session, gateway, lastInput } = row.passenger;
+    const { session, gateway, lastInput } = orphan;
     const isLocal = gateway === 0 || gateway === peerTable.self;
     const found = isLocal ? sessions.findBySessionId(session) : this.#openRemote(session, gateway);
     const isTaken = found >= 0 && sessions.slotPlusOne(found as SessionIndex) !== 0;
-    const bound = { session, gateway: isLocal ? 0 : gateway, id: row.id, seq: row.seq, lastInput };
+    const id = columns.id[slot]!;
+    const seq = columns.ownershipSeq[slot]!;
+    const bound = { session, gateway: isLocal ? 0 : gateway, id, seq, lastInput };
     if (found < 0 || isTaken) {
-      passengers.addOrphan(slot, session);
+      if (passengers.orphan(slot) !== undefined) return;
+      passengers.addOrphan(slot, { session, gateway, lastInput });
       outbox.offer((ring) => writeSession(ring, { ...bound, row: NO_SESSION_ROW, generation: 0 }));
       return;
     }
     const index = found as SessionIndex;
+    passengers.dropOrphan(slot);
     columns.session[slot] = index + 1;
     intake.bind(index, slot, lastInput);
     for (const input of pendingInputs) intake.push(index, input);

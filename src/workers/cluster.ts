@@ -304,8 +304,10 @@ export class Cluster implements ArrivalVisitor {
 
   arrivedInput(input: ArrivedInput): void {
     const row = this.#rowOf(input.session);
+    const orphan = this.#passengers.slotOfOrphan(input.session);
     if (row >= 0 && this.#store.sessions.slotPlusOne(row as SessionIndex) !== 0)
       this.#intake.push(row as SessionIndex, input);
+    else if (orphan >= 0) this.#activator.bindOrphan(orphan as Slot, [input]);
     else this.forwardInput(input.session, input.sequence, input.payload);
   }
 

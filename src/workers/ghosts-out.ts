@@ -4,7 +4,8 @@
  *
  * Per subscriber there is a table by slot of what was said last. A tick says:
  *   enter   who came within reach; anew when a visible component changed, and once in RECORD_TICKS
- *   update  who is not where the last word and its velocity put it, to CENTIMETRE; and everybody once in KEEPALIVE_TICKS
+ *   update  who is not where the last word and its velocity put it, to CENTIMETRE; and everybody once in KEEPALIVE_TICKS;
+ *           beyond half the reach every second tick
  *   leave   who is out of reach, gone, or owned by somebody else
  *   event   what was announced in this tick of somebody it has been told of
  *
@@ -30,8 +31,9 @@ const KEEPALIVE_TICKS = 16;
 const CENTIMETRE = 0.01;
 /** Metres beyond `reach` at which an entity leaves. */
 const LEAVE_MARGIN = 8;
-/** A changed component is told at most this often. */
+/** A changed component is told at most this often; beyond half the reach, the second. */
 const CHANGE_TICKS = 2;
+const CHANGE_TICKS_FAR = 8;
 
 interface Subscriber {
   readonly node: number;
@@ -172,24 +174,28 @@ export class GhostPublisher {
     const limit = this.#options.reach + (isMember ? LEAVE_MARGIN : 0);
     const x = columns.x[slot]!;
     const z = columns.z[slot]!;
-    if (!(this.#options.territory.findNearest(x, z, subscriber.node) <= limit)) return;
+    const distance = this.#options.territory.findNearest(x, z, subscriber.node);
+    if (!(distance <= limit)) return;
     // Somebody else had the slot before: its leave comes first.
     if (!isMember && subscriber.generation[slot] !== 0) return;
     subscriber.seenTick[slot] = this.#tick;
     if (!this.#canWrite) return;
-    if (!isMember || this.#isRecordDue(subscriber, slot)) this.#enter(subscriber, slot, isMember);
-    else if (this.#isUpdateDue(subscriber, slot)) this.#update(subscriber, slot);
+    const isFar = distance * 2 > this.#options.reach;
+    if (!isMember || this.#isRecordDue(subscriber, slot, isFar)) this.#enter(subscriber, slot, isMember);
+    else if (this.#isUpdateDue(subscriber, slot, isFar)) this.#update(subscriber, slot);
   }
 
-  #isRecordDue(subscriber: Subscriber, slot: number): boolean {
+  #isRecordDue(subscriber: Subscriber, slot: number, isFar: boolean): boolean {
     const told = subscriber.recordTick[slot]!;
     const age = this.#tick - told;
     if (age >= RECORD_TICKS) return true;
-    return age >= CHANGE_TICKS && this.#store.published.lastChangeTick[slot]! > told;
+    return age >= (isFar ? CHANGE_TICKS_FAR : CHANGE_TICKS) && this.#store.published.lastChangeTick[slot]! > told;
   }
 
-  #isUpdateDue(subscriber: Subscriber, slot: number): boolean {
+  #isUpdateDue(subscriber: Subscriber, slot: number, isFar: boolean): boolean {
     const { columns } = this.#store;
+    // Far away every second tick will do.
+    if (isFar && ((this.#tick + slot) & 1) !== 0) return false;
     const vx = subscriber.vx[slot]!;
     const vz = subscriber.vz[slot]!;
     if (columns.vx[slot] !== vx || columns.vz[slot] !== vz) return true;

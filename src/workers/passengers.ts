@@ -9,15 +9,22 @@ import { MARKS_MAX } from '../memory/passenger.ts';
 import type { EntityPassenger, PassengerMark } from '../memory/passenger.ts';
 import type { Store } from '../memory/store.ts';
 
+/** A session without a row, as it came. */
+export interface Orphan {
+  readonly session: number;
+  readonly gateway: number;
+  readonly lastInput: number;
+}
+
 const NO_MARKS: readonly PassengerMark[] = [];
 
 export class Passengers {
   readonly #store: Store;
   readonly #accounts = new Map<number, string>();
   readonly #marks = new Map<number, Map<string, number>>();
-  /** Entities whose session has no row here: their client is gone, or no row was left. */
-  readonly #orphans = new Map<number, number>();
-  readonly #sessionOfOrphan = new Map<number, number>();
+  /** Entities whose session has no row here: their client is gone, or no row was left. By slot; and the slot by session. */
+  readonly #orphans = new Map<number, Orphan>();
+  readonly #slotOfSession = new Map<number, number>();
 
   constructor(store: Store) {
     this.#store = store;
@@ -58,23 +65,32 @@ export class Passengers {
     for (const { sender, number } of marks) this.raiseMark(slot, sender, number);
   }
 
-  addOrphan(slot: number, session: number): void {
-    this.#orphans.set(session, slot);
-    this.#sessionOfOrphan.set(slot, session);
+  addOrphan(slot: number, orphan: Orphan): void {
+    this.#orphans.set(slot, orphan);
+    this.#slotOfSession.set(orphan.session, slot);
+  }
+
+  orphan(slot: number): Orphan | undefined {
+    return this.#orphans.get(slot);
+  }
+
+  /** It has a row now. */
+  dropOrphan(slot: number): void {
+    const orphan = this.#orphans.get(slot);
+    if (orphan === undefined) return;
+    this.#orphans.delete(slot);
+    if (this.#slotOfSession.get(orphan.session) === slot) this.#slotOfSession.delete(orphan.session);
   }
 
   /** The slot of the entity whose session has no row, or -1. */
   slotOfOrphan(session: number): number {
-    return this.#orphans.get(session) ?? -1;
+    return this.#slotOfSession.get(session) ?? -1;
   }
 
   drop(slot: number): void {
     this.#accounts.delete(slot);
     this.#marks.delete(slot);
-    const session = this.#sessionOfOrphan.get(slot);
-    if (session === undefined) return;
-    this.#sessionOfOrphan.delete(slot);
-    if (this.#orphans.get(session) === slot) this.#orphans.delete(session);
+    this.dropOrphan(slot);
   }
 
   /** As of now. `isLeaving`: without the session, which is over. */
@@ -83,11 +99,11 @@ export class Passengers {
     const row = (columns.session[slot]! - 1) as SessionIndex | -1;
     const marks = this.#marks.get(slot);
     const hasRow = row >= 0;
-    const orphaned = this.#sessionOfOrphan.get(slot) ?? 0;
+    const orphan = isLeaving ? undefined : this.#orphans.get(slot);
     return {
-      lastInput: hasRow ? sessions.inputSequence(row as SessionIndex) : 0,
-      gateway: isLeaving || !hasRow ? 0 : sessions.gateway(row as SessionIndex) || peerTable.self,
-      session: isLeaving ? 0 : hasRow ? sessions.sessionId(row as SessionIndex) : orphaned,
+      lastInput: hasRow ? sessions.inputSequence(row as SessionIndex) : (orphan?.lastInput ?? 0),
+      gateway: isLeaving || !hasRow ? (orphan?.gateway ?? 0) : sessions.gateway(row as SessionIndex) || peerTable.self,
+      session: isLeaving || !hasRow ? (orphan?.session ?? 0) : sessions.sessionId(row as SessionIndex),
       account: this.account(slot),
       marks: marks === undefined ? NO_MARKS : [...marks].map(([sender, number]) => ({ sender, number })),
     };

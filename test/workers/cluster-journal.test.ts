@@ -182,6 +182,13 @@ test('the end of a session finds its player: at another node, on the way, withou
     east.sessionsBound.every(({ row }) => row === 0xffff_ffff),
     'no row was left',
   );
+  // A row becomes free, and the next input binds its player.
+  east.store.sessions.setState(5 as SessionIndex, 0);
+  east.input(1, { session: 2, payload: new Uint8Array(8) });
+  step(twins);
+  t.is(east.store.sessions.findBySessionId(2), 5 as SessionIndex);
+  t.is(east.store.sessions.inputSequence(5 as SessionIndex), 1);
+  t.is(east.sessionsBound.length, 4);
   for (const session of [1, 2, 3]) east.endSession(session);
   step(twins, 2);
   t.is(east.owned().length, 0);
