@@ -15,6 +15,8 @@ import type { Case, Suite } from './measure.ts';
 const GROUPS = [1, 16, 64, 256];
 const ENTITIES = 10_000;
 const RECORD_BYTES = 300;
+/** Batches that wait while another is committed are one commit. */
+const AHEAD = 8;
 const BLOCK_BYTES = 4096;
 
 export const journalSuite: Suite = {
@@ -35,6 +37,11 @@ export const journalSuite: Suite = {
             run: () => direct.commit(next(rows)),
           },
           { name: 'journal: append until fsynced', operations: rows, run: () => thread.commit(next(rows)) },
+          {
+            name: `journal: ${AHEAD} such batches appended at once`,
+            operations: rows * AHEAD,
+            run: () => thread.commit(...Array.from({ length: AHEAD }, () => next(rows))),
+          },
           { name: 'fdatasync of 4 KiB', operations: rows, run: disk.sync },
         ];
         await report({ title: `journal: commits of ${rows} rows of ${RECORD_BYTES} bytes`, unit: 'row', cases });
@@ -78,20 +85,25 @@ function directCommits(file: string): Commits {
 
 async function threadCommits(
   folder: string,
-): Promise<AsyncDisposable & { commit(rows: readonly EntityRow[]): Promise<void> }> {
+): Promise<AsyncDisposable & { commit(...batches: readonly EntityRow[][]): Promise<void> }> {
   let position = 0;
   let hear: (event: JournalEvent) => void = () => {};
   const journal = await openJournal({ folder, onEvent: (event) => hear(event) });
   return {
-    commit: (rows) =>
+    commit: (...batches) =>
       new Promise((resolve, reject) => {
+        const last = position + batches.length;
         hear = (event): void => {
-          if (event.type === 'fsynced') resolve();
-          else if (event.type === 'failed') reject(event.error);
+          if (event.type === 'failed') reject(event.error);
+          else if (event.type === 'fsynced' && event.position === last) resolve();
         };
-        const writes = rows.map((row): JournalWrite => ({ kind: 'entity', row }));
-        position++;
-        journal.append(position, writes);
+        for (const rows of batches) {
+          position++;
+          journal.append(
+            position,
+            rows.map((row): JournalWrite => ({ kind: 'entity', row })),
+          );
+        }
       }),
     [Symbol.asyncDispose]: () => journal[Symbol.asyncDispose](),
   };

@@ -15,6 +15,7 @@ import {
   ledgerFrom,
   marksFrom,
   writeEntityRow,
+  writeImported,
   writeInboxRow,
   writeMessageRow,
   writeOutboxRow,
@@ -46,6 +47,8 @@ export type Tables = Pick<
   'entities' | 'outbox' | 'inbox' | 'watermarks' | 'messages' | 'imports' | 'transferSeqs'
 >;
 type Cells = readonly unknown[];
+/** What stands in front of a row, for its checksum. */
+type Head = (buffer: MessageBuffer) => void;
 type Pairs = (readonly [source: Ledger, value: number])[];
 
 /** @throws JournalError ERR_JOURNAL_CORRUPT, or what SQLite says. */
@@ -119,18 +122,17 @@ export function unsound(database: Database, what: string): JournalError {
 function readImports(reading: Reading): ImportRow[] {
   const { buffer } = reading;
   const imports = new Map<Ledger, { inbox: InboxRow[]; watermarks: Pairs }>();
-  for (const ledger of readSound(reading, 'import', 'ledger', ([cell]) => ledgerOf(cell))) {
-    imports.set(ledger, { inbox: [], watermarks: [] });
-  }
-  readSound(reading, 'import_inbox', 'ledger, source, transfer_seq, id, seq, checksum', ([ledger, ...cells]) => {
-    const row = inboxFrom(cells, buffer);
-    const frozen = imports.get(ledgerOf(ledger) ?? '');
-    return row === undefined ? undefined : frozen?.inbox.push(row);
+  const ledgers = readSound(reading, 'import', 'ledger, checksum', (cells) => importedFrom(cells, buffer));
+  for (const ledger of ledgers) imports.set(ledger, { inbox: [], watermarks: [] });
+  readSound(reading, 'import_inbox', 'ledger, source, transfer_seq, id, seq, checksum', ([cell, ...cells]) => {
+    const ledger = ledgerOf(cell) ?? '';
+    const row = inboxFrom(cells, buffer, (target) => writeImported(target, ledger));
+    return row === undefined ? undefined : imports.get(ledger)?.inbox.push(row);
   });
-  readSound(reading, 'import_watermark', 'ledger, source, value, checksum', ([ledger, ...cells]) => {
-    const pair = valueFrom(cells, buffer);
-    const frozen = imports.get(ledgerOf(ledger) ?? '');
-    return pair === undefined ? undefined : frozen?.watermarks.push(pair);
+  readSound(reading, 'import_watermark', 'ledger, source, value, checksum', ([cell, ...cells]) => {
+    const ledger = ledgerOf(cell) ?? '';
+    const pair = valueFrom(cells, buffer, (target) => writeImported(target, ledger));
+    return pair === undefined ? undefined : imports.get(ledger)?.watermarks.push(pair);
   });
   return [...imports].map(([ledger, frozen]) => ({ ledger, ...frozen }));
 }
@@ -177,19 +179,37 @@ function messageFrom(cells: Cells): MessageRow | undefined {
   return { number, issuer, entity: entity as EntityId, event, payload };
 }
 
-function inboxFrom(cells: Cells, buffer: MessageBuffer): InboxRow | undefined {
+function inboxFrom(cells: Cells, buffer: MessageBuffer, before: Head = noHead): InboxRow | undefined {
   const [sourceCell, transferSeq, id, seq] = cells;
   const source = ledgerOf(sourceCell);
   if (source === undefined || !isCount(transferSeq) || !isCount(id) || !isCount(seq)) return undefined;
   const row: InboxRow = { source, transferSeq, id: id as EntityId, seq };
-  return matches(buffer, cells, (target) => writeInboxRow(target, row)) ? row : undefined;
+  const isSound = matches(buffer, cells, (target) => {
+    before(target);
+    writeInboxRow(target, row);
+  });
+  return isSound ? row : undefined;
 }
 
-function valueFrom(cells: Cells, buffer: MessageBuffer): readonly [source: Ledger, value: number] | undefined {
+function importedFrom(cells: Cells, buffer: MessageBuffer): Ledger | undefined {
+  const ledger = ledgerOf(cells[0]);
+  if (ledger === undefined) return undefined;
+  return matches(buffer, cells, (target) => writeImported(target, ledger)) ? ledger : undefined;
+}
+
+function valueFrom(
+  cells: Cells,
+  buffer: MessageBuffer,
+  before: Head = noHead,
+): readonly [source: Ledger, value: number] | undefined {
   const [sourceCell, value] = cells;
   const source = ledgerOf(sourceCell);
   if (source === undefined || !isCount(value)) return undefined;
-  return matches(buffer, cells, (target) => writeValue(target, [source], value)) ? [source, value] : undefined;
+  const isSound = matches(buffer, cells, (target) => {
+    before(target);
+    writeValue(target, [source], value);
+  });
+  return isSound ? [source, value] : undefined;
 }
 
 function lastFrom(
@@ -203,6 +223,8 @@ function lastFrom(
   const isSound = matches(buffer, cells, (into) => writeValue(into, [issuer, target], last));
   return isSound ? [issuer, target, last] : undefined;
 }
+
+function noHead(): void {}
 
 function isCount(cell: unknown): cell is number {
   return Number.isSafeInteger(cell) && (cell as number) >= 0;

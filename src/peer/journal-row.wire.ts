@@ -10,7 +10,8 @@
  *   outbox    issuer ledger · target ledger · transferSeq u53 · targetNode u8 · targetCell u32 · body (atRest 0)
  *   message   issuer ledger · number u53 · entity u53 · event u32 · payload blob
  *   inbox     source ledger · transferSeq u53 · id u53 · seq u53
- *   value     ledgers (0 to 2) · value u53: watermarks, last transferSeqs
+ *   value     ledgers (1 or 2) · value u53: watermarks, last transferSeqs
+ *   imported  1 u8 · ledger that was taken over · inbox, value (a watermark), or nothing: only as a checksum
  */
 import { assert } from '../base/assert.ts';
 import type { EntityId } from '../base/brand.ts';
@@ -136,6 +137,17 @@ export function writeInboxRow(buffer: MessageBuffer, row: InboxRow): void {
 export function writeValue(buffer: MessageBuffer, ledgers: readonly Ledger[], value: number): void {
   for (const ledger of ledgers) buffer.ledger(ledger);
   writeInteger(buffer, value);
+}
+
+/** In front of a row that belongs to an import, for its checksum: it is never one of the journal's own. */
+export function writeImported(buffer: MessageBuffer, ledger: Ledger): void {
+  buffer.u8(1);
+  buffer.ledger(ledger);
+}
+
+/** The checksum of an imported row from the bytes that it came as. */
+export function importedChecksum(ledger: Uint8Array, row: Uint8Array): number {
+  return crc32c(Buffer.concat([Uint8Array.of(1), ledger, row]));
 }
 
 /** Integers from 0 to 2^53 - 1: what a column can hold and JavaScript can read back. */

@@ -32,7 +32,7 @@ export function prepareStatements(database: Database) {
       `INSERT INTO transfer_seq VALUES (?, ?, ?, ?) ON CONFLICT(issuer, target)
        DO UPDATE SET last = excluded.last, checksum = excluded.checksum WHERE excluded.last > last`,
     ),
-    importPut: database.prepare<[ledger: Bytes]>('INSERT OR REPLACE INTO import VALUES (?)'),
+    importPut: database.prepare<[ledger: Bytes, checksum: number]>('INSERT OR REPLACE INTO import VALUES (?, ?)'),
     importInboxPut: database.prepare<[ledger: Bytes, ...InboxColumns]>(
       'INSERT OR REPLACE INTO import_inbox VALUES (?, ?, ?, ?, ?, ?)',
     ),

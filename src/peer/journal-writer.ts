@@ -14,6 +14,7 @@ import { JournalError } from './journal-error.ts';
 import { metaRow, readMeta } from './journal-meta.ts';
 import type { MetaKey } from './journal-meta.ts';
 import {
+  importedChecksum,
   readEntityColumns,
   readInboxColumns,
   readMessageColumns,
@@ -236,19 +237,24 @@ export class JournalWriter {
     const { importInboxPut, importWatermarkPut } = this.#statements;
     const ledger = take(reader, LEDGER_BYTES);
     this.#emptyImport(ledger);
-    for (let left = readU32(reader); left > 0; left--) importInboxPut.run(ledger, ...readInboxColumns(reader));
+    for (let left = readU32(reader); left > 0; left--) {
+      const first = reader.at;
+      const [source, transferSeq, id, seq] = readInboxColumns(reader);
+      const checksum = importedChecksum(ledger, reader.source.subarray(first, reader.at));
+      importInboxPut.run(ledger, source, transferSeq, id, seq, checksum);
+    }
     for (let left = readU32(reader); left > 0; left--) {
       const first = reader.at;
       const source = take(reader, LEDGER_BYTES);
       const value = readU53(reader);
-      importWatermarkPut.run(ledger, source, value, crc32c(reader.source, first, reader.at));
+      importWatermarkPut.run(ledger, source, value, importedChecksum(ledger, reader.source.subarray(first, reader.at)));
     }
   }
 
   /** The row of the ledger stays for ever. */
   #emptyImport(ledger: Uint8Array): void {
     const { importPut, importInboxDelete, importWatermarkDelete } = this.#statements;
-    importPut.run(ledger);
+    importPut.run(ledger, importedChecksum(ledger, EMPTY));
     importInboxDelete.run(ledger);
     importWatermarkDelete.run(ledger);
   }
