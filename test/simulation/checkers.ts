@@ -98,8 +98,8 @@ export class Checkers {
     const count = (this.#records.get(id) ?? 0) + change;
     this.#records.set(id, count);
     if (kind === 'despawn') this.ending.add(id);
+    if (kind === 'import' && change === 1) this.unrecorded.delete(id);
     if (count > 0) {
-      this.unrecorded.delete(id);
       return;
     }
     if (this.ending.has(id) || this.unrecorded.has(id) || !this.expected.has(id)) return;

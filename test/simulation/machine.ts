@@ -160,17 +160,30 @@ export class Machine {
     );
   }
 
-  /** Reads the journals of fenced ledgers whose successor this process is. */
+  /**
+   * Reads the journals of fenced ledgers that fall to this process: it is their successor, or the successor of a successor
+   * that ended before it had imported them. What a successor had imported comes with its own journal, so that is read first.
+   */
   takeOverIfDue(process: Process, leases: readonly LeaseView[]): void {
     for (const lease of leases) {
-      if (lease.state !== 'fenced' || lease.successorLedger !== process.identity.ledger) continue;
-      if (this.#taken.has(lease.ledger) || process.core.imports.has(lease.ledger)) continue;
+      if (lease.state !== 'fenced' || this.#taken.has(lease.ledger) || process.core.imports.has(lease.ledger)) continue;
+      if (!this.#isHeir(process, lease, leases)) continue;
       this.#taken.add(lease.ledger);
       const { world } = this;
       world.queue.after(world.random.between(1, 40), () => {
         if (this.process === process) this.#takeOver(process, lease);
       });
     }
+  }
+
+  #isHeir(process: Process, lease: LeaseView, leases: readonly LeaseView[]): boolean {
+    let { successorLedger } = lease;
+    while (successorLedger !== process.identity.ledger) {
+      const next = leases.find(({ ledger }) => ledger === successorLedger);
+      if (next?.state !== 'fenced' || process.core.imports.get(next.ledger)?.isStable !== true) return false;
+      successorLedger = next.successorLedger;
+    }
+    return true;
   }
 
   #takeOver(process: Process, lease: LeaseView): void {

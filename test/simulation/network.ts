@@ -110,7 +110,7 @@ export class Network<Frame> {
     }
     this.framesSent++;
     const cutMs = isLow ? pair.cutToHighMs : pair.cutToLowMs;
-    far.arrivalMs = Math.max(far.arrivalMs, cutMs, this.#queue.nowMs) + this.#delay();
+    far.arrivalMs = Math.max(far.arrivalMs, Math.max(cutMs, this.#queue.nowMs) + this.#delay());
     this.#queue.at(far.arrivalMs, () => this.#arrive(pair, session, far, from.identity, frame));
     if (this.faults.resetChance > 0 && this.#random.next() < this.faults.resetChance) {
       this.onFault('session reset');

@@ -186,6 +186,7 @@ export class Process implements Endpoint<Frame>, Witness {
 
   #simulate(nowMs: number): void {
     this.#step({ kind: 'time', nowMs });
+    this.machine.takeOverIfDue(this, this.#leases);
     const { world } = this;
     const isFull = world.queue.nowMs < this.machine.refusingUntilMs;
     const isDraining = world.queue.nowMs < this.machine.drainingUntilMs;
@@ -194,6 +195,7 @@ export class Process implements Endpoint<Frame>, Witness {
     const events: CoreEvent[] = [];
     const outcome = this.application.simulate(events);
     for (const event of events) this.#step(event);
+    if (!this.isAlive) return;
     if (outcome.acknowledgements.length > 0) {
       this.#whenStable(() => this.traffic.acknowledge(outcome.acknowledgements));
     }

@@ -12,6 +12,8 @@ type Login = Extract<Frame, { kind: 'login' }>;
 type RouteFrame = Extract<Frame, { kind: 'route' }>;
 type InputDone = Extract<Frame, { kind: 'inputDone' }>;
 
+const LOCATE_CHANCE = 0.1;
+
 export class SessionTraffic {
   readonly pointers = new Map<EntityId, Pointer>();
   readonly #process: Process;
@@ -60,11 +62,11 @@ export class SessionTraffic {
     }
     const hops = frame.kind === 'input' ? frame.hops : 0;
     const next = this.#nextNode(frame);
-    if (next !== undefined && next !== process.node && mayHop(hops)) {
-      process.sendTo(next, frame.kind === 'input' ? { ...frame, hops: hops + 1 } : frame);
-      return;
-    }
+    const isOnward = next !== undefined && next !== process.node && mayHop(hops);
+    if (isOnward) process.sendTo(next, frame.kind === 'input' ? { ...frame, hops: hops + 1 } : frame);
     if (frame.gateway !== process.node) return;
+    // A hint may be wrong for good: its node may be gone. So the gateway asks around now and then.
+    if (isOnward && process.world.random.next() > LOCATE_CHANCE) return;
     for (const node of process.linkedNodes()) {
       process.sendTo(node, { kind: 'locate', id: frame.id, session: frame.session, gateway: process.node });
     }
