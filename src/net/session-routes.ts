@@ -125,8 +125,10 @@ export class SessionRoutes {
     route.nodeName = name;
     if (isHandover && connection !== undefined) {
       connection.awaitsKeyframe = true;
-      route.resetAskedMs = this.#context.nowMs();
+      route.resetAskedMs = Number.NEGATIVE_INFINITY;
       this.tell(session);
+      // The world's first snapshot was in its ring before this word came, and was dropped as not the owner's.
+      if (node === 0) this.askKeyframe(session);
     }
     // The owner begins with a view of its own, and with what it was told of the client's state on the way: it may be old.
     if (node !== 0) this.#owe(session, route, { reset: false });
