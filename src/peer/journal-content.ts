@@ -51,6 +51,14 @@ type Cells = readonly unknown[];
 type Head = (buffer: MessageBuffer) => void;
 type Pairs = (readonly [source: Ledger, value: number])[];
 
+/** In the table's order. Most entities have no marks, and an empty blob costs as much to hand over as a whole record. */
+const COLUMNS: Readonly<Record<DamagedRow['table'], string>> = {
+  entity: "id, seq, record, last_input, gateway, session, account, nullif(marks, x''), at_rest, checksum",
+  outbox: `issuer, target, transfer_seq, target_node, target_cell, id, seq, record, last_input, gateway, session, account,
+    nullif(marks, x''), checksum`,
+  message: 'issuer, number, entity, event, payload, checksum',
+};
+
 /** @throws JournalError ERR_JOURNAL_CORRUPT, or what SQLite says. */
 export function readTables(database: Database): { tables: Tables; damaged: DamagedRow[] } {
   const damaged: DamagedRow[] = [];
@@ -84,7 +92,10 @@ function readRows<Row>(
   write: (buffer: MessageBuffer, row: Row) => void,
 ): Row[] {
   const rows: Row[] = [];
-  const cursor = database.prepare(`SELECT rowid, * FROM ${table}`).raw().iterate() as IterableIterator<Cells>;
+  const cursor = database
+    .prepare(`SELECT rowid, ${COLUMNS[table]} FROM ${table}`)
+    .raw()
+    .iterate() as IterableIterator<Cells>;
   for (const [rowid, ...cells] of cursor) {
     const row = rowFrom(cells);
     if (row !== undefined && matches(buffer, cells, (target) => write(target, row))) {
@@ -164,7 +175,7 @@ function outboxFrom(cells: Cells): OutboxRow | undefined {
 }
 
 function passengerFrom([lastInput, gateway, session, account, marksCell]: Cells): Passenger | undefined {
-  const marks = marksCell instanceof Uint8Array ? marksFrom(marksCell) : undefined;
+  const marks = marksCell === null ? [] : marksCell instanceof Uint8Array ? marksFrom(marksCell) : undefined;
   if (marks === undefined || !isCount(lastInput) || !isCount(session)) return undefined;
   if (!isCount(gateway) || gateway > NODES_MAX) return undefined;
   if (typeof account !== 'string' || Buffer.byteLength(account) > ACCOUNT_BYTES_MAX) return undefined;
