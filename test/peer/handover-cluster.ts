@@ -366,7 +366,7 @@ export class TestCluster {
   /** Lets disks, wires and time run; `order` says which of the first two goes first. */
   run(durationMs: number, order: 'disk' | 'wire' = 'disk'): void {
     for (const untilMs = this.nowMs + durationMs; this.nowMs < untilMs;) {
-      for (let turn = 0; turn < 12; turn += 1) {
+      for (let turn = 0; turn < 12 && this.#isBusy(); turn += 1) {
         if (order === 'disk') for (const node of this.nodes) this.fsync(node);
         for (let count = this.wires.length; count > 0; count -= 1) this.deliver();
         if (order === 'wire') for (const node of this.nodes) this.fsync(node);
@@ -374,6 +374,10 @@ export class TestCluster {
       this.swapLeases();
       this.advance(20);
     }
+  }
+
+  #isBusy(): boolean {
+    return this.wires.length > 0 || this.nodes.some(({ journal }) => journal.position > journal.fsynced);
   }
 
   /** Where the entity is simulated. */
