@@ -7,8 +7,9 @@
  */
 import type { SessionIndex, Slot } from '../base/brand.ts';
 import { CapacityError, RecordError } from '../base/errors.ts';
-import type { Activation } from '../memory/arrivals.ts';
+import type { Activation, ArrivedInput } from '../memory/arrivals.ts';
 import { NO_SESSION_ROW, writeSession } from '../memory/departures.ts';
+import { PASSENGER_INPUTS_MAX } from '../memory/passenger.ts';
 import type { PassengerInput } from '../memory/passenger.ts';
 import { adopt, despawn, overwrite, setGhostOf } from '../memory/entities.ts';
 import { decodeRecord } from '../memory/record.ts';
@@ -39,6 +40,7 @@ interface Waiting {
   readonly activation: Activation;
   readonly decoded: DecodedRecord;
   hasLeft: boolean;
+  readonly pendingInputs: PassengerInput[];
 }
 
 export class Activator {
@@ -65,7 +67,7 @@ export class Activator {
     if (activation.row.atRest) return;
     try {
       const decoded = decodeRecord(activation.row.record, this.#parts.registry);
-      const waiting = { activation, decoded, hasLeft: false };
+      const waiting = { activation, decoded, hasLeft: false, pendingInputs: [...activation.pendingInputs] };
       if (this.#waiting.length > 0 || !this.#activate(waiting)) this.#waiting.push(waiting);
     } catch (error) {
       // The journal keeps it; a process that knows its schema can have it.
@@ -87,6 +89,16 @@ export class Activator {
     const waiting = this.#waiting.find(({ activation }) => activation.row.passenger.session === session);
     if (waiting === undefined) return false;
     waiting.hasLeft = true;
+    return true;
+  }
+
+  /** An input for a player who waits; false when no such player waits. More than travel with an entity are dropped. */
+  inputWaiting({ session, sequence, payload }: ArrivedInput): boolean {
+    const waiting = this.#waiting.find(({ activation }) => activation.row.passenger.session === session);
+    if (waiting === undefined) return false;
+    const last = waiting.pendingInputs.at(-1)?.sequence ?? -1;
+    if (sequence > last && waiting.pendingInputs.length < PASSENGER_INPUTS_MAX)
+      waiting.pendingInputs.push({ sequence, payload });
     return true;
   }
 
@@ -129,7 +141,7 @@ export class Activator {
     stats.add(CONDUCTOR, 'entitiesActivated', 1);
     activated(slot, wasHere);
     if (hasLeft) leaves(slot);
-    else if (row.passenger.session !== 0) this.#bind(slot, row.passenger, waiting.activation.pendingInputs);
+    else if (row.passenger.session !== 0) this.#bind(slot, row.passenger, waiting.pendingInputs);
     return true;
   }
 

@@ -31,6 +31,7 @@ import {
   writeTick,
 } from '../memory/departures.ts';
 import { despawn } from '../memory/entities.ts';
+import { writeU53 } from '../memory/passenger.ts';
 import { SchemaRegistry } from '../memory/record.ts';
 import type { SessionState } from '../memory/sessions.ts';
 import { SESSION_STATE } from '../memory/sessions.ts';
@@ -308,7 +309,7 @@ export class Cluster implements ArrivalVisitor {
     if (row >= 0 && this.#store.sessions.slotPlusOne(row as SessionIndex) !== 0)
       this.#intake.push(row as SessionIndex, input);
     else if (orphan >= 0) this.#activator.bindOrphan(orphan as Slot, [input]);
-    else this.forwardInput(input.session, input.sequence, input.payload);
+    else if (!this.#activator.inputWaiting(input)) this.forwardInput(input.session, input.sequence, input.payload);
   }
 
   sessionState({ session, state, backlogBytes, viewReset }: ArrivedSessionState): void {
@@ -383,6 +384,7 @@ export class Cluster implements ArrivalVisitor {
     arrivedEvents[at] = COMMAND.emit;
     arrivedEvents[at + 1] = event;
     this.#eventsView.setUint16(at + 2, payloadBytes, true);
+    writeU53(this.#eventsView, at + COMMAND_HEAD_BYTES, columns.id[slot]!);
     arrivedEvents.set(payload, at + COMMAND_HEAD_BYTES + TARGET_BYTES);
     this.#eventsEnd = end;
     return true;

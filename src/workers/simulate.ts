@@ -11,7 +11,7 @@ import { unpackFields } from '../base/pack.ts';
 import type { Schema } from '../base/schema.ts';
 import type { World } from '../base/world.ts';
 import type { CommandSet, CommandWriter } from '../memory/commands.ts';
-import { COMMAND_HEAD_BYTES } from '../memory/commands.ts';
+import { COMMAND, COMMAND_HEAD_BYTES } from '../memory/commands.ts';
 import type { InboxVisitor } from '../memory/inbox.ts';
 import type { Store } from '../memory/store.ts';
 import type { CellContext } from './cell-context.ts';
@@ -129,6 +129,13 @@ export class CellSimulator implements InboxVisitor {
     const event = this.#store.schema.events[bytes[at + 1]!]!;
     const handler = this.#world.declaration.on?.[event.name];
     if (handler === undefined) return;
+    // Intake may have emptied the row, or given it to somebody else.
+    const id =
+      view.getUint32(at + COMMAND_HEAD_BYTES, true) + view.getUint32(at + COMMAND_HEAD_BYTES + 4, true) * 2 ** 32;
+    if (bytes[at] === COMMAND.emit && this.#store.columns.id[slot] !== id) {
+      this.#store.stats.add(this.#worker, 'eventsLost', 1);
+      return;
+    }
     const first = at + COMMAND_HEAD_BYTES + TARGET_BYTES;
     const end = at + COMMAND_HEAD_BYTES + view.getUint16(at + 2, true);
     this.#running = `on.${event.name}`;

@@ -247,9 +247,14 @@ test('with no row left activations wait, ghosts make room, nobody is lost', (t) 
   // Four leave the world, and four come in.
   const sessions = west.releases.map(({ passenger }) => passenger.session);
   // The client of one that waits leaves, too: it is gone as soon as it is in.
+  target.input(3, { session: sessions[8]!, payload: packedInput({ vx: 0, vz: 0 }) });
+  target.input(3, { session: sessions[8]!, payload: packedInput({ vx: 0, vz: 0 }) });
   for (const session of [...sessions.slice(0, 4), sessions[11]!]) target.endSession(session);
   step([target], 3);
   t.is(target.store.stats.gauge('activationsWaiting'), 0);
+  const row = target.store.sessions.findBySessionId(sessions[8]!) as SessionIndex;
+  t.is(target.store.sessions.inputSequence(row), 3, 'what came for a player who waited was kept');
+  t.deepEqual(problems(target), []);
   t.deepEqual(
     target
       .owned()
@@ -335,6 +340,7 @@ test('10,000 random crossings: nobody lost, nobody twice', (t) => {
   }
   step(twins, 5);
   for (const id of ids) t.true([1, 2].includes(ownersOf(id, twins)), `${id}`);
+  for (const twin of twins) t.deepEqual(problems(twin), []);
   t.true(crossings >= 10_000, `${crossings}`);
 
   function checkOnce(all: readonly number[], nodes: readonly Twin[], seqs: Map<number, number>): number {
@@ -348,6 +354,35 @@ test('10,000 random crossings: nobody lost, nobody twice', (t) => {
     return moved;
   }
 });
+
+/** Every row is in exactly one list, that of its cell, kind and owner, and found by its id. */
+function problems({ store }: Twin): string[] {
+  const { lists, columns } = store;
+  const found: string[] = [];
+  const listed = new Set<number>();
+  let ghosts = 0;
+  for (let group = 0; group < lists.groupCountTotal; group++) {
+    for (let index = 0; index < lists.count[group]!; index++) {
+      const slot = lists.slots[lists.first[group]! + index]!;
+      if (listed.has(slot)) found.push(`slot ${slot} is listed twice`);
+      listed.add(slot);
+      const cell = columns.cell[slot]!;
+      const kind = columns.kind[slot]!;
+      const isGhost = columns.ghostOf[slot] !== 0;
+      if (isGhost) ghosts++;
+      const wanted = isGhost ? lists.ghostGroupOf(cell, kind) : lists.groupOf(cell, kind);
+      if (wanted !== group || columns.place[slot] !== index) found.push(`slot ${slot} is in a wrong place`);
+      if (store.idMap.get(columns.id[slot]!) !== slot) found.push(`slot ${slot} is not found by its id`);
+      const session = columns.session[slot]!;
+      if (session > 0 && store.sessions.slotPlusOne((session - 1) as SessionIndex) !== slot + 1)
+        found.push(`slot ${slot} and its session do not agree`);
+      if (session > 0 && isGhost) found.push(`ghost ${slot} has a session`);
+    }
+  }
+  if (listed.size !== store.entityCount) found.push(`${listed.size} listed, ${store.entityCount} alive`);
+  if (ghosts !== store.ghostCount) found.push(`${ghosts} ghosts, ${store.ghostCount} counted`);
+  return found;
+}
 
 function packedInput(values: { vx: number; vz: number }): Uint8Array {
   const bytes = new Uint8Array(64);
