@@ -78,6 +78,8 @@ export class Walker implements Disposable {
   #lastMs = 0;
   #wasConnected = true;
   #isSilent = false;
+  /** Whom the track is of. */
+  #followed = 0;
 
   constructor({ url, gateway, name, seed, token }: WalkerOptions) {
     this.gateway = gateway;
@@ -168,6 +170,8 @@ export class Walker implements Disposable {
       log.repeats = Math.max(log.repeats, repeats);
       log.missed = Math.max(log.missed, missed);
     }
+    if (self.id !== this.#followed) this.track = [];
+    this.#followed = self.id;
     this.#follow(self, { nowMs, gapMs });
   }
 

@@ -19,6 +19,7 @@ export function checkOwnership(evidence: ClusterEvidence, findings: Findings): v
   for (const id of new Set([...instant.owned.keys(), ...instant.transit.keys(), ...instant.active.keys()])) {
     checkCopies(id, { instant, pass: second, findings });
   }
+  checkAccounts(instant, second, findings);
   checkLedgers(second, findings);
   checkTransfers({ first, second, findings });
   checkSequencesGrow(evidence, findings);
@@ -106,6 +107,25 @@ function sequenceTwice({ owned, transit }: Omit<Copies, 'active'>): string | und
     }
   }
   return undefined;
+}
+
+/** A player is one entity, wherever and however often somebody logs in. */
+function checkAccounts({ owned }: Instant, pass: ClusterPass, findings: Findings): void {
+  const byAccount = new Map<string, Owned>();
+  for (const each of [...owned.values()].flat()) {
+    const { account, id } = each.row;
+    if (account === '') continue;
+    const other = byAccount.get(account);
+    if (other === undefined) byAccount.set(account, each);
+    else if (other.row.id !== id) {
+      const text = `account "${account}" has two entities: ${idText(other.row.id)} in ${other.journal.name} and ${idText(id)} in ${each.journal.name}`;
+      findings.add('ACCOUNT_TWICE', {
+        entity: id,
+        text,
+        copies: [...copiesOf(other.row.id, pass), ...copiesOf(id, pass)],
+      });
+    }
+  }
 }
 
 function checkLedgers({ journals }: ClusterPass, findings: Findings): void {

@@ -265,6 +265,15 @@ test('a ledger that was taken over counts no more, by its own mark or by the imp
   t.is((await other.audit()).verdict, 'proven');
 });
 
+test('ACCOUNT_TWICE: a player logged in, and was made anew', async (t) => {
+  using cluster = new Cluster();
+  cluster.a.own({ id: RIDER, seq: 2, account: 'ada' });
+  cluster.b.own({ id: WALKER, seq: 1, account: 'ada', atRest: true });
+  const report = await cluster.audit();
+  t.deepEqual(codes(report), ['ACCOUNT_TWICE']);
+  t.regex(report.findings[0]?.text ?? '', /^account "ada" has two entities: 3:7 in a and 3:8 in b$/);
+});
+
 test('LEDGER_TWICE: a copied folder', async (t) => {
   using cluster = new Cluster();
   using _copy = new FixtureJournal(cluster.folder, { name: 'd', ledger: A });

@@ -123,9 +123,11 @@ export class FixtureJournal implements Disposable {
     record = recordOf({ id, seq }),
     atRest = false,
     marks = [],
+    account = '',
   }: CopyOptions & {
     readonly atRest?: boolean;
     readonly marks?: readonly FixtureMark[];
+    readonly account?: string;
   }): void {
     this.#run(
       'INSERT OR REPLACE INTO entity VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?, 0)',
@@ -134,7 +136,7 @@ export class FixtureJournal implements Disposable {
       record,
       lastInput,
       session,
-      '',
+      account,
       marksOf(marks),
       atRest ? 1 : 0,
     );
