@@ -49,26 +49,25 @@ export const PEER_COUNTER_METRICS: Readonly<Record<PeerCounter, readonly [name: 
 };
 
 /** `ghosts` is told by the world (metric-names.ts). */
-export const PEER_GAUGE_METRICS: Readonly<
-  Record<Exclude<PeerGauge, 'ghosts'>, readonly [name: string, help: string]>
-> = {
-  node: ['node', 'Number of this node in its cluster'],
-  nodesUp: ['links_up', 'Nodes that this one has a link with'],
-  handoversInFlight: ['handovers_in_flight', 'Handovers under way from this node'],
-  handoversInDoubt: ['handovers_in_doubt', 'Handovers whose outcome this node does not know yet'],
-  oldestInDoubtSeconds: ['handovers_in_doubt_age_seconds', 'Age of the oldest handover in doubt'],
-  inboxRows: ['inbox_rows', 'Handovers taken that their sources have not resolved'],
-  outboxRows: ['outbox_rows', 'Handovers whose target has not confirmed'],
-  messagesWaiting: ['events_waiting', 'Durable events that have not acted yet'],
-  breakersOpen: ['breakers_open', 'Nodes that nothing is handed over to for now'],
-  entitiesOwned: ['entities_owned', 'Entities in the journal of this node'],
-  entitiesAtRest: ['entities_at_rest', 'Players who left and rest in the journal of this node'],
-  cellsOwned: ['cells_owned', 'Cells of this node'],
-  linkQueueBytes: ['links_queue_bytes', 'Bytes that wait to be sent to other nodes'],
-  journalQueueRows: ['journal_queue_rows', 'Rows that wait for the journal'],
-  journalFailed: ['journal_failed', '1 when the journal cannot write'],
-  leaseValid: ['lease_valid', '1 while this node may act'],
-};
+export const PEER_GAUGE_METRICS: Readonly<Record<Exclude<PeerGauge, 'ghosts'>, readonly [name: string, help: string]>> =
+  {
+    node: ['node', 'Number of this node in its cluster'],
+    nodesUp: ['links_up', 'Nodes that this one has a link with'],
+    handoversInFlight: ['handovers_in_flight', 'Handovers under way from this node'],
+    handoversInDoubt: ['handovers_in_doubt', 'Handovers whose outcome this node does not know yet'],
+    oldestInDoubtSeconds: ['handovers_in_doubt_age_seconds', 'Age of the oldest handover in doubt'],
+    inboxRows: ['inbox_rows', 'Handovers taken that their sources have not resolved'],
+    outboxRows: ['outbox_rows', 'Handovers whose target has not confirmed'],
+    messagesWaiting: ['events_waiting', 'Durable events that have not acted yet'],
+    breakersOpen: ['breakers_open', 'Nodes that nothing is handed over to for now'],
+    entitiesOwned: ['entities_owned', 'Entities in the journal of this node'],
+    entitiesAtRest: ['entities_at_rest', 'Players who left and rest in the journal of this node'],
+    cellsOwned: ['cells_owned', 'Cells of this node'],
+    linkQueueBytes: ['links_queue_bytes', 'Bytes that wait to be sent to other nodes'],
+    journalQueueRows: ['journal_queue_rows', 'Rows that wait for the journal'],
+    journalFailed: ['journal_failed', '1 when the journal cannot write'],
+    leaseValid: ['lease_valid', '1 while this node may act'],
+  };
 
 export function registerPeers({ peerStats, peerTable }: Store, registry: Registry): void {
   for (const [counter, [name, help]] of Object.entries(PEER_COUNTER_METRICS)) {
