@@ -127,8 +127,16 @@ export function createHandover({
 
 /** Hears one event and appends what is to be done, in order. The state is changed in place. */
 export function step(state: HandoverState, event: CoreEvent, effects: CoreEffect[]): void {
+  stepTogether(state, [event], effects);
+}
+
+/**
+ * Hears what the simulation did in one tick as one: a single batch, so that a giver's purse and the message about the gift
+ * are on disk together, and at the buddy together, or neither is.
+ */
+export function stepTogether(state: HandoverState, events: readonly CoreEvent[], effects: CoreEffect[]): void {
   if (state.phase === 'stopped') return;
-  handle(state, event, effects);
+  for (const event of events) handle(state, event, effects);
   if (state.phase === 'running' && state.heldMessages.length > 0) hearHeld(state, effects);
   for (let item = takeStable(state); item !== undefined; item = takeStable(state)) onStable(state, item, effects);
   flush(state, effects);

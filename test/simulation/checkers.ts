@@ -41,18 +41,22 @@ export class Checkers {
     this.activations++;
     const holders = this.active.get(id) ?? [];
     for (const other of holders) {
-      const isHarmless = other.isFenced && (other.isIdle || other.isBeyondDrift);
-      if (!isHarmless)
+      // A fenced process that was paused finishes what it had begun, in its own memory, and acts no more.
+      if (!isHarmless(other) && !isHarmless(witness))
         fail('C1', `${witness.name} activates (${activation.cause}, seq ${seq}) what ${other.name} has`, id);
     }
     holders.push(witness);
     this.active.set(id, holders);
     const last = this.#lastActivation.get(id);
-    if (last && (seq < last.seq || (seq === last.seq && witness.incarnation <= last.incarnation))) {
+    if (
+      last &&
+      !isHarmless(witness) &&
+      (seq < last.seq || (seq === last.seq && witness.incarnation <= last.incarnation))
+    ) {
       const now = `(${seq}, ${witness.incarnation})`;
       fail('C6', `activation ${now} of ${witness.name} after (${last.seq}, ${last.incarnation})`, id);
     }
-    this.#lastActivation.set(id, { seq, incarnation: witness.incarnation });
+    if (!isHarmless(witness)) this.#lastActivation.set(id, { seq, incarnation: witness.incarnation });
     this.#checkState(id, state);
   }
 
@@ -110,6 +114,10 @@ export class Checkers {
   fencedFrame(kind: string, from: string, to: string): void {
     fail('C7', `${to} obeyed a frame (${kind}) of ${from}, which it knows to be fenced`);
   }
+}
+
+function isHarmless(witness: Witness): boolean {
+  return witness.isFenced && (witness.isIdle || witness.isBeyondDrift);
 }
 
 export function fail(checker: Checker, message: string, entity: number = 0): never {

@@ -6,7 +6,7 @@
  * A pass may end in the middle, by a crash or by a pause between check and effect; what it had not done, a paused process
  * does when it wakes, without looking at its lease again: that is what receivers must be safe against.
  */
-import { createHandover, isRunning, step } from '../../src/peer/handover.core.ts';
+import { createHandover, isRunning, step, stepTogether } from '../../src/peer/handover.core.ts';
 import type { HandoverState } from '../../src/peer/handover-state.core.ts';
 import { stablePosition } from '../../src/peer/handover-stable.core.ts';
 import type { Holder, HolderEffect, Observer, ObserverEffect, ObserverEvent } from '../../src/peer/lease.core.ts';
@@ -194,7 +194,7 @@ export class Process implements Endpoint<Frame>, Witness {
     if (!isRunning(this.core)) return;
     const events: CoreEvent[] = [];
     const outcome = this.application.simulate(events);
-    for (const event of events) this.#step(event);
+    this.#stepTogether(events);
     if (!this.isAlive) return;
     if (outcome.acknowledgements.length > 0) {
       this.#whenStable(() => this.traffic.acknowledge(outcome.acknowledgements));
@@ -302,6 +302,14 @@ export class Process implements Endpoint<Frame>, Witness {
     this.world.traceEvent(this, event);
     step(this.core, event, effects);
     if (event.kind === 'message') this.#checkFenced(event, effects);
+    for (const effect of effects) this.#obey(effect);
+  }
+
+  #stepTogether(events: readonly CoreEvent[]): void {
+    if (!this.isAlive || events.length === 0) return;
+    const effects: CoreEffect[] = [];
+    for (const event of events) this.world.traceEvent(this, event);
+    stepTogether(this.core, events, effects);
     for (const effect of effects) this.#obey(effect);
   }
 
@@ -551,7 +559,8 @@ export class Process implements Endpoint<Frame>, Witness {
     const { ledger, incarnation } = this.identity;
     directory.request(
       this.node,
-      () => directory.setProtection(ledger, incarnation, buddy),
+      // What a lost machine had asked for is lost with it: else it would lose its protection after its death.
+      () => this.machine.disk.ledger === ledger && directory.setProtection(ledger, incarnation, buddy),
       (isDone) =>
         this.#whileRunning(() => {
           this.#isProtecting = false;

@@ -27,6 +27,8 @@ export class StableJournal {
   readonly messages = new Map<string, MessageRow>();
   readonly imports = new Map<Ledger, ImportRow>();
   readonly transferSeqs = new Map<string, readonly [Ledger, Ledger, number]>();
+  #imported: Ledger = '';
+  #changes: { id: EntityId; change: 1 | -1; kind: JournalWrite['kind'] }[] = [];
   onRecord: RecordListener = () => {};
   onImport: (ledger: Ledger) => void = () => {};
 
@@ -39,6 +41,22 @@ export class StableJournal {
     assert(position === this.position + 1, `batch ${position} does not follow ${this.position}`);
     this.position = position;
     for (const write of writes) this.#applyOne(write);
+    this.#tellChanges();
+    if (this.#imported !== '') this.onImport(this.#imported);
+    this.#imported = '';
+  }
+
+  #tellChanges(): void {
+    // What comes before what goes: a transaction has no middle.
+    const changes = this.#changes;
+    if (changes.length === 0) return;
+    this.#changes = [];
+    for (const { id, change, kind } of changes) if (change > 0) this.onRecord(id, change, kind);
+    for (const { id, change, kind } of changes) if (change < 0) this.onRecord(id, change, kind);
+  }
+
+  #record(id: EntityId, change: 1 | -1, kind: JournalWrite['kind']): void {
+    this.#changes.push({ id, change, kind });
   }
 
   #applyOne(write: JournalWrite): void {
@@ -102,21 +120,21 @@ export class StableJournal {
     for (const row of write.messages) this.messages.set(`${row.issuer} ${row.number}`, row);
     for (const row of write.imports) this.imports.set(row.ledger, row);
     for (const [issuer, target, last] of write.transferSeqs) this.#raise(issuer, target, last);
-    this.onImport(write.frozen.ledger);
+    this.#imported = write.frozen.ledger;
   }
 
   #putEntity(row: EntityRow, kind: JournalWrite['kind']): void {
-    if (!this.entities.has(row.id)) this.onRecord(row.id, 1, kind);
+    if (!this.entities.has(row.id)) this.#record(row.id, 1, kind);
     this.entities.set(row.id, row);
   }
 
   #dropEntity(id: EntityId, kind: JournalWrite['kind']): void {
-    if (this.entities.delete(id)) this.onRecord(id, -1, kind);
+    if (this.entities.delete(id)) this.#record(id, -1, kind);
   }
 
   #putOutbox(row: OutboxRow, kind: JournalWrite['kind']): void {
     const key = transferKey(row.issuer, row.target, row.transferSeq);
-    if (!this.outbox.has(key)) this.onRecord(row.id, 1, kind);
+    if (!this.outbox.has(key)) this.#record(row.id, 1, kind);
     this.outbox.set(key, row);
     this.#raise(row.issuer, row.target, row.transferSeq);
   }
@@ -125,7 +143,7 @@ export class StableJournal {
     const row = this.outbox.get(key);
     if (row === undefined) return;
     this.outbox.delete(key);
-    this.onRecord(row.id, -1, kind);
+    this.#record(row.id, -1, kind);
   }
 
   #raise(issuer: Ledger, target: Ledger, value: number): void {
