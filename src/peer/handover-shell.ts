@@ -11,7 +11,7 @@ import type { PeerLogKind } from '../memory/peer-log.ts';
 import type { Store } from '../memory/store.ts';
 import type { ArrivalQueue } from './arrival-queue.ts';
 import type { CrashPoint, CrashPoints } from './crash-point.ts';
-import { createHandover, describe, isRunning, step } from './handover.core.ts';
+import { createHandover, describe, isRunning, ledgersToTake, step } from './handover.core.ts';
 import type { HandoverState } from './handover.core.ts';
 import { MessageBuffer } from './message-buffer.ts';
 import { encodePeerMessage, PEER_MESSAGE_TYPE } from './peer-message.wire.ts';
@@ -39,7 +39,7 @@ export interface HandoverShellOptions {
   readonly activated: (row: EntityRow, pendingInputs: readonly PendingInput[]) => void;
   /** A player who rests in this ledger. */
   readonly rests: (row: EntityRow) => void;
-  readonly importStable: (ledger: Ledger) => void;
+  readonly importStable: () => void;
   readonly stopped: (reason: string) => void;
   readonly crashPoints: CrashPoints;
   /** Monotonic. */
@@ -110,17 +110,22 @@ export class HandoverShell {
     return isRunning(this.#state);
   }
 
+  /** Fenced ledgers whose content the core wants to hear now. */
+  ledgersToTake(): readonly Ledger[] {
+    return ledgersToTake(this.#state);
+  }
+
+  /** Whether this journal holds that ledger, stably. */
+  isImported(ledger: Ledger): boolean {
+    return this.#imported.has(ledger);
+  }
+
   describe(): ReturnType<typeof describe> {
     return describe(this.#state);
   }
 
   step(event: CoreEvent): void {
     if (event.kind === 'start') for (const { ledger } of event.content.imports) this.#imported.add(ledger);
-    if (event.kind === 'takeover' && this.#imported.has(event.content.ledger)) {
-      // This process, or the one before it, died between the import and marking the file.
-      this.#options.importStable(event.content.ledger);
-      return;
-    }
     assert(!this.#isStepping, 'the core hears one event at a time');
     this.#isStepping = true;
     this.#note(event);
@@ -191,7 +196,7 @@ export class HandoverShell {
       this.#imports.delete(ledger);
       this.#imported.add(ledger);
       this.#options.crashPoints.pass('afterImport');
-      this.#options.importStable(ledger);
+      this.#options.importStable();
     }
     this.step({ kind: 'fsynced', position });
   }

@@ -29,6 +29,10 @@ export interface MembershipOptions {
   /** How long a dead neighbour is waited for before its place is taken. */
   readonly takeoverAfterMs: number;
   readonly nowMs: () => number;
+  /** Fenced ledgers that this node has to import now. */
+  readonly ledgersToTake: () => readonly Ledger[];
+  /** Whether this node's journal holds that ledger, stably. */
+  readonly isImported: (ledger: Ledger) => boolean;
   readonly crashPoints: CrashPoints;
   readonly events: MembershipEvents;
 }
@@ -64,9 +68,10 @@ export class Membership {
   readonly #deadSinceMs = new Map<number, number>();
   readonly #locks = new Map<Ledger, LedgerLock>();
   readonly #fencing = new Set<NodeNumber>();
-  /** Fenced ledgers that were looked at: imported here or before. */
-  readonly #finished = new Set<Ledger>();
-  readonly #imported = new Set<Ledger>();
+  /** Fenced ledgers that fell to this node and whose files are marked. */
+  readonly #marked = new Set<Ledger>();
+  readonly #fenced = new Set<Ledger>();
+  readonly #unreadable = new Set<Ledger>();
   #position = POSITION_OF_LEDGER;
   #lookDueMs = 0;
   #isStopped = false;
@@ -114,15 +119,9 @@ export class Membership {
     this.#look(this.#options.nowMs());
   }
 
-  /** What was taken over is stable here: its file needs no guard any more. */
-  importStable(ledger: Ledger): void {
-    this.#imported.add(ledger);
-    const lock = this.#locks.get(ledger);
-    if (lock === undefined) return;
-    const folder = this.#members.find((member) => member.ledger === ledger)?.folder;
-    if (folder !== undefined) takeFile(folder, { ledger, by: this.#options.me.ledger });
-    lock.release();
-    this.#locks.delete(ledger);
+  /** An import has become stable: its file needs no guard any more. */
+  importStable(): void {
+    this.#finish();
   }
 
   stop(): void {
@@ -143,6 +142,7 @@ export class Membership {
       });
     }
     this.#options.events.changed(change);
+    if (change.members !== undefined) this.#finish();
   }
 
   // The own lease.
@@ -189,37 +189,48 @@ export class Membership {
 
   #look(nowMs: number): void {
     const isDue = nowMs >= this.#lookDueMs;
-    if (isDue) this.#lookDueMs = nowMs + LOOK_MS;
+    if (isDue) {
+      this.#lookDueMs = nowMs + LOOK_MS;
+      this.#finish();
+    }
     for (const member of this.#members) {
-      if (isDue && member.state === 'fenced') this.#finish(member);
       if (member.node === this.#options.me.node || !isLive(member)) continue;
       if (!isDue && !this.#suspects.has(member.node)) continue;
       this.#lookAt(member, nowMs);
     }
   }
 
-  /** Imports a fenced ledger that fell to this node, if nobody has: its successor died in between. */
-  #finish(member: Member): void {
-    if (this.#finished.has(member.ledger) || this.#fencing.has(member.node)) return;
-    if (this.#heirOf(member) !== this.#options.me.ledger) {
+  /** Fenced ledgers that fell to this node: those that it has to import, also where it died in the middle, and their files. */
+  #finish(): void {
+    const wanted = new Set(this.#options.ledgersToTake());
+    for (const member of this.#members) {
+      if (member.state !== 'fenced' || this.#fencing.has(member.node)) continue;
+      if (wanted.has(member.ledger)) this.#import(member);
+      else if (this.#heirOf(member) === this.#options.me.ledger) this.#mark(member);
       // Another was faster than we were with the lock in our hands; its heir and its own node need that now.
-      this.#letGo(member.ledger);
-      return;
+      else this.#letGo(member.ledger);
     }
-    if (this.#locks.has(member.ledger)) return;
-    // What its successor had imported comes with the successor's journal: that first.
-    const { successorLedger } = member;
-    if (successorLedger !== this.#options.me.ledger && !this.#imported.has(successorLedger)) return;
-    const lock = tryLock(member.folder);
-    if (lock === undefined) return;
-    this.#finished.add(member.ledger);
-    if (isTaken(member.folder, member.ledger)) {
-      this.#imported.add(member.ledger);
-      lock.release();
-      return;
-    }
-    this.#locks.set(member.ledger, lock);
+  }
+
+  #import(member: Member): void {
+    if (this.#unreadable.has(member.ledger) || !this.#holds(member)) return;
     this.#takeOver(member);
+  }
+
+  /** What was imported stably, by this process or the one before it, is marked as taken. */
+  #mark({ ledger, folder }: Member): void {
+    if (this.#marked.has(ledger) || !this.#options.isImported(ledger) || !this.#holds({ ledger, folder })) return;
+    this.#marked.add(ledger);
+    if (!isTaken(folder, ledger)) takeFile(folder, { ledger, by: this.#options.me.ledger });
+    this.#letGo(ledger);
+  }
+
+  /** True with its lock in our hands. */
+  #holds({ ledger, folder }: Pick<Member, 'ledger' | 'folder'>): boolean {
+    if (this.#locks.has(ledger)) return true;
+    const lock = tryLock(folder);
+    if (lock !== undefined) this.#locks.set(ledger, lock);
+    return lock !== undefined;
   }
 
   /** The ledger that stands for a fenced one now. */
@@ -275,22 +286,17 @@ export class Membership {
     const { directory, me, events, crashPoints } = this.#options;
     const member = this.#members.find((candidate) => candidate.node === node && candidate.incarnation === incarnation);
     if (member === undefined || this.#isStopped || this.#fencing.has(node) || !this.mayAct()) return;
-    // Fenced by this node already; the watch is late.
-    if (this.#finished.has(member.ledger)) return;
     // Fenced by us already, which the members do not show yet: a second attempt would fail, and let go of the lock.
-    if (this.#finished.has(member.ledger)) return;
+    if (this.#fenced.has(member.ledger)) return;
     if (!this.#holdLock(member)) return;
     this.#fencing.add(node);
     try {
       crashPoints.pass('beforeFence');
       const isFenced = await directory.fence({ node, seenVersion, successor: me.node });
       crashPoints.pass('afterFence');
-      if (isFenced) {
-        this.#finished.add(member.ledger);
-        this.#takeOver(member);
-      } else {
-        this.#letGo(member.ledger);
-      }
+      // What follows, follows from the members that the directory shows then.
+      if (isFenced) this.#fenced.add(member.ledger);
+      else this.#letGo(member.ledger);
     } catch (error) {
       events.note('warn', 'a neighbour could not be fenced', { node: member.name, error: String(error) });
       this.#letGo(member.ledger);
@@ -326,11 +332,13 @@ export class Membership {
       events.note('info', 'a neighbour is replaced', { node: member.name, entities: content.entities.length });
       events.takenOver(member, content);
     } catch (error) {
-      events.note('error', 'the journal of a dead neighbour cannot be read', {
-        node: member.name,
-        error: String(error),
-      });
-      this.#letGo(member.ledger);
+      const details = { node: member.name, error: String(error) };
+      this.#unreadable.add(member.ledger);
+      events.note(
+        'error',
+        'the journal of a dead neighbour cannot be read; repair it, then restart this node',
+        details,
+      );
     }
   }
 

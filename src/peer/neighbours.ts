@@ -12,7 +12,7 @@ import type { LinkAddress, LinkTls } from './link-tls.ts';
 import { Links } from './links.ts';
 import type { LinksEvent, LinkStats } from './links.ts';
 import { MessageBuffer } from './message-buffer.ts';
-import { monotonicMs } from './monotonic.ts';
+import { monotonicMs } from '../base/monotonic.ts';
 import { decodeFrame } from './peer-frames.ts';
 import type { WiredMessage } from './peer-message.wire.ts';
 import type { NodeNumber, PeerIdentity } from './protocol.ts';

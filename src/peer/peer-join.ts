@@ -11,7 +11,7 @@ import type { Directory, Joined } from './directory.ts';
 import { JournalError } from './journal-error.ts';
 import { lockHolder, openJournal } from './journal.ts';
 import type { Journal, JournalEvent } from './journal.ts';
-import { monotonicMs } from './monotonic.ts';
+import { monotonicMs } from '../base/monotonic.ts';
 import type { PeerSettings } from './peer-settings.ts';
 
 const JOIN_RETRY_MS = 100;

@@ -23,7 +23,7 @@ import { HandoverShell } from './handover-shell.ts';
 import type { JournalEvent } from './journal.ts';
 import { lastState } from './last-state.ts';
 import { leaseView, Membership } from './membership.ts';
-import { monotonicMs } from './monotonic.ts';
+import { monotonicMs } from '../base/monotonic.ts';
 import { Neighbours } from './neighbours.ts';
 import { joinCluster } from './peer-join.ts';
 import type { Membered } from './peer-join.ts';
@@ -174,7 +174,7 @@ export class PeerNode {
           this.#router.activated(row, pendingInputs);
         },
         rests: (row) => this.#players.rests(row),
-        importStable: (ledger) => this.#membership?.importStable(ledger),
+        importStable: () => this.#membership?.importStable(),
         stopped: (reason) => this.#fail(reason),
         crashPoints: this.#crashPoints,
         nowMs: monotonicMs,
@@ -247,7 +247,9 @@ export class PeerNode {
           this.#core.linkDown(peer);
           this.#membership?.suspect(peer.node);
         },
-        handover: (from, message) => this.#core.step({ kind: 'message', from, message }),
+        handover: (from, message) => {
+          this.#core.step({ kind: 'message', from, toIncarnation: this.#me.incarnation, message });
+        },
         session: (from, message) => this.#hearSession(from, message),
         ghosts: (from, bytes) => this.#arrivals.ghosts(from, bytes),
         subscribe: (from, cells) => this.#arrivals.subscribe(from, cells),
@@ -265,6 +267,8 @@ export class PeerNode {
       times: { renewMs: leaseMs / 4, leaseMs, fenceMs: leaseMs * 1.1 },
       takeoverAfterMs,
       nowMs: monotonicMs,
+      ledgersToTake: () => this.#core.ledgersToTake(),
+      isImported: (ledger) => this.#core.isImported(ledger),
       crashPoints: this.#crashPoints,
       events: {
         changed: (change) => this.#see(change),
