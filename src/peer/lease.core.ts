@@ -197,11 +197,12 @@ export function silentMs(observer: Observer, node: NodeNumber, nowMs: number): n
 
 function see(observer: Observer, lease: LeaseView, nowMs: number): void {
   if (lease.node === observer.me) return;
+  const sighting = observer.sightings.get(lease.node);
   if (lease.state === 'fenced') {
-    observer.sightings.delete(lease.node);
+    // The node may be back with a new ledger: the end of its old one says nothing about that.
+    if (sighting !== undefined && sighting.incarnation <= lease.incarnation) observer.sightings.delete(lease.node);
     return;
   }
-  const sighting = observer.sightings.get(lease.node);
   if (sighting === undefined || sighting.incarnation < lease.incarnation) {
     const { incarnation, version } = lease;
     observer.sightings.set(lease.node, { incarnation, version, seenMs: nowMs, retryMs: 0, isDead: false });

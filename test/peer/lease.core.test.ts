@@ -151,3 +151,13 @@ test('removed rules: too early, without the version, before the lease ended', (t
   hasty.step({ kind: 'seen', leases: [lease(2, 9)], nowMs: 0 });
   t.like(hasty.step({ kind: 'suspected', node: 2, nowMs: 10 }), [{ kind: 'fence' }]);
 });
+
+test('a node that is back with a new ledger is watched, though its old one stays fenced', (t) => {
+  const { step } = observerWith();
+  const old = lease(2, 12, { state: 'fenced', successor: 3 });
+  const now = lease(2, 4, { incarnation: 9, ledger: 'cd'.repeat(16) });
+  step({ kind: 'seen', leases: [old, now], nowMs: 0 });
+  step({ kind: 'seen', leases: [old, now], nowMs: 900 });
+  t.deepEqual(step({ kind: 'seen', leases: [now, old], nowMs: 1000 }), []);
+  t.deepEqual(step({ kind: 'time', nowMs: 1100 }), [{ kind: 'fence', node: 2, incarnation: 9, seenVersion: 4 }]);
+});

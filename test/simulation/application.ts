@@ -193,7 +193,10 @@ export class Application {
       entity.state.stampMs = nowMs;
       rows.push(rowOf(entity));
     }
-    for (const id of despawned) this.#remove(id);
+    for (const id of despawned) {
+      this.#around.checkers.ending.add(id);
+      this.#remove(id);
+    }
     if (rows.length > 0) events.push({ kind: 'checkpoint', rows });
     if (despawned.length > 0) events.push({ kind: 'despawn', ids: despawned });
     if (this.#emitted.length > 0) events.push({ kind: 'emit', messages: this.#emitted });

@@ -26,7 +26,7 @@ export class Checkers {
   /** Births that are stable, without the despawns that are. */
   readonly expected = new Set<EntityId>();
   readonly despawned = new Set<EntityId>();
-  /** Despawned on some disk: may come back from a copy that had not heard of it. */
+  /** Despawned, perhaps not stably: may come back from a journal, or a copy, that had not heard of it. */
   readonly ending = new Set<EntityId>();
   /** Entities of a lost disk: C2 does not hold until they are taken over. */
   readonly unrecorded = new Set<EntityId>();
@@ -101,7 +101,6 @@ export class Checkers {
   recorded(id: EntityId, change: 1 | -1, kind: JournalWrite['kind']): void {
     const count = (this.#records.get(id) ?? 0) + change;
     this.#records.set(id, count);
-    if (kind === 'despawn') this.ending.add(id);
     if (kind === 'import' && change === 1) this.unrecorded.delete(id);
     if (count > 0) {
       return;
