@@ -2,8 +2,9 @@
  * Frames from the conductor to the peer thread, in the ring `departures`, little-endian:
  *
  *   release       u8 1 · u8 targetNode · u16 0 · id low u32 · id high u32 · seq u32 · targetCell u32 · recordBytes u32
- *                 · passenger (passenger.ts) · record
- *   checkpoint    u8 2 · u8 atRest · u16 0 · id low u32 · id high u32 · seq u32 · 0 u32 · recordBytes u32 · passenger · record
+ *                 · frozenMs f64 · passenger (passenger.ts) · record
+ *   checkpoint    u8 2 · u8 atRest · u16 0 · id low u32 · id high u32 · seq u32 · 0 u32 · recordBytes u32 · 0 f64
+ *                 · passenger · record
  *   despawn       u8 3 · u8 0 · u16 0 · id low u32 · id high u32
  *   ghosts        u8 4 · u8 node · u16 0 · bytes u32 · for that node's conductor (ghost.wire.ts)
  *   emit          u8 5 · u8 event · u8 hint · u8 0 · entity low u32 · entity high u32 · payloadBytes u32 · packed event
@@ -49,7 +50,7 @@ export const GHOST_BYTES_MAX = 60 * 1024;
 /** `row` of a departure `session` for which no session row was left. */
 export const NO_SESSION_ROW = 0xffff_ffff;
 
-const ENTITY_BYTES = 24;
+const ENTITY_BYTES = 32;
 const LIST_BYTES = 8;
 /** Plenty for `room` and `tick`. */
 const TICK_END_BYTES = 256;
@@ -61,6 +62,8 @@ export interface Release {
   readonly id: number;
   /** The record carries it, too. */
   readonly seq: number;
+  /** When, on the monotonic clock of this machine; for measuring only. */
+  readonly frozenMs: number;
   readonly passenger: EntityPassenger;
   readonly pendingInputs: readonly PassengerInput[];
   readonly record: Uint8Array;
@@ -111,6 +114,7 @@ export function writeCheckpoint(ring: Ring, checkpoint: Checkpoint): boolean {
     type: DEPARTURE.checkpoint,
     byte: checkpoint.atRest ? 1 : 0,
     targetCell: 0,
+    frozenMs: 0,
     pendingInputs: NO_INPUTS,
   });
 }
@@ -256,7 +260,7 @@ export function readDeparture(source: ByteSpan, at: number, visitor: DepartureVi
   const byte = bytes[at + 1]!;
   switch (bytes[at]) {
     case DEPARTURE.release:
-      return visitor.release({ targetNode: byte, ...readEntity(source, at) });
+      return visitor.release({ targetNode: byte, frozenMs: view.getFloat64(at + 24, true), ...readEntity(source, at) });
     case DEPARTURE.checkpoint:
       return visitor.checkpoint({ atRest: byte === 1, ...readEntity(source, at) });
     case DEPARTURE.despawn:
@@ -317,6 +321,7 @@ interface EntityFrame {
   readonly targetCell: number;
   readonly id: number;
   readonly seq: number;
+  readonly frozenMs: number;
   readonly passenger: EntityPassenger;
   readonly pendingInputs: readonly PassengerInput[];
   readonly record: Uint8Array;
@@ -330,13 +335,14 @@ function writeEntity(ring: Ring, frame: EntityFrame): boolean {
   ring.view.setUint32(at + 12, frame.seq, true);
   ring.view.setUint32(at + 16, frame.targetCell, true);
   ring.view.setUint32(at + 20, frame.record.length, true);
+  ring.view.setFloat64(at + 24, frame.frozenMs, true);
   const recordAt = writePassenger(ring, at + ENTITY_BYTES, frame);
   ring.bytes.set(frame.record, recordAt);
   ring.commit(recordAt + frame.record.length - at);
   return true;
 }
 
-function readEntity(source: ByteSpan, at: number): Omit<EntityFrame, 'type' | 'byte'> {
+function readEntity(source: ByteSpan, at: number): Omit<EntityFrame, 'type' | 'byte' | 'frozenMs'> {
   const { bytes, view } = source;
   const { passenger, pendingInputs, end } = readPassenger(source, at + ENTITY_BYTES);
   return {

@@ -50,7 +50,8 @@ export interface HandoverShellOptions {
 
 /** When an entity that left passed the stages, monotonic milliseconds; 0 is not yet. */
 interface Passage {
-  releasedMs: number;
+  readonly frozenMs: number;
+  readonly releasedMs: number;
   sentMs: number;
   acceptedMs: number;
 }
@@ -182,6 +183,13 @@ export class HandoverShell {
       );
     // Without messages entities do not depend on each other, and releases need not wait for checkpoints.
     else for (const { position, writes } of batches) this.#append(position, writes);
+  }
+
+  /** The simulation let go of it then; measures count from there. */
+  frozen(id: EntityId, frozenMs: number): void {
+    const nowMs = this.#options.nowMs();
+    this.#options.store.peerStats.observe('capture', (nowMs - frozenMs) / 1000);
+    this.#passages.set(id, { frozenMs, releasedMs: nowMs, sentMs: 0, acceptedMs: 0 });
   }
 
   /** A release has come out of the ring, and has used a credit. */
@@ -327,10 +335,6 @@ export class HandoverShell {
   #measure(stage: Stage['stage'], id: EntityId): void {
     const nowMs = this.#options.nowMs();
     const { peerStats } = this.#options.store;
-    if (stage === 'released') {
-      this.#passages.set(id, { releasedMs: nowMs, sentMs: 0, acceptedMs: 0 });
-      return;
-    }
     const passage = this.#passages.get(id);
     if (passage === undefined) return;
     if (stage === 'stable') peerStats.observe('journal', (nowMs - passage.releasedMs) / 1000);
@@ -339,7 +343,7 @@ export class HandoverShell {
     else if (stage === 'accepted' && passage.acceptedMs === 0) {
       passage.acceptedMs = nowMs;
       peerStats.observe('wire', (nowMs - passage.sentMs) / 1000);
-      peerStats.observe('total', (nowMs - passage.releasedMs) / 1000);
+      peerStats.observe('total', (nowMs - passage.frozenMs) / 1000);
     } else if (stage === 'confirmed') peerStats.observe('confirm', (nowMs - passage.sentMs) / 1000);
     if (stage === 'done' || stage === 'reclaimed') this.#passages.delete(id);
   }

@@ -110,9 +110,9 @@ export class PeerNode {
     const neighbours = await this.#openNeighbours();
     this.#neighbours = neighbours;
     this.#openMembership();
+    this.#timer = setInterval(() => this.#onTimer(), TIMER_MS);
     const peerAddress = neighbours.address;
     await directory.renew({ node: me.node, incarnation: me.incarnation, state: 'active', peerAddress });
-    this.#timer = setInterval(() => this.#onTimer(), TIMER_MS);
     if (!this.#isPaused) neighbours.listen();
     this.#running = this.#run();
     return { peerAddress };
@@ -198,6 +198,7 @@ export class PeerNode {
       releaseSeen: (node, count) => this.#core.releaseSeen(node, count),
       identityOf: (node) => this.#neighbours?.identityOf(node),
       released: (release) => {
+        this.#core.frozen(release.id as EntityRow['id'], release.frozenMs);
         this.#players.left(release.id);
         this.#router.released(release);
       },

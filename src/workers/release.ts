@@ -13,6 +13,7 @@
  */
 import type { SessionIndex, Slot } from '../base/brand.ts';
 import { performance } from 'node:perf_hooks';
+import { monotonicMs } from '../base/monotonic.ts';
 import { writeRelease } from '../memory/departures.ts';
 import { setGhostOf } from '../memory/entities.ts';
 import type { PassengerInput } from '../memory/passenger.ts';
@@ -194,6 +195,7 @@ export class Releaser {
       targetCell: columns.cell[slot]!,
       id: columns.id[slot]!,
       seq,
+      frozenMs: monotonicMs(),
       passenger: passengers.of(slot),
       pendingInputs: session < 0 ? [] : takePending(session as SessionIndex),
       record,

@@ -24,6 +24,7 @@ const RELEASE = {
   targetCell: 34,
   id: 5 * 2 ** 32 + 1,
   seq: 2 ** 32 - 1,
+  frozenMs: 1234.5,
   passenger: PASSENGER,
   pendingInputs: PENDING_INPUTS,
   record: Uint8Array.of(3, 1, 4, 1, 5),

@@ -77,7 +77,7 @@ export const CLUSTER_SETTINGS = {
     max: 600_000,
     about: 'Every changed entity is in the journal after so long at the latest',
   }),
-  leaseMs: integer(1000, {
+  leaseMs: integer(2000, {
     group: 'Cluster',
     unit: 'ms',
     min: 300,
