@@ -262,7 +262,8 @@ function damageInPlace(image: Buffer, { kind, page, random }: { kind: number; pa
   // The head of a page: kind, free blocks, count of cells, where they begin.
   if (kind < 0.8) return overwrite(image, random, { first: page, end: Math.min(page + 40, image.length) });
   if (kind < 0.92) return overwrite(image, random, { first: page, end: Math.min(page + PAGE_BYTES, image.length) });
-  return image.subarray(0, Math.floor(random.next() * image.length));
+  // A file of no bytes is one whose making was interrupted: a new journal.
+  return image.subarray(0, 1 + Math.floor(random.next() * (image.length - 1)));
 }
 
 function flipBits<Bytes extends Uint8Array>(bytes: Bytes, random: Random): Bytes {
