@@ -4,7 +4,7 @@
  * Each walks REACH metres to either side at `speed`, so it crosses every 2 · REACH / speed seconds; `shuttles` of them, spread
  * evenly over the line and over time, make shuttles · speed / (2 · REACH) crossings per second.
  */
-import { bytes, defineWorld, f32, u32 } from 'worldmesh';
+import { bytes, component, defineWorld, f32, u32 } from 'worldmesh';
 
 /** Beyond the hysteresis and what is walked during the dwell. */
 const REACH = 24;
@@ -17,7 +17,7 @@ export default defineWorld({
   components: {
     look: { colour: u32() },
     // So that a record has about the 300 bytes of a typical player.
-    luggage: { things: bytes(220), weight: f32() },
+    luggage: component({ things: bytes(220), weight: f32() }, { visible: 'none' }),
   },
   kinds: {
     player: { components: ['look'], speedMax: 12 },

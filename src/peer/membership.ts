@@ -15,8 +15,8 @@ import type { CrashPoints } from './crash-point.ts';
 import { createHolder, createObserver, mayAct, stepHolder, stepObserver } from './lease.core.ts';
 import type { Holder, HolderEffect, LeaseTimes, Observer, ObserverEffect, ObserverEvent } from './lease.core.ts';
 import { isTaken, readJournal, takeFile } from './journal-folder.ts';
-import { isAlive, lockHolder, tryLock } from './journal.ts';
-import type { LedgerLock } from './journal.ts';
+import { lockHolder, tryLock, watchLock } from './ledger-lock.ts';
+import type { LedgerLock, LockWatch } from './ledger-lock.ts';
 import { placeBlocks } from './placement.core.ts';
 import type { JournalContent, LeaseView, Ledger, NodeNumber, PeerIdentity } from './protocol.ts';
 
@@ -67,6 +67,8 @@ export class Membership {
   readonly #suspects = new Set<NodeNumber>();
   readonly #deadSinceMs = new Map<number, number>();
   readonly #locks = new Map<Ledger, LedgerLock>();
+  /** By folder; a node keeps its folder for life, so these are as few as nodes. */
+  readonly #watches = new Map<string, LockWatch>();
   readonly #fencing = new Set<NodeNumber>();
   /** Fenced ledgers that fell to this node and whose files are marked. */
   readonly #marked = new Set<Ledger>();
@@ -129,6 +131,8 @@ export class Membership {
     this.#stopWatch();
     for (const lock of this.#locks.values()) lock.release();
     this.#locks.clear();
+    for (const watch of this.#watches.values()) watch[Symbol.dispose]();
+    this.#watches.clear();
   }
 
   #see(change: DirectoryChange): void {
@@ -247,7 +251,7 @@ export class Membership {
   #lookAt(member: Member, nowMs: number): void {
     const { node, incarnation, folder } = member;
     if (this.#locks.has(member.ledger) || this.#fencing.has(node)) return;
-    if (isAlive(folder)) {
+    if (this.#watchOf(member).isAlive()) {
       this.#deadSinceMs.delete(incarnation);
       this.#suspects.delete(node);
       return;
@@ -266,6 +270,15 @@ export class Membership {
     if (lock === undefined) return;
     this.#locks.set(member.ledger, lock);
     this.#observe({ kind: 'died', node, incarnation, nowMs });
+  }
+
+  #watchOf({ folder }: Member): LockWatch {
+    let watch = this.#watches.get(folder);
+    if (watch === undefined) {
+      watch = watchLock(folder);
+      this.#watches.set(folder, watch);
+    }
+    return watch;
   }
 
   /** All agree on who takes the place of a node; the others wait a little longer, in case that one is gone, too. */
