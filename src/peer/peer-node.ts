@@ -161,7 +161,25 @@ export class PeerNode {
       nowMs: monotonicMs,
       graceMs,
     });
-    this.#core = new HandoverShell(
+    this.#core = this.#createCore();
+    this.#players = new Players({
+      store,
+      me: this.#me,
+      directory: this.#membered.directory,
+      router: this.#router,
+      arrivals: this.#arrivals,
+      step: (event) => this.#core.step(event),
+      send: (node, message) => this.#send(node, message),
+      nodeOf: (ledger) => this.#nodeOf(ledger),
+      nowMs: monotonicMs,
+    });
+    this.#reader = this.#createReader();
+    this.#keeper = this.#createKeeper();
+  }
+
+  #createCore(): HandoverShell {
+    const store = this.#store;
+    return new HandoverShell(
       {
         store,
         me: this.#me,
@@ -182,18 +200,10 @@ export class PeerNode {
       },
       this.#membered.journal.content.position,
     );
-    this.#players = new Players({
-      store,
-      me: this.#me,
-      directory: this.#membered.directory,
-      router: this.#router,
-      arrivals: this.#arrivals,
-      step: (event) => this.#core.step(event),
-      send: (node, message) => this.#send(node, message),
-      nodeOf: (ledger) => this.#nodeOf(ledger),
-      nowMs: monotonicMs,
-    });
-    this.#reader = new DepartureReader(store, {
+  }
+
+  #createReader(): DepartureReader {
+    return new DepartureReader(this.#store, {
       step: (event) => this.#core.step(event),
       releaseSeen: (node, count) => this.#core.releaseSeen(node, count),
       identityOf: (node) => this.#neighbours?.identityOf(node),
@@ -213,7 +223,10 @@ export class PeerNode {
       tick: () => {},
       populated: () => {},
     });
-    this.#keeper = new BlockKeeper({
+  }
+
+  #createKeeper(): BlockKeeper {
+    return new BlockKeeper({
       directory: this.#membered.directory,
       node: this.#me.node,
       grid: this.#grid,
