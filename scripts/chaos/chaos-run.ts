@@ -12,7 +12,7 @@ import { readJournal } from '../../src/main/audit/journal-reader.ts';
 import { ChaosCluster } from './chaos-cluster.ts';
 import type { UnexpectedEnd } from './chaos-node.ts';
 import { FAULTS, inject } from './faults.ts';
-import type { Fault } from './faults.ts';
+import type { Fault, FaultContext } from './faults.ts';
 import { Walker } from './walker.ts';
 import type { Stall } from './walker.ts';
 
@@ -107,10 +107,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     signal?.throwIfAborted();
     const fault = faults[random.below(faults.length)];
     if (fault === undefined) break;
-    run.count(fault);
-    tell(
-      `${fault}: ${await inject(fault, { cluster, random, takeoverAfterMs: TAKEOVER_AFTER_MS, leaseMs: LEASE_MS })}`,
-    );
+    const context = { cluster, random, takeoverAfterMs: TAKEOVER_AFTER_MS, leaseMs: LEASE_MS };
+    if (!(await run.inject(fault, context))) break;
     await wait(random.between(BETWEEN_FAULTS_MS_MIN, BETWEEN_FAULTS_MS_MAX));
   }
   run.end();
@@ -184,8 +182,17 @@ export class ChaosRun {
     this.#tell = tell;
   }
 
-  count(fault: Fault): void {
+  /** False when the cluster cannot get over it. */
+  async inject(fault: Fault, context: FaultContext): Promise<boolean> {
     this.faults.set(fault, (this.faults.get(fault) ?? 0) + 1);
+    try {
+      this.#tell(`${fault}: ${await inject(fault, context)}`);
+      return true;
+    } catch (error) {
+      this.wrong.add(`after "${fault}": ${String(error)}`);
+      this.#tell(`${fault}: ${String(error).split('\n', 1)[0]}`);
+      return false;
+    }
   }
 
   end(): void {

@@ -1,6 +1,7 @@
 /** What is done to the cluster. Every fault undoes itself: when `inject` resolves, all nodes run and all links are whole. */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Random } from '../../src/base/random.ts';
+import { readStatus } from '../../src/main/audit/live-reader.ts';
 import { CRASH_POINTS } from '../../src/peer/crash-point.ts';
 import type { ChaosCluster } from './chaos-cluster.ts';
 import type { ChaosNode } from './chaos-node.ts';
@@ -131,8 +132,21 @@ async function fillDisk({ cluster, random }: FaultContext): Promise<string> {
   await wait(random.between(1000, 4000));
   empty();
   const hasStopped = !node.isRunning;
+  // What its journal did not take is not acknowledged to anybody; the error says: make room, then start the node again.
+  const hasFailed = !hasStopped && (await hasJournalFailed(node));
+  if (hasFailed) await node.stop();
   await startAgain(node, cluster);
-  return `${node.name}${hasStopped ? ', stopped by itself' : ''}`;
+  return `${node.name}${hasStopped ? ', stopped by itself' : hasFailed ? ', its journal failed' : ''}`;
+}
+
+async function hasJournalFailed(node: ChaosNode): Promise<boolean> {
+  try {
+    const status = await readStatus(node.url);
+    return (status['gauges'] as Readonly<Record<string, number>> | undefined)?.['journalFailed'] === 1;
+  } catch {
+    // It does not answer either.
+    return true;
+  }
 }
 
 /** A start may meet its own fencing, or a neighbour that is just taking its journal: then again, as a supervisor does. */
