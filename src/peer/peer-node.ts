@@ -312,23 +312,8 @@ export class PeerNode {
     this.#core.startTurn();
     this.#reader.read();
     this.#core.endTurn();
-    this.#drainGateway();
-    this.#drainSnapshots();
+    this.#router.drain();
     this.#neighbours?.flush();
-  }
-
-  #drainGateway(): void {
-    this.#store.gatewayToPeer.drain((at) => this.#router.readGateway(at));
-  }
-
-  #drainSnapshots(): void {
-    for (const ring of this.#store.tunnelRings) {
-      ring.drain((at, sizeBytes) => {
-        const row = ring.view.getUint32(at, true);
-        const generation = ring.view.getUint32(at + 4, true);
-        this.#router.sendSnapshot(row, generation, ring.bytes.subarray(at + 8, at + sizeBytes));
-      });
-    }
   }
 
   #onTimer(): void {
