@@ -14,6 +14,7 @@ import { COUNTER_RANGE } from '../base/brand.ts';
 import type { EntityId, SessionIndex } from '../base/brand.ts';
 import { NO_SESSION_ROW } from '../memory/departures.ts';
 import type { BoundSession, Release } from '../memory/departures.ts';
+import { OUTBOUND_HEAD_BYTES } from '../memory/outbound.ts';
 import { SESSION_STATE } from '../memory/sessions.ts';
 import type { Store } from '../memory/store.ts';
 import { readGatewayFrame, writeTunnelEnded, writeTunnelRoute, writeTunnelSnapshot } from '../memory/tunnel.ts';
@@ -163,8 +164,20 @@ export class SessionRouter implements GatewayFrameVisitor {
     this.#forward({ kind: 'leave', session, hops: 0 });
   }
 
-  /** One frame of a tunnel ring: a snapshot for a player whose socket is elsewhere. */
-  sendSnapshot(row: number, generation: number, bytes: Uint8Array): void {
+  /** Takes what the gateway and the observers have for other nodes. */
+  drain(): void {
+    const { gatewayToPeer, tunnelRings } = this.#store;
+    gatewayToPeer.drain((at) => readGatewayFrame(gatewayToPeer, at, this));
+    for (const ring of tunnelRings) {
+      ring.drain((at, sizeBytes) => {
+        const payload = ring.bytes.subarray(at + OUTBOUND_HEAD_BYTES, at + sizeBytes);
+        this.#sendSnapshot(ring.view.getUint32(at, true), ring.view.getUint32(at + 4, true), payload);
+      });
+    }
+  }
+
+  /** A snapshot for a player whose socket is elsewhere. */
+  #sendSnapshot(row: number, generation: number, bytes: Uint8Array): void {
     const { sessions, peerStats } = this.#store;
     const index = row as SessionIndex;
     if (sessions.generation(index) !== generation) return;
@@ -181,10 +194,6 @@ export class SessionRouter implements GatewayFrameVisitor {
   }
 
   // What the gateway says (GatewayFrameVisitor).
-
-  readGateway(at: number): void {
-    readGatewayFrame(this.#store.gatewayToPeer, at, this);
-  }
 
   input(
     { session }: TunnelHead,
