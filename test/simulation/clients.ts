@@ -66,7 +66,7 @@ export class Clients {
     }
     this.#connections++;
     client.session = this.#connections * COUNTER_RANGE + 1;
-    this.#say(client, { kind: 'login', id: client.id, session: client.session, gateway: client.gateway });
+    this.#say(client, { kind: 'login', id: client.id, session: client.session, gateway: client.gateway, hops: 0 });
   }
 
   #speak(client: Client): void {
@@ -75,7 +75,7 @@ export class Clients {
       client.waiting.add(client.next++);
     }
     if (world.random.next() < 0.1) {
-      this.#say(client, { kind: 'login', id: client.id, session: client.session, gateway: client.gateway });
+      this.#say(client, { kind: 'login', id: client.id, session: client.session, gateway: client.gateway, hops: 0 });
     }
     for (const number of client.waiting) {
       const { id, session, gateway } = client;

@@ -19,6 +19,7 @@ export class Faults {
       network.faults.spikeMs = random.next() < 0.5 ? 200 : 2000;
     }
     if (settings.kinds.has('loss')) network.faults.resetChance = random.between(0.001, 0.01);
+    if (settings.kinds.has('repeat')) network.faults.repeatChance = random.between(0.01, 0.3);
     if (settings.kinds.has('lostAnswers')) directory.faults.lostAnswerChance = random.between(0.02, 0.3);
     if (settings.kinds.has('drift')) this.#world.fault('drift');
     this.#next();
@@ -62,7 +63,7 @@ export class Faults {
         process.crashCountdown = 1 + random.below(30);
         return;
       case 'machineLoss':
-        this.#loseMachine(machine);
+        this.loseMachine(machine);
         return;
       case 'pause':
         world.fault(kind);
@@ -132,6 +133,7 @@ export class Faults {
         return;
       case 'delay':
       case 'loss':
+      case 'repeat':
       case 'lostAnswers':
       case 'drift':
       case 'reconnect':
@@ -149,7 +151,7 @@ export class Faults {
    * Only of a node that the directory calls protected, whose buddy is there, and only one in a time: the loss of a node and
    * its buddy before the next protection is outside the promise.
    */
-  #loseMachine(machine: Machine): void {
+  loseMachine(machine: Machine): void {
     const { directory, queue } = this.#world;
     const lease = directory.leaseOf(machine.disk.ledger);
     if (lease?.state !== 'active' || !lease.isProtected || queue.nowMs - this.#lastLossMs < 1500) return;
@@ -157,6 +159,16 @@ export class Faults {
     this.#lastLossMs = queue.nowMs;
     this.#world.fault('machineLoss');
     machine.lose();
+  }
+
+  /** A process has started: some lose their machine before the buddy has cut its copy back, some refuse at first. */
+  started(machine: Machine): void {
+    const { random, settings, queue } = this.#world;
+    if (settings.takeover !== 'stream' || !settings.kinds.has('machineLoss') || random.next() < 0.5) return;
+    if (random.next() < 0.7) machine.refusingUntilMs = queue.nowMs + 300;
+    queue.after(random.between(20, 350), () => {
+      if (!this.#world.isHealed && machine.process !== undefined) this.loseMachine(machine);
+    });
   }
 
   /** A clock that stands still, as in a paused virtual machine: beyond what leases are made for. */
@@ -182,7 +194,6 @@ const RARE: ReadonlySet<FaultKind> = new Set([
   'kill',
   'powerLoss',
   'crashAtEffect',
-  'machineLoss',
   'pause',
   'pauseAtEffect',
   'fullDisk',

@@ -32,4 +32,10 @@ export type Frame =
     }
   | { readonly kind: 'locate'; readonly id: EntityId; readonly session: SessionId; readonly gateway: NodeNumber }
   /** A player comes back: wakes its entity where it rests. */
-  | { readonly kind: 'login'; readonly id: EntityId; readonly session: SessionId; readonly gateway: NodeNumber };
+  | {
+      readonly kind: 'login';
+      readonly id: EntityId;
+      readonly session: SessionId;
+      readonly gateway: NodeNumber;
+      readonly hops: number;
+    };

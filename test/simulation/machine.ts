@@ -87,6 +87,7 @@ export class Machine {
     process.start(disk.stable.content());
     world.network.dial(this.node);
     world.tellDirectory(process);
+    world.started(this);
   }
 
   copyOf(ledger: Ledger): Disk {

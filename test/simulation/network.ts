@@ -52,10 +52,19 @@ export interface NetworkFaults {
   spikeChance: number;
   spikeMs: number;
   resetChance: number;
+  /** Chance per frame to come a second time, later in the same session. */
+  repeatChance: number;
 }
 
 export class Network<Frame> {
-  readonly faults: NetworkFaults = { minimumMs: 0.1, maximumMs: 1, spikeChance: 0, spikeMs: 0, resetChance: 0 };
+  readonly faults: NetworkFaults = {
+    minimumMs: 0.1,
+    maximumMs: 1,
+    spikeChance: 0,
+    spikeMs: 0,
+    resetChance: 0,
+    repeatChance: 0,
+  };
   onFault: (kind: string) => void = () => {};
   framesSent = 0;
   framesDropped = 0;
@@ -112,6 +121,13 @@ export class Network<Frame> {
     const cutMs = isLow ? pair.cutToHighMs : pair.cutToLowMs;
     far.arrivalMs = Math.max(far.arrivalMs, Math.max(cutMs, this.#queue.nowMs) + this.#delay());
     this.#queue.at(far.arrivalMs, () => this.#arrive(pair, session, far, from.identity, frame));
+    if (this.faults.repeatChance > 0 && this.#random.next() < this.faults.repeatChance) {
+      this.onFault('repeated frame');
+      const laterMs = far.arrivalMs + this.#random.next() ** 2 * 1000;
+      this.#queue.at(laterMs, () => {
+        if (pair.session === session && far.isOpen) this.#arrive(pair, session, far, from.identity, frame);
+      });
+    }
     if (this.faults.resetChance > 0 && this.#random.next() < this.faults.resetChance) {
       this.onFault('session reset');
       this.reset(pair.low, pair.high);

@@ -19,10 +19,11 @@ import type {
   LeaseView,
   NodeNumber,
 } from '../../src/peer/protocol.ts';
-import type { PeerIdentity, SessionId } from '../../src/peer/protocol.ts';
+import type { PeerIdentity, PeerMessage, SessionId } from '../../src/peer/protocol.ts';
 import type { Route } from '../../src/peer/routing.core.ts';
 import { Application } from './application.ts';
 import type { Witness } from './checkers.ts';
+import { fail } from './checkers.ts';
 import type { Clock } from './clock.ts';
 import type { Batch, Disk, DiskItem } from './disk.ts';
 import type { Frame } from './frame.ts';
@@ -397,7 +398,15 @@ export class Process implements Endpoint<Frame>, Witness {
       this.world.network.closeAt(this, to.node);
       return;
     }
+    if (frame.kind === 'peer' && frame.message.kind === 'cancel') this.#checkNamed(to, frame.message);
     this.world.network.send(this, to, frame);
+  }
+
+  /** R0. A CANCEL too early does harm only where frames outlive their sessions, which this network does not allow. */
+  #checkNamed(to: PeerIdentity, { ledger, transferSeqs }: Extract<PeerMessage, { kind: 'cancel' }>): void {
+    const last = this.#disk.stable.lastTransfer(ledger, to.ledger);
+    const early = transferSeqs.find((transferSeq) => transferSeq > last);
+    if (early !== undefined) fail('C2', `${this.name} names transfer ${early} before its record is stable (R0)`);
   }
 
   sendTo(node: NodeNumber, frame: Frame): void {

@@ -60,10 +60,10 @@ export class SessionTraffic {
       else process.application.login(entity, frame.session, frame.gateway);
       return;
     }
-    const hops = frame.kind === 'input' ? frame.hops : 0;
+    const { hops } = frame;
     const next = this.#nextNode(frame);
     const isOnward = next !== undefined && next !== process.node && mayHop(hops);
-    if (isOnward) process.sendTo(next, frame.kind === 'input' ? { ...frame, hops: hops + 1 } : frame);
+    if (isOnward) process.sendTo(next, { ...frame, hops: hops + 1 });
     if (frame.gateway !== process.node) return;
     // A hint may be wrong for good: its node may be gone. So the gateway asks around now and then.
     if (isOnward && process.world.random.next() > LOCATE_CHANCE) return;

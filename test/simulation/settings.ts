@@ -14,6 +14,7 @@ export const FAULT_KINDS = [
   'oneWayCut',
   'delay',
   'loss',
+  'repeat',
   'slowDisk',
   'fullDisk',
   'directoryDown',

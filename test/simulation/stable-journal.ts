@@ -189,6 +189,10 @@ export class StableJournal {
     };
   }
 
+  lastTransfer(issuer: Ledger, target: Ledger): number {
+    return this.transferSeqs.get(`${issuer} ${target}`)?.[2] ?? 0;
+  }
+
   /** Rows that a quiet cluster does not have. */
   get openRows(): number {
     return this.outbox.size + this.messages.size;

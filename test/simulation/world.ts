@@ -27,6 +27,7 @@ const GOLD_EACH = 10;
 const WATCH_MS = 25;
 /** What one schedule may take; a loop of messages would have no end. */
 const EVENTS_MAX = 150_000;
+const STEPS_MAX = 600_000;
 
 export interface WorldOptions {
   readonly seed: number;
@@ -55,6 +56,8 @@ export class World {
   readonly #initial: EntityId[] = [];
   readonly #told = new Set<NodeNumber>();
   #ledgers = 0;
+  #steps = 0;
+  #faults: Faults | undefined;
   isHealed = false;
   takeovers = 0;
   events = 0;
@@ -113,6 +116,10 @@ export class World {
   randomEntity(): EntityId {
     if (this.isHealed) return 0 as EntityId;
     return this.#initial[this.random.below(this.#initial.length)]!;
+  }
+
+  started(machine: Machine): void {
+    if (this.queue.nowMs > 500) this.#faults?.started(machine);
   }
 
   fault(kind: string): void {
@@ -218,8 +225,8 @@ export class World {
   run(): void {
     const { settings, queue } = this;
     for (const machine of this.machines) machine.boot();
-    const faults = new Faults(this);
-    queue.after(150, () => faults.begin());
+    this.#faults = new Faults(this);
+    queue.after(150, () => this.#faults?.begin());
     this.runUntil(settings.activeMs);
     this.heal();
     this.settle();
@@ -228,6 +235,7 @@ export class World {
   runUntil(untilMs: number, isDone: () => boolean = () => false): void {
     while (this.queue.nextMs <= untilMs) {
       if (isDone()) return;
+      if (++this.#steps > STEPS_MAX) fail('C9', `more than ${STEPS_MAX} steps`);
       this.queue.runNext();
     }
     this.queue.nowMs = Math.max(this.queue.nowMs, untilMs);
@@ -243,7 +251,7 @@ export class World {
     application.birthChance = 0;
     application.despawnChance = 0;
     application.restChance = 0;
-    Object.assign(this.network.faults, { spikeChance: 0, resetChance: 0 });
+    Object.assign(this.network.faults, { spikeChance: 0, resetChance: 0, repeatChance: 0 });
     this.network.healAll();
     this.directory.heal();
     this.directory.faults.maximumMs = 3;
