@@ -74,7 +74,7 @@ export class Clients {
     if (!world.isHealed && client.waiting.size < UNACKNOWLEDGED_MAX && client.next < INPUTS_MAX) {
       client.waiting.add(client.next++);
     }
-    if (world.random.next() < 0.1) {
+    if (world.random.next() < 0.3) {
       this.#say(client, { kind: 'login', id: client.id, session: client.session, gateway: client.gateway, hops: 0 });
     }
     for (const number of client.waiting) {

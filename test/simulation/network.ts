@@ -66,6 +66,8 @@ export class Network<Frame> {
     repeatChance: 0,
   };
   onFault: (kind: string) => void = () => {};
+  /** What must come exactly once on a link says so here. */
+  mayRepeat: (frame: Frame) => boolean = () => true;
   framesSent = 0;
   framesDropped = 0;
   readonly #pairs: Pair<Frame>[] = [];
@@ -121,7 +123,7 @@ export class Network<Frame> {
     const cutMs = isLow ? pair.cutToHighMs : pair.cutToLowMs;
     far.arrivalMs = Math.max(far.arrivalMs, Math.max(cutMs, this.#queue.nowMs) + this.#delay());
     this.#queue.at(far.arrivalMs, () => this.#arrive(pair, session, far, from.identity, frame));
-    if (this.faults.repeatChance > 0 && this.#random.next() < this.faults.repeatChance) {
+    if (this.faults.repeatChance > 0 && this.mayRepeat(frame) && this.#random.next() < this.faults.repeatChance) {
       this.onFault('repeated frame');
       const laterMs = far.arrivalMs + this.#random.next() ** 2 * 1000;
       this.#queue.at(laterMs, () => {

@@ -12,7 +12,7 @@ type Login = Extract<Frame, { kind: 'login' }>;
 type RouteFrame = Extract<Frame, { kind: 'route' }>;
 type InputDone = Extract<Frame, { kind: 'inputDone' }>;
 
-const LOCATE_CHANCE = 0.1;
+const LOCATE_CHANCE = 0.3;
 
 export class SessionTraffic {
   readonly pointers = new Map<EntityId, Pointer>();

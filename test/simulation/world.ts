@@ -73,6 +73,8 @@ export class World {
     const { nodes } = settings;
     this.directory = new Directory({ queue, random, nodes, cells: settings.application.cells });
     this.network = new Network({ queue, random, mutations, nodes, processAt: (node) => this.processAt(node) });
+    // The stream to a buddy rests on the link's order: a repeated reset would cut a copy back.
+    this.network.mayRepeat = (frame) => frame.kind === 'peer' && !frame.message.kind.startsWith('stream');
     this.network.onFault = (kind) => this.fault(kind);
     this.directory.onFault = (kind) => this.fault(kind);
     this.directory.onChange = () => this.#directoryChanged();
