@@ -45,6 +45,8 @@ const POLL_MS = 5;
 const BETWEEN_MS = 4000;
 /** Sightings that a client may still have been sent from before the kill. */
 const FLIGHT_MS = 150;
+/** What a player walks in one tick and a snapshot. */
+const NEAR_METRES = 1.5;
 
 export async function runTakeoverTrials(options: TakeoverOptions): Promise<TakeoverResult> {
   const tell = options.onProgress ?? (() => {});
@@ -141,7 +143,9 @@ function positionAgeMs({ track }: Walker, killedAtMs: number): number {
   if (after === undefined || first === undefined) return Number.NaN;
   const metres = (sighting: Sighting): number => Math.hypot(sighting.x - after.x, sighting.z - after.z);
   const nearest = before.reduce((best, sighting) => (metres(sighting) <= metres(best) ? sighting : best), first);
-  return Math.max(0, killedAtMs - nearest.atMs);
+  // A way that crosses itself passes the place more than once; the last time is meant.
+  const same = before.findLast((sighting) => metres(sighting) <= Math.max(NEAR_METRES, metres(nearest))) ?? nearest;
+  return Math.max(0, killedAtMs - same.atMs);
 }
 
 /** Whoever owns it now must have it as the dead journal had it, or newer. */
