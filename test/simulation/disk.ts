@@ -86,8 +86,10 @@ export class Disk {
 
   #apply(group: readonly DiskItem[]): void {
     for (const item of group) {
-      if ('answer' in item) item.answer(this.stable.content());
-      else if ('position' in item) this.stable.apply(item.position, item.writes);
+      if ('answer' in item) {
+        const content = this.stable.content();
+        this.#queue.after(0, () => item.answer(content));
+      } else if ('position' in item) this.stable.apply(item.position, item.writes);
       else {
         this.copiedFrom = item.incarnation;
         if (item.content !== undefined) this.stable.reset(item.content);
