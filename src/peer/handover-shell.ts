@@ -36,7 +36,7 @@ export interface HandoverShellOptions {
   readonly append: (position: number, writes: readonly JournalWrite[]) => void;
   readonly send: (node: NodeNumber, type: number, payload: Uint8Array) => 'sent' | 'busy' | 'down';
   readonly nodeOf: (ledger: Ledger) => NodeNumber;
-  readonly activated: (row: EntityRow, pendingInputs: readonly PendingInput[]) => void;
+  readonly activated: (row: EntityRow, inputs: { pendingInputs: readonly PendingInput[]; isExact: boolean }) => void;
   /** A player who rests in this ledger. */
   readonly rests: (row: EntityRow) => void;
   readonly importStable: () => void;
@@ -286,7 +286,7 @@ export class HandoverShell {
       return;
     }
     this.#options.arrivals.activate({ cause, row, targetCell, pendingInputs });
-    this.#options.activated(row, pendingInputs);
+    this.#options.activated(row, { pendingInputs, isExact: cause === 'handover' || cause === 'reclaim' });
   }
 
   /** The core says how many there may be; the table holds what the simulation has not used yet. */

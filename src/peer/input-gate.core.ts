@@ -6,9 +6,14 @@
  *   ahead of a gap      ──▶ waits for what is missing, at most GAP_MS, then passes with the gap
  *
  * Inputs of a moving player take several paths: to the old owner and on from there, and straight to the new one. A client
- * numbers them without gaps, so a gap says that an earlier one is still on its way. Nothing passes twice or out of order.
+ * numbers them without gaps, so a gap says that an earlier one is still on its way; and should it be lost, the client says
+ * it again after a change of owner. Nothing passes twice or out of order.
+ *
+ * After a crash the last input that is known to have acted may be older than the last that did, and was acknowledged: the
+ * client has forgotten those between. Such a gate takes the first input that comes (`isExact` false).
  */
-export const GAP_MS = 150;
+/** Longer than a client takes to hear of its new owner and to repeat itself, also on a busy machine. */
+export const GAP_MS = 1000;
 /** More than a client may send in GAP_MS; the gap is given up when so many wait. */
 export const WAITING_MAX = 64;
 
@@ -19,19 +24,25 @@ export interface WaitingInput {
 
 export interface InputGate {
   last: number;
+  /** Whether `last` is the last that acted; else it is at least that. */
+  isExact: boolean;
   /** By sequence, ascending. */
   readonly waiting: WaitingInput[];
   /** When the gap before the first that waits was first seen. */
   gapSinceMs: number;
 }
 
-export function createInputGate(last: number): InputGate {
-  return { last, waiting: [], gapSinceMs: 0 };
+export function createInputGate(last: number, { isExact = true }: { isExact?: boolean } = {}): InputGate {
+  return { last, isExact, waiting: [], gapSinceMs: 0 };
 }
 
 /** Takes one input; `pass` is called for each that may act now, in order. False when it was a repeat. */
 export function offerInput(gate: InputGate, input: WaitingInput, { nowMs, pass }: Passing): boolean {
   if (input.sequence <= gate.last) return false;
+  if (!gate.isExact) {
+    gate.isExact = true;
+    gate.last = input.sequence - 1;
+  }
   if (input.sequence === gate.last + 1 && gate.waiting.length === 0) {
     gate.last = input.sequence;
     pass(input);

@@ -187,9 +187,9 @@ export class PeerNode {
         append: (position, writes) => this.#membered.journal.append(position, writes),
         send: (node, type, payload) => this.#neighbours?.sendHandover(node, type, payload) ?? 'down',
         nodeOf: (ledger) => this.#nodeOf(ledger),
-        activated: (row, pendingInputs) => {
+        activated: (row, inputs) => {
           this.#players.seen(row);
-          this.#router.activated(row, pendingInputs);
+          this.#router.activated(row, inputs);
         },
         rests: (row) => this.#players.rests(row),
         importStable: () => this.#membership?.importStable(),

@@ -175,7 +175,7 @@ export class Players {
     this.#options.step({ kind: 'checkpoint', rows: [awake] });
     this.#options.arrivals.activate({ cause: 'recovery', row: awake, targetCell: 0, pendingInputs: [] });
     this.seen(awake);
-    this.#options.router.activated(awake, []);
+    this.#options.router.activated(awake, { pendingInputs: [], isExact: true });
   }
 
   /** Ends the session that a newer one replaces; its player rests then. */

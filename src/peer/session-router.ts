@@ -43,6 +43,13 @@ export interface SessionRouterOptions {
   readonly graceMs: number;
 }
 
+/** What is known of the inputs of a player who becomes owned here. */
+export interface ActivatedInputs {
+  readonly pendingInputs: readonly WaitingInput[];
+  /** False after a crash: the player may have acted on more than was written down. */
+  readonly isExact: boolean;
+}
+
 /** A player who is owned here. */
 interface Player {
   readonly session: SessionId;
@@ -98,11 +105,11 @@ export class SessionRouter implements GatewayFrameVisitor {
   // What the simulation says.
 
   /** An entity with a session is about to become owned here: inputs may go to it from now on, behind it. */
-  activated({ id, seq, passenger }: EntityRow, pendingInputs: readonly WaitingInput[]): void {
+  activated({ id, seq, passenger }: EntityRow, { pendingInputs, isExact }: ActivatedInputs): void {
     const { session, gateway, lastInput } = passenger;
     if (session === 0) return;
     const last = pendingInputs.reduce((highest, { sequence }) => Math.max(highest, sequence), lastInput);
-    const gate = createInputGate(last);
+    const gate = createInputGate(last, { isExact });
     this.#players.set(session, {
       session,
       id,

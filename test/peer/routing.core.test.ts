@@ -68,6 +68,14 @@ test('an input that never comes holds up the next ones for a moment only', (t) =
   t.false(offerInput(gate, { sequence: 5, payload: new Uint8Array() }, at(500)));
 });
 
+test('after a crash the first input that comes is the next', (t) => {
+  const gate = createInputGate(10, { isExact: false });
+  const passed: number[] = [];
+  const passing = { nowMs: 0, pass: ({ sequence }: { sequence: number }) => passed.push(sequence) };
+  for (const sequence of [9, 30, 32, 31, 10]) offerInput(gate, { sequence, payload: new Uint8Array() }, passing);
+  t.deepEqual(passed, [30, 31, 32]);
+});
+
 test('what waits is bounded', (t) => {
   const gate = createInputGate(0);
   const passed: number[] = [];
