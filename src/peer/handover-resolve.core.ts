@@ -122,6 +122,11 @@ function collectImport(state: HandoverState, effects: CoreEffect[], frozen: Impo
   if (!frozen.isStable || frozen.isDone || state.nowMs < frozen.askAtMs) return;
   frozen.askAtMs = state.nowMs + COLLECT_MS;
   const { ledger } = frozen.row;
+  // Who had not seen the fencing yet did not take our word for that ledger: its low watermarks are said again.
+  for (const target of state.targets.values()) {
+    const channel = target.channels.get(ledger);
+    if (channel !== undefined) channel.lowSaid = -1;
+  }
   for (const spoken of speaksFor(state, ledger) ?? []) frozen.unneededBy.add(spoken);
   const isUnneeded = [...state.leases.keys()].every((other) => other === ledger || frozen.unneededBy.has(other));
   if (isUnneeded) {
