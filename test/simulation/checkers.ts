@@ -57,7 +57,7 @@ export class Checkers {
       fail('C6', `activation ${now} of ${witness.name} after (${last.seq}, ${last.incarnation})`, id);
     }
     if (!isHarmless(witness)) this.#lastActivation.set(id, { seq, incarnation: witness.incarnation });
-    this.#checkState(id, state);
+    if (!isHarmless(witness)) this.#checkState(id, state);
   }
 
   #checkState(id: EntityId, state: State): void {

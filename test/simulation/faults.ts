@@ -156,6 +156,7 @@ export class Faults {
     const lease = directory.leaseOf(machine.disk.ledger);
     if (lease?.state !== 'active' || !lease.isProtected || queue.nowMs - this.#lastLossMs < 1500) return;
     if (this.#world.hasOpenTakeover()) return;
+    if (!this.#world.machine(lease.buddy).copies.has(lease.ledger)) return;
     this.#lastLossMs = queue.nowMs;
     this.#world.fault('machineLoss');
     machine.lose();
