@@ -2,12 +2,13 @@
 import type { Mutation } from '../../src/peer/protocol.ts';
 import type { Checker } from './failure.ts';
 import { runSchedule } from './run-schedule.ts';
+import { loseMachineBehindRestart } from './scripts.ts';
 
 export const SEEDS_MAX = 1000;
 
 export interface Catch {
   readonly mutation: Mutation;
-  /** Seeds that were run. */
+  /** Seeds that were run; 0: a script caught it. */
   readonly seeds: number;
   readonly checker: Checker | undefined;
   readonly message: string | undefined;
@@ -19,5 +20,9 @@ export function catchMutation(mutation: Mutation, seedsMax: number): Catch {
     const { failure } = runSchedule(seed, { mutations });
     if (failure !== undefined) return { mutation, seeds: seed, checker: failure.checker, message: failure.message };
   }
+  // What takes four steps in the right order is played by a script.
+  const { failure } = loseMachineBehindRestart(mutations);
+  if (failure !== undefined)
+    return { mutation, seeds: 0, checker: failure.checker, message: `by script 16: ${failure.message}` };
   return { mutation, seeds: seedsMax, checker: undefined, message: undefined };
 }

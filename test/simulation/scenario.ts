@@ -118,9 +118,11 @@ export class Scenario {
 
   /** Ends what the script has done to the cluster, and requires that everything comes right. */
   finish(): Outcome {
-    return outcomeOf(this.world, 0, 100, () => {
-      this.world.heal();
-      this.world.settle();
-    });
+    return outcomeOf(this.world, 0, 100, () => this.finishOrThrow());
+  }
+
+  finishOrThrow(): void {
+    this.world.heal();
+    this.world.settle();
   }
 }
