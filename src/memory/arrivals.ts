@@ -14,6 +14,7 @@
  *   durable       u8 9 · u8 0 · u16 0 · number low u32 · number high u32
  *   populate      u8 10 · u8 0 · u16 0 · cells u32 · cell u32 × cells
  *   join          u8 11 · u8 nameBytes · u8 accountBytes · u8 0 · row u32 · generation u32 · name · account (UTF-8)
+ *   schema        u8 12 · u8 0 · u16 0 · bytes u32 · the schema as JSON (UTF-8)
  *
  * Writer: the peer thread. Reader: the conductor, at the start of a tick, after the input ring. Everything in here but
  * the bytes of `ghosts` was made by this process.
@@ -47,6 +48,7 @@ export const ARRIVAL = {
   durable: 9,
   populate: 10,
   join: 11,
+  schema: 12,
 } as const;
 
 /** Why an entity is this node's now; `cause` is the index. */
@@ -239,6 +241,18 @@ export function writeArrivedJoin(ring: Ring, { row, generation, name, account }:
   return true;
 }
 
+/** Another version of this world's schema, checked: its records can be read from now on. */
+export function writeSchema(ring: Ring, { text }: { text: string }): boolean {
+  const bytes = encoder.encode(text);
+  const at = ring.reserve(LIST_BYTES + bytes.length);
+  if (at < 0) return false;
+  writeHead(ring, at, { type: ARRIVAL.schema, byte: 0 });
+  ring.view.setUint32(at + 4, bytes.length, true);
+  ring.bytes.set(bytes, at + LIST_BYTES);
+  ring.commit(LIST_BYTES + bytes.length);
+  return true;
+}
+
 /** What the conductor does with each frame. All byte arrays are copies. */
 export interface ArrivalVisitor {
   activate(activation: Activation): void;
@@ -252,6 +266,7 @@ export interface ArrivalVisitor {
   durableDone(number: number): void;
   populate(cells: Uint32Array): void;
   arrivedJoin(join: ArrivedJoin): void;
+  schema(text: string): void;
 }
 
 export function readArrival(source: ByteSpan, at: number, visitor: ArrivalVisitor): void {
@@ -291,6 +306,8 @@ export function readArrival(source: ByteSpan, at: number, visitor: ArrivalVisito
       return visitor.durableDone(readU53(view, at + 4));
     case ARRIVAL.populate:
       return visitor.populate(readCells(view, at));
+    case ARRIVAL.schema:
+      return visitor.schema(decoder.decode(readList(source, at)));
     case ARRIVAL.join: {
       const nameEnd = at + JOIN_BYTES + byte;
       return visitor.arrivedJoin({

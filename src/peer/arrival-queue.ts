@@ -15,6 +15,7 @@ import {
   writeGhosts,
   writeOwnership,
   writePopulate,
+  writeSchema,
   writeSessionLeave,
   writeSessionState,
   writeSubscribe,
@@ -69,6 +70,10 @@ export class ArrivalQueue {
 
   ownership(owners: Uint8Array): void {
     this.#put(() => writeOwnership(this.#ring, { owners }));
+  }
+
+  schema(text: string): void {
+    this.#put(() => writeSchema(this.#ring, { text }));
   }
 
   populate(cells: Uint32Array): void {

@@ -159,6 +159,7 @@ function judge(state: HandoverState, item: CommitItem): 'accept' | 'passed' | Re
     state.violationCount += 1;
     return 'corrupt';
   }
+  if (item.unreadable !== undefined) return item.unreadable;
   if (state.isDraining) return 'draining';
   return state.room > 0 ? 'accept' : 'capacity';
 }

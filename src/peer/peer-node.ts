@@ -18,6 +18,7 @@ import { BlockKeeper } from './block-keeper.ts';
 import { CrashPoints } from './crash-point.ts';
 import { DepartureReader } from './departure-reader.ts';
 import type { DirectoryChange, SettingEntry } from './directory.ts';
+import { DurableWishes } from './durable-wishes.ts';
 import { applySwitches } from './feature-switches.ts';
 import { HandoverShell } from './handover-shell.ts';
 import type { JournalEvent } from './journal.ts';
@@ -27,12 +28,15 @@ import { monotonicMs } from '../base/monotonic.ts';
 import { Neighbours } from './neighbours.ts';
 import { joinCluster } from './peer-join.ts';
 import type { Membered } from './peer-join.ts';
+import type { WiredMessage } from './peer-message.wire.ts';
 import { reportPeers } from './peer-report.ts';
+import { knownNode } from './peer-settings.ts';
 import type { PeerEvent, PeerJoined, PeerSettings } from './peer-settings.ts';
 import { Players } from './players.ts';
 import { blockGrid } from './placement.core.ts';
 import type { BlockGrid } from './placement.core.ts';
 import type { EntityRow, Ledger, NodeNumber, PeerIdentity } from './protocol.ts';
+import { RecordReader } from './record-reader.ts';
 import { SessionRouter } from './session-router.ts';
 import type { SessionMessage } from './session-message.wire.ts';
 
@@ -50,13 +54,13 @@ export class PeerNode {
   readonly #me: PeerIdentity;
   readonly #crashPoints: CrashPoints;
   readonly #grid: BlockGrid;
-  /** By position: what to answer when it is on disk. */
-  readonly #durables: { readonly position: number; readonly number: number }[] = [];
+  readonly #durables = new DurableWishes();
   #store!: Store;
   #core!: HandoverShell;
   #arrivals!: ArrivalQueue;
   #router!: SessionRouter;
   #players!: Players;
+  #records!: RecordReader;
   #reader!: DepartureReader;
   #keeper!: BlockKeeper;
   #neighbours: Neighbours | undefined;
@@ -161,6 +165,10 @@ export class PeerNode {
       nowMs: monotonicMs,
       graceMs,
     });
+    this.#records = new RecordReader(store.schema, {
+      onSchema: (text) => this.#arrivals.schema(text),
+      onProblem: (error) => this.#note('warn', 'a schema in the directory cannot be used', { error: error.message }),
+    });
     this.#core = this.#createCore();
     this.#players = new Players({
       store,
@@ -218,7 +226,7 @@ export class PeerNode {
       forwardInput: (input) => this.#router.forwardInput(input),
       forwardLeave: (session) => this.#router.forwardLeave(session),
       bound: (bound) => this.#router.bound(bound),
-      durable: (number) => this.#durables.push({ position: this.#core.position, number }),
+      durable: (number) => this.#durables.wish(this.#core.position, number),
       room: (slots) => this.#core.step({ kind: 'room', entities: this.#hasFailed ? 0 : slots, isDraining: false }),
       tick: () => {},
       populated: () => {},
@@ -261,9 +269,7 @@ export class PeerNode {
           this.#core.linkDown(peer);
           this.#membership?.suspect(peer.node);
         },
-        handover: (from, message) => {
-          this.#core.step({ kind: 'message', from, toIncarnation: this.#me.incarnation, message });
-        },
+        handover: (from, message) => this.#hearHandover(from, message),
         session: (from, message) => this.#hearSession(from, message),
         ghosts: (from, bytes) => this.#arrivals.ghosts(from, bytes),
         subscribe: (from, cells) => this.#arrivals.subscribe(from, cells),
@@ -351,6 +357,7 @@ export class PeerNode {
     const nowMs = monotonicMs();
     if (change.members !== undefined) this.#seeMembers(change.members, nowMs);
     if (change.blocks !== undefined) this.#keeper.setBlocks(change.blocks);
+    if (change.schemas !== undefined) this.#records.learn(change.schemas);
     if (change.settings === undefined) return;
     this.#switches = change.settings;
     this.#applySwitches();
@@ -362,13 +369,7 @@ export class PeerNode {
     this.#core.step({ kind: 'directory', leases: members.map(leaseView) });
     this.#tell({
       type: 'nodes',
-      nodes: members.map(({ node, name, clientUrl, state, incarnation }) => ({
-        node,
-        name,
-        clientUrl,
-        state,
-        incarnation,
-      })),
+      nodes: members.map(knownNode),
     });
   }
 
@@ -382,6 +383,11 @@ export class PeerNode {
   }
 
   // Others.
+
+  #hearHandover(from: PeerIdentity, heard: WiredMessage): void {
+    const message = heard.kind === 'commit' ? { ...heard, items: this.#records.check(heard.items) } : heard;
+    this.#core.step({ kind: 'message', from, toIncarnation: this.#me.incarnation, message });
+  }
 
   #hearSession(from: NodeNumber, message: SessionMessage): void {
     if (message.kind === 'login' || message.kind === 'loginDone') this.#players.receive(from, message);
@@ -439,13 +445,7 @@ export class PeerNode {
     this.#fsyncedPosition = position;
     this.#membership?.setPosition(position);
     this.#core.fsynced(position);
-    let done = 0;
-    for (const durable of this.#durables) {
-      if (durable.position > position) break;
-      this.#arrivals.durable(durable.number);
-      done++;
-    }
-    this.#durables.splice(0, done);
+    for (const number of this.#durables.takeUntil(position)) this.#arrivals.durable(number);
     this.#neighbours?.flush();
   }
 

@@ -66,3 +66,7 @@ export type PeerEvent =
   | { readonly type: 'nodes'; readonly nodes: readonly KnownNode[] }
   /** This process may not go on: it was fenced, or its journal failed beyond repair. */
   | { readonly type: 'stopped'; readonly reason: string };
+
+export function knownNode({ node, name, clientUrl, state, incarnation }: KnownNode): KnownNode {
+  return { node, name, clientUrl, state, incarnation };
+}

@@ -192,6 +192,8 @@ export interface CommitItem {
   readonly passenger: Passenger;
   /** Inputs that came after the freeze and before the COMMIT was cut. */
   readonly pendingInputs: readonly PendingInput[];
+  /** Not on the wire: the target's shell could not read the record, and this is why the core refuses it. */
+  readonly unreadable?: 'schema' | 'corrupt';
 }
 
 export interface PendingInput {

@@ -36,6 +36,7 @@ import { SchemaRegistry } from '../memory/record.ts';
 import type { SessionState } from '../memory/sessions.ts';
 import { SESSION_STATE } from '../memory/sessions.ts';
 import type { Store } from '../memory/store.ts';
+import { parseSchema } from '../wire/schema.wire.ts';
 import { Activator } from './activations.ts';
 import { Checkpointer } from './checkpoints.ts';
 import { GhostReceiver } from './ghosts-in.ts';
@@ -95,6 +96,7 @@ export class Cluster implements ArrivalVisitor {
   readonly #store: Store;
   readonly #intake: Intake;
   readonly #territory: Territory;
+  readonly #registry: SchemaRegistry;
   readonly #passengers: Passengers;
   readonly #activator: Activator;
   readonly #releaser: Releaser;
@@ -116,6 +118,7 @@ export class Cluster implements ArrivalVisitor {
     this.#store = store;
     this.#intake = intake;
     const registry = new SchemaRegistry(store.schema, world.declaration.migrations);
+    this.#registry = registry;
     const records = new RecordBuffer(store);
     const reach = aoiRadius + aoiHysteresis + cluster.overhang;
     this.#territory = new Territory({
@@ -368,6 +371,10 @@ export class Cluster implements ArrivalVisitor {
 
   arrivedJoin({ row, generation, name, account }: ArrivedJoin): void {
     this.#intake.join(row, generation, { name, account });
+  }
+
+  schema(text: string): void {
+    this.#registry.add(parseSchema(text));
   }
 
   // Below: small steps.
