@@ -47,7 +47,7 @@ export class Faults {
   }
 
   #strike(kind: FaultKind, machine: Machine): void {
-    const { random, network, directory, queue } = this.#world;
+    const { random, directory, queue } = this.#world;
     const process = machine.process!;
     const world = this.#world;
     switch (kind) {
@@ -74,20 +74,9 @@ export class Faults {
         process.pauseForMs = random.between(100, 3000);
         return;
       case 'reset':
-        world.fault(kind);
-        network.reset(machine.node, this.#otherThan(machine.node));
-        return;
-      case 'partition': {
-        world.fault(kind);
-        const other = this.#otherThan(machine.node);
-        const forMs = random.between(20, 1500);
-        network.cut(machine.node, other, forMs);
-        network.cut(other, machine.node, forMs);
-        return;
-      }
+      case 'partition':
       case 'oneWayCut':
-        world.fault(kind);
-        network.cut(machine.node, this.#otherThan(machine.node), random.between(20, 1500));
+        this.#strikeNetwork(kind, machine);
         return;
       case 'slowDisk':
         world.fault(kind);
@@ -101,28 +90,16 @@ export class Faults {
         queue.after(random.between(50, 500), () => machine.healDisk());
         return;
       case 'directoryDown':
-        world.fault(kind);
-        directory.faults.downUntilMs = queue.nowMs + random.between(50, 1800);
-        return;
       case 'directorySlow':
-        world.fault(kind);
-        directory.faults.maximumMs = random.next() < 0.7 ? 300 : 2000;
-        queue.after(random.between(200, 1500), () => (directory.faults.maximumMs = 3));
-        return;
       case 'directoryCut':
-        world.fault(kind);
-        directory.cut(machine.node, random.between(100, 2500));
+        this.#strikeDirectory(kind, machine);
         return;
       case 'standingClock':
         this.#slowClock(machine);
         return;
       case 'refusal':
-        world.fault(kind);
-        machine.refusingUntilMs = queue.nowMs + random.between(50, 500);
-        return;
       case 'draining':
-        world.fault(kind);
-        machine.drainingUntilMs = queue.nowMs + random.between(50, 500);
+        this.#refuse(kind, machine);
         return;
       case 'cellMove':
         world.fault(kind);
@@ -131,13 +108,52 @@ export class Faults {
       case 'allDown':
         this.#stopAll();
         return;
-      case 'delay':
-      case 'loss':
-      case 'repeat':
-      case 'lostAnswers':
-      case 'drift':
-      case 'reconnect':
-        // They are there all the time.
+      default:
+      // The others are there all the time.
+    }
+  }
+
+  #refuse(kind: 'refusal' | 'draining', machine: Machine): void {
+    const { random, queue } = this.#world;
+    this.#world.fault(kind);
+    const untilMs = queue.nowMs + random.between(50, 500);
+    if (kind === 'refusal') machine.refusingUntilMs = untilMs;
+    else machine.drainingUntilMs = untilMs;
+  }
+
+  #strikeDirectory(kind: 'directoryDown' | 'directorySlow' | 'directoryCut', machine: Machine): void {
+    const { random, directory, queue } = this.#world;
+    this.#world.fault(kind);
+    switch (kind) {
+      case 'directoryDown':
+        directory.faults.downUntilMs = queue.nowMs + random.between(50, 1800);
+        return;
+      case 'directorySlow':
+        directory.faults.maximumMs = random.next() < 0.7 ? 300 : 2000;
+        queue.after(random.between(200, 1500), () => (directory.faults.maximumMs = 3));
+        return;
+      case 'directoryCut':
+        directory.cut(machine.node, random.between(100, 2500));
+        return;
+    }
+  }
+
+  #strikeNetwork(kind: 'reset' | 'partition' | 'oneWayCut', machine: Machine): void {
+    const { random, network } = this.#world;
+    this.#world.fault(kind);
+    switch (kind) {
+      case 'reset':
+        network.reset(machine.node, this.#otherThan(machine.node));
+        return;
+      case 'partition': {
+        const other = this.#otherThan(machine.node);
+        const forMs = random.between(20, 1500);
+        network.cut(machine.node, other, forMs);
+        network.cut(other, machine.node, forMs);
+        return;
+      }
+      case 'oneWayCut':
+        network.cut(machine.node, this.#otherThan(machine.node), random.between(20, 1500));
         return;
     }
   }

@@ -9,8 +9,6 @@
 import { createHandover, isRunning, step, stepTogether } from '../../src/peer/handover.core.ts';
 import type { HandoverState } from '../../src/peer/handover-state.core.ts';
 import { stablePosition } from '../../src/peer/handover-stable.core.ts';
-import type { Holder, HolderEffect, Observer, ObserverEffect, ObserverEvent } from '../../src/peer/lease.core.ts';
-import { createHolder, createObserver, mayAct, stepHolder, stepObserver } from '../../src/peer/lease.core.ts';
 import type {
   CoreEffect,
   CoreEvent,
@@ -27,9 +25,11 @@ import { fail } from './checkers.ts';
 import type { Clock } from './clock.ts';
 import type { Batch, Disk, DiskItem } from './disk.ts';
 import type { Frame } from './frame.ts';
+import { LeaseKeeper } from './lease-keeper.ts';
 import type { Machine } from './machine.ts';
 import type { Endpoint } from './network.ts';
 import { SessionTraffic } from './session-traffic.ts';
+import { TakeoverWatch } from './takeover-watch.ts';
 import type { World } from './world.ts';
 
 interface StableWait {
@@ -60,19 +60,16 @@ export class Process implements Endpoint<Frame>, Witness {
   };
   pauseForMs = 0;
   readonly #disk: Disk;
-  readonly #holder: Holder;
-  readonly #observer: Observer;
+  readonly #lease: LeaseKeeper;
+  readonly watch: TakeoverWatch;
   readonly #linked = new Map<NodeNumber, PeerIdentity>();
   readonly #fencedIncarnations = new Set<number>();
-  #leases: readonly LeaseView[] = [];
   #cellOwners: readonly NodeNumber[];
   #backlog: (() => void)[] = [];
   #held: CoreEffect[] = [];
   #group: DiskItem[] = [];
   #stableWaits: StableWait[] = [];
   #isInPass = false;
-  #wantedBuddy: NodeNumber = 0;
-  #isProtecting = false;
   #isWaking = false;
 
   constructor(options: { world: World; machine: Machine; disk: Disk; incarnation: number; sentMs: number }) {
@@ -85,8 +82,8 @@ export class Process implements Endpoint<Frame>, Witness {
     this.name = `${'ABCDEFGH'[machine.node - 1]}#${incarnation}`;
     const { mutations } = world;
     this.core = createHandover({ mutations, wantsBuddy: world.settings.takeover === 'stream' });
-    this.#holder = createHolder({ sentMs: this.clock.read(options.sentMs), mutations });
-    this.#observer = createObserver({ me: machine.node, mutations });
+    this.#lease = new LeaseKeeper(this, this.clock.read(options.sentMs));
+    this.watch = new TakeoverWatch(this);
     this.#cellOwners = [...world.directory.cellOwners];
     this.application = new Application({
       random: world.random,
@@ -129,7 +126,7 @@ export class Process implements Endpoint<Frame>, Witness {
   }
 
   #mayAct(): boolean {
-    return mayAct(this.#holder, this.clock.read(this.world.queue.nowMs));
+    return this.#lease.mayAct(this.nowMs());
   }
 
   knowsFenced(incarnation: number): boolean {
@@ -159,12 +156,12 @@ export class Process implements Endpoint<Frame>, Witness {
     });
     this.pass(() => {
       this.#step({ kind: 'start', me: this.identity, content });
-      this.#step({ kind: 'time', nowMs: this.#nowMs() });
+      this.#step({ kind: 'time', nowMs: this.nowMs() });
     });
     this.#tickLater(0);
   }
 
-  #nowMs(): number {
+  nowMs(): number {
     return this.clock.read(this.world.queue.nowMs);
   }
 
@@ -177,9 +174,9 @@ export class Process implements Endpoint<Frame>, Witness {
   }
 
   #tick(): void {
-    const nowMs = this.#nowMs();
-    this.#stepHolder(nowMs);
-    this.#observe({ kind: 'time', nowMs });
+    const nowMs = this.nowMs();
+    this.#lease.hear({ kind: 'time', nowMs });
+    this.watch.observe({ kind: 'time', nowMs });
     if (!this.isAlive || !this.#mayAct()) return;
     this.world.checkers.acting(this);
     this.pass(() => this.#simulate(nowMs));
@@ -187,7 +184,7 @@ export class Process implements Endpoint<Frame>, Witness {
 
   #simulate(nowMs: number): void {
     this.#step({ kind: 'time', nowMs });
-    this.machine.takeOverIfDue(this, this.#leases);
+    this.machine.takeOverIfDue(this, this.watch.leases);
     const { world } = this;
     const isFull = world.queue.nowMs < this.machine.refusingUntilMs;
     const isDraining = world.queue.nowMs < this.machine.drainingUntilMs;
@@ -239,10 +236,10 @@ export class Process implements Endpoint<Frame>, Witness {
     if (this.isAlive && this.#held.length === 0) this.#flush();
     this.#isInPass = false;
     if (this.isAlive && !this.isPaused) this.#runStable();
-    this.#drain();
+    this.drain();
   }
 
-  #drain(): void {
+  drain(): void {
     while (this.isAlive && !this.isPaused && this.#mayAct() && this.#backlog.length > 0) {
       const run = this.#backlog.shift()!;
       this.#isInPass = true;
@@ -280,7 +277,7 @@ export class Process implements Endpoint<Frame>, Witness {
     if (!this.isAlive) return;
     this.#flush();
     this.#tick();
-    this.#drain();
+    this.drain();
     this.world.network.dial(this.node);
   }
 
@@ -363,10 +360,10 @@ export class Process implements Endpoint<Frame>, Witness {
         this.application.credits.set(effect.node, effect.credits);
         return;
       case 'protect':
-        this.#protect(effect.buddy);
+        this.watch.protect(effect.buddy);
         return;
       case 'unprotect':
-        this.#protect(0);
+        this.watch.protect(0);
         return;
       case 'copy':
         this.machine
@@ -425,7 +422,7 @@ export class Process implements Endpoint<Frame>, Witness {
       const isCutOff =
         this.#fencedIncarnations.has(from.incarnation) &&
         !mutations.has('noReceiverFencing') &&
-        !(mutations.has('noCutOff') && this.isSuccessorOf(from.ledger));
+        !(mutations.has('noCutOff') && this.watch.isSuccessorOf(from.ledger));
       if (isCutOff) {
         this.world.fault('frame of a fenced process');
         return;
@@ -433,10 +430,6 @@ export class Process implements Endpoint<Frame>, Witness {
       if (frame.kind === 'peer') this.#step({ kind: 'message', from, message: frame.message });
       else this.traffic.receive(from.node, frame);
     });
-  }
-
-  isSuccessorOf(ledger: string): boolean {
-    return this.#leases.some((lease) => lease.ledger === ledger && lease.successorLedger === this.identity.ledger);
   }
 
   linkUp(peer: PeerIdentity): void {
@@ -454,57 +447,14 @@ export class Process implements Endpoint<Frame>, Witness {
     this.soon(() => {
       if (this.#linked.get(peer.node)?.incarnation === peer.incarnation) this.#linked.delete(peer.node);
       this.#step({ kind: 'linkDown', peer });
-      this.#observe({ kind: 'suspected', node: peer.node, nowMs: this.#nowMs() });
+      this.watch.observe({ kind: 'suspected', node: peer.node, nowMs: this.nowMs() });
     });
   }
 
   // --- lease and directory ------------------------------------------------------------------------------------------
 
-  #stepHolder(nowMs: number): void {
-    const effects: HolderEffect[] = [];
-    stepHolder(this.#holder, { kind: 'time', nowMs }, effects);
-    this.#obeyHolder(effects);
-  }
-
-  #obeyHolder(effects: readonly HolderEffect[]): void {
-    for (const effect of effects) {
-      switch (effect.kind) {
-        case 'renew':
-          this.#renew(effect.request);
-          break;
-        case 'pause':
-          this.world.fault('lease over');
-          this.world.network.closeAll(this);
-          break;
-        case 'resume':
-          this.#drain();
-          this.world.network.dial(this.node);
-          break;
-        case 'stop':
-          this.machine.crash('fenced', { keptShare: 1, isSilent: false });
-          break;
-      }
-    }
-  }
-
-  #renew(request: number): void {
-    const { directory } = this.world;
-    const { ledger, incarnation } = this.identity;
-    directory.request(
-      this.node,
-      () => directory.renew(ledger, incarnation),
-      (answer) => this.#whileRunning(() => this.#renewed(request, answer ?? 'unreachable')),
-    );
-  }
-
-  #renewed(request: number, answer: 'renewed' | 'fenced' | 'unreachable'): void {
-    const effects: HolderEffect[] = [];
-    stepHolder(this.#holder, { kind: 'answered', request, answer, nowMs: this.#nowMs() }, effects);
-    this.#obeyHolder(effects);
-  }
-
   /** Answers of the directory are heard also while the lease is over, but not by a process that does not run. */
-  #whileRunning(run: () => void): void {
+  whileRunning(run: () => void): void {
     if (!this.isAlive) return;
     if (this.isPaused) this.#backlog.unshift(run);
     else run();
@@ -512,14 +462,14 @@ export class Process implements Endpoint<Frame>, Witness {
 
   /** Died for certain: its lock is free. */
   hearDeath(node: NodeNumber, incarnation: number): void {
-    this.#whileRunning(() => this.#observe({ kind: 'died', node, incarnation, nowMs: this.#nowMs() }));
+    this.whileRunning(() => this.watch.observe({ kind: 'died', node, incarnation, nowMs: this.nowMs() }));
   }
 
   hearDirectory(leases: readonly LeaseView[], cellOwners: readonly NodeNumber[]): void {
-    this.#whileRunning(() => {
-      this.#observe({ kind: 'seen', leases, nowMs: this.#nowMs() });
+    this.whileRunning(() => {
+      this.watch.observe({ kind: 'seen', leases, nowMs: this.nowMs() });
       if (!this.isAlive) return;
-      this.#leases = leases;
+      this.watch.leases = leases;
       this.#cellOwners = cellOwners;
       for (const lease of leases) {
         if (lease.state === 'fenced') this.#learnFenced(lease);
@@ -538,45 +488,6 @@ export class Process implements Endpoint<Frame>, Witness {
     if (mutations.has('noReceiverFencing')) return;
     if (mutations.has('noCutOff') && lease.successorLedger === this.identity.ledger) return;
     if (this.#linked.get(lease.node)?.incarnation === lease.incarnation) this.world.network.closeAt(this, lease.node);
-  }
-
-  #observe(event: ObserverEvent): void {
-    const effects: ObserverEffect[] = [];
-    stepObserver(this.#observer, event, effects);
-    for (const effect of effects) this.#fence(effect);
-  }
-
-  #fence({ node, incarnation, seenVersion }: ObserverEffect): void {
-    const lease = this.#leases.find((other) => other.node === node && other.incarnation === incarnation);
-    if (lease === undefined || !this.machine.canTake(lease)) return;
-    const { directory } = this.world;
-    const { ledger } = lease;
-    const successorLedger = this.identity.ledger;
-    directory.request(
-      this.node,
-      () => directory.fence({ ledger, incarnation, seenVersion, successor: this.node, successorLedger }),
-      () => {},
-    );
-  }
-
-  /** One request at a time, the last wish wins: a late one would undo a newer. */
-  #protect(buddy: NodeNumber): void {
-    this.#wantedBuddy = buddy;
-    if (this.#isProtecting) return;
-    this.#isProtecting = true;
-    const { directory } = this.world;
-    const { ledger, incarnation } = this.identity;
-    directory.request(
-      this.node,
-      // What a lost machine had asked for is lost with it: else it would lose its protection after its death.
-      () => this.machine.disk.ledger === ledger && directory.setProtection(ledger, incarnation, buddy),
-      (isDone) =>
-        this.#whileRunning(() => {
-          this.#isProtecting = false;
-          if (isDone === undefined || this.#wantedBuddy !== buddy) this.#protect(this.#wantedBuddy);
-          else if (!isDone && buddy !== 0) this.#step({ kind: 'protectRefused' });
-        }),
-    );
   }
 }
 
