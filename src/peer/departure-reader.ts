@@ -23,8 +23,6 @@ export interface DepartureSink {
   /** Answer with this number when everything until now is on disk. */
   durable(number: number): void;
   room(slots: number): void;
-  tick(tick: number): void;
-  populated(cells: Uint32Array): void;
 }
 
 type ReleaseItem = Extract<CoreEvent, { kind: 'release' }>['items'][number];
@@ -117,16 +115,14 @@ export class DepartureReader implements DepartureVisitor {
   tick(tick: number): void {
     this.#flush();
     this.#tick = tick;
-    this.#sink.tick(tick);
   }
 
   mark(): void {
     // Inputs are put into order where they act (input-gate.core.ts), whichever way they took.
   }
 
-  populated(cells: Uint32Array): void {
-    this.#flush();
-    this.#sink.populated(cells);
+  populated(): void {
+    // The directory was told before: a world is populated at most once, also when this process dies in the middle.
   }
 
   #flush(): void {

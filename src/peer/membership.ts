@@ -33,6 +33,8 @@ export interface MembershipOptions {
   readonly ledgersToTake: () => readonly Ledger[];
   /** Whether this node's journal holds that ledger, stably. */
   readonly isImported: (ledger: Ledger) => boolean;
+  /** False when this node could not write down what it takes. */
+  readonly mayTakeOver: () => boolean;
   readonly crashPoints: CrashPoints;
   readonly events: MembershipEvents;
 }
@@ -96,6 +98,34 @@ export class Membership {
   /** Members that live, this one included. */
   get active(): readonly Member[] {
     return this.#members.filter(({ state }) => state === 'active' || state === 'draining');
+  }
+
+  nameOf(node: NodeNumber): string {
+    return this.#members.find((member) => member.node === node && isLive(member))?.name ?? '';
+  }
+
+  /** The node that a ledger is or was of; 0 for a stranger's. */
+  nodeOf(ledger: Ledger): NodeNumber {
+    return this.#members.find((member) => member.ledger === ledger)?.node ?? 0;
+  }
+
+  isLive(incarnation: number): boolean {
+    return this.#members.some((member) => member.incarnation === incarnation && isLive(member));
+  }
+
+  /** Nodes with a live lease but this one, also those that are starting. */
+  others(): NodeNumber[] {
+    return this.#members
+      .filter((member) => isLive(member) && member.node !== this.#options.me.node)
+      .map(({ node }) => node);
+  }
+
+  /** The node that stands for a ledger now: its own, or that of the last of its heirs. 0 when nobody does. */
+  heirNodeOf(ledger: Ledger): NodeNumber {
+    const member = this.#members.find((candidate) => candidate.ledger === ledger);
+    if (member === undefined) return 0;
+    const heir = member.state === 'fenced' ? this.#heirOf(member) : ledger;
+    return this.#members.find((candidate) => candidate.ledger === heir)?.node ?? 0;
   }
 
   mayAct(): boolean {
@@ -250,7 +280,7 @@ export class Membership {
 
   #lookAt(member: Member, nowMs: number): void {
     const { node, incarnation, folder } = member;
-    if (this.#locks.has(member.ledger) || this.#fencing.has(node)) return;
+    if (this.#locks.has(member.ledger) || this.#fencing.has(node) || !this.#options.mayTakeOver()) return;
     if (this.#watchOf(member).isAlive()) {
       this.#deadSinceMs.delete(incarnation);
       this.#suspects.delete(node);
@@ -299,6 +329,7 @@ export class Membership {
     const { directory, me, events, crashPoints } = this.#options;
     const member = this.#members.find((candidate) => candidate.node === node && candidate.incarnation === incarnation);
     if (member === undefined || this.#isStopped || this.#fencing.has(node) || !this.mayAct()) return;
+    if (!this.#options.mayTakeOver()) return;
     // Fenced by us already, which the members do not show yet: a second attempt would fail, and let go of the lock.
     if (this.#fenced.has(member.ledger)) return;
     if (!this.#holdLock(member)) return;

@@ -23,19 +23,19 @@ import { applySwitches } from './feature-switches.ts';
 import { HandoverShell } from './handover-shell.ts';
 import type { JournalEvent } from './journal.ts';
 import { lastState } from './last-state.ts';
+import { Logins } from './logins.ts';
 import { leaseView, Membership } from './membership.ts';
 import { monotonicMs } from '../base/monotonic.ts';
 import { Neighbours } from './neighbours.ts';
 import { joinCluster } from './peer-join.ts';
 import type { Membered } from './peer-join.ts';
-import type { WiredMessage } from './peer-message.wire.ts';
 import { reportPeers } from './peer-report.ts';
 import { knownNode } from './peer-settings.ts';
 import type { PeerEvent, PeerJoined, PeerSettings } from './peer-settings.ts';
 import { Players } from './players.ts';
 import { blockGrid } from './placement.core.ts';
 import type { BlockGrid } from './placement.core.ts';
-import type { EntityRow, Ledger, NodeNumber, PeerIdentity } from './protocol.ts';
+import type { EntityRow, NodeNumber, PeerIdentity } from './protocol.ts';
 import { RecordReader } from './record-reader.ts';
 import { SessionRouter } from './session-router.ts';
 import type { SessionMessage } from './session-message.wire.ts';
@@ -60,6 +60,7 @@ export class PeerNode {
   #arrivals!: ArrivalQueue;
   #router!: SessionRouter;
   #players!: Players;
+  #logins!: Logins;
   #records!: RecordReader;
   #reader!: DepartureReader;
   #keeper!: BlockKeeper;
@@ -116,7 +117,7 @@ export class PeerNode {
     this.#openMembership();
     this.#timer = setInterval(() => this.#onTimer(), TIMER_MS);
     const peerAddress = neighbours.address;
-    await directory.renew({ node: me.node, incarnation: me.incarnation, state: 'active', peerAddress });
+    await directory.renew({ ...me, state: 'active', peerAddress });
     if (!this.#isPaused) neighbours.listen();
     this.#running = this.#run();
     return { peerAddress };
@@ -124,8 +125,7 @@ export class PeerNode {
 
   /** What clients are told, known once the gateway listens. */
   async setClientUrl(clientUrl: string): Promise<void> {
-    const { node, incarnation } = this.#me;
-    await this.#membered.directory.renew({ node, incarnation, clientUrl });
+    await this.#membered.directory.renew({ ...this.#me, clientUrl });
   }
 
   /** Call it after the simulation has stopped: its last state is written to the journal. */
@@ -159,9 +159,9 @@ export class PeerNode {
       me: this.#me,
       arrivals: this.#arrivals,
       send: (node, message) => this.#send(node, message),
-      nodeName: (node) => this.#membership?.members.find((member) => member.node === node)?.name ?? '',
-      isLive: (incarnation) => this.#membership?.active.some((member) => member.incarnation === incarnation) ?? true,
-      login: (head, player) => this.#players.login(head, player),
+      nodeName: (node) => this.#membership?.nameOf(node) ?? '',
+      isLive: (incarnation) => this.#membership?.isLive(incarnation) ?? true,
+      login: (head, player) => this.#logins.login(head, player),
       nowMs: monotonicMs,
       graceMs,
     });
@@ -170,19 +170,29 @@ export class PeerNode {
       onProblem: (error) => this.#note('warn', 'a schema in the directory cannot be used', { error: error.message }),
     });
     this.#core = this.#createCore();
-    this.#players = new Players({
-      store,
-      me: this.#me,
-      directory: this.#membered.directory,
-      router: this.#router,
-      arrivals: this.#arrivals,
-      step: (event) => this.#core.step(event),
-      send: (node, message) => this.#send(node, message),
-      nodeOf: (ledger) => this.#nodeOf(ledger),
-      nowMs: monotonicMs,
-    });
+    this.#createPlayers();
     this.#reader = this.#createReader();
     this.#keeper = this.#createKeeper();
+  }
+
+  #createPlayers(): void {
+    const parts = { store: this.#store, me: this.#me, router: this.#router, arrivals: this.#arrivals };
+    this.#players = new Players({
+      ...parts,
+      step: (event) => this.#core.step(event),
+      send: (node, message) => this.#send(node, message),
+      homeChanged: (account, entity) => this.#logins.homeChanged(account, entity),
+      nowMs: monotonicMs,
+    });
+    this.#logins = new Logins({
+      ...parts,
+      directory: this.#membered.directory,
+      players: () => this.#players,
+      send: (node, message) => this.#send(node, message),
+      heirOf: (ledger) => this.#membership?.heirNodeOf(ledger) ?? 0,
+      others: () => this.#membership?.others() ?? [],
+      nowMs: monotonicMs,
+    });
   }
 
   #createCore(): HandoverShell {
@@ -194,7 +204,7 @@ export class PeerNode {
         arrivals: this.#arrivals,
         append: (position, writes) => this.#membered.journal.append(position, writes),
         send: (node, type, payload) => this.#neighbours?.sendHandover(node, type, payload) ?? 'down',
-        nodeOf: (ledger) => this.#nodeOf(ledger),
+        nodeOf: (ledger) => this.#membership?.nodeOf(ledger) ?? 0,
         activated: (row, inputs) => {
           this.#players.seen(row);
           this.#router.activated(row, inputs);
@@ -217,19 +227,17 @@ export class PeerNode {
       identityOf: (node) => this.#neighbours?.identityOf(node),
       released: (release) => {
         this.#core.frozen(release.id as EntityRow['id'], release.frozenMs);
-        this.#players.left(release.id);
+        this.#players.released(release.id, release.targetNode);
         this.#router.released(release);
       },
       checkpointed: (row) => this.#checkpointed(row),
-      despawned: (id) => this.#players.left(id),
+      despawned: (id) => this.#players.despawned(id),
       ghosts: (node, bytes) => this.#neighbours?.sendGhosts(node, bytes),
       forwardInput: (input) => this.#router.forwardInput(input),
       forwardLeave: (session) => this.#router.forwardLeave(session),
       bound: (bound) => this.#router.bound(bound),
       durable: (number) => this.#durables.wish(this.#core.position, number),
       room: (slots) => this.#core.step({ kind: 'room', entities: this.#hasFailed ? 0 : slots, isDraining: false }),
-      tick: () => {},
-      populated: () => {},
     });
   }
 
@@ -269,7 +277,10 @@ export class PeerNode {
           this.#core.linkDown(peer);
           this.#membership?.suspect(peer.node);
         },
-        handover: (from, message) => this.#hearHandover(from, message),
+        handover: (from, heard) => {
+          const message = this.#records.checked(heard);
+          this.#core.step({ kind: 'message', from, toIncarnation: this.#me.incarnation, message });
+        },
         session: (from, message) => this.#hearSession(from, message),
         ghosts: (from, bytes) => this.#arrivals.ghosts(from, bytes),
         subscribe: (from, cells) => this.#arrivals.subscribe(from, cells),
@@ -289,6 +300,7 @@ export class PeerNode {
       nowMs: monotonicMs,
       ledgersToTake: () => this.#core.ledgersToTake(),
       isImported: (ledger) => this.#core.isImported(ledger),
+      mayTakeOver: () => !this.#hasFailed,
       crashPoints: this.#crashPoints,
       events: {
         changed: (change) => this.#see(change),
@@ -331,6 +343,7 @@ export class PeerNode {
     this.#core.flush();
     this.#router.time(nowMs);
     this.#players.time(nowMs);
+    this.#logins.time(nowMs);
     this.#keeper.time(nowMs);
     this.#neighbours?.time();
     if (nowMs >= this.#reportDueMs) this.#report(nowMs);
@@ -378,19 +391,10 @@ export class PeerNode {
     applySwitches(this.#switches, { peerTable, grid: this.#grid, isClosed: this.#hasFailed });
   }
 
-  #nodeOf(ledger: Ledger): NodeNumber {
-    return this.#membership?.members.find((member) => member.ledger === ledger)?.node ?? 0;
-  }
-
   // Others.
 
-  #hearHandover(from: PeerIdentity, heard: WiredMessage): void {
-    const message = heard.kind === 'commit' ? { ...heard, items: this.#records.check(heard.items) } : heard;
-    this.#core.step({ kind: 'message', from, toIncarnation: this.#me.incarnation, message });
-  }
-
   #hearSession(from: NodeNumber, message: SessionMessage): void {
-    if (message.kind === 'login' || message.kind === 'loginDone') this.#players.receive(from, message);
+    if (message.kind === 'login' || message.kind === 'loginDone') this.#logins.receive(from, message);
     else this.#router.receive(from, message);
   }
 

@@ -9,6 +9,7 @@ import type { Schema } from '../base/schema.ts';
 import { decodeRecord, SchemaRegistry } from '../memory/record.ts';
 import { parseSchema } from '../wire/schema.wire.ts';
 import type { SchemaEntry } from './directory.ts';
+import type { WiredMessage } from './peer-message.wire.ts';
 import type { CommitItem, RejectReason } from './protocol.ts';
 
 const VERSION_DISTANCE_MAX = 1;
@@ -42,12 +43,15 @@ export class RecordReader {
     }
   }
 
-  /** The items as the core takes them: those that cannot be read say so. */
-  check(items: readonly CommitItem[]): readonly CommitItem[] {
-    return items.map((item) => {
-      const unreadable = this.#problemOf(item.record);
-      return unreadable === undefined ? item : { ...item, unreadable };
-    });
+  /** The message as the core takes it: items of a COMMIT that cannot be read say so. */
+  checked(message: WiredMessage): WiredMessage {
+    if (message.kind !== 'commit') return message;
+    return { ...message, items: message.items.map((item) => this.#check(item)) };
+  }
+
+  #check(item: CommitItem): CommitItem {
+    const unreadable = this.#problemOf(item.record);
+    return unreadable === undefined ? item : { ...item, unreadable };
   }
 
   #problemOf(record: Uint8Array): Extract<RejectReason, 'schema' | 'corrupt'> | undefined {

@@ -11,7 +11,7 @@
  *   route      session u53 · entity u53 · node u8 · seq u32 · incarnation u32 · lastInput u32   owner → gateway
  *   routeDone  session u53 · seq u32                                        gateway → owner
  *   ended      session u53 · reason u8                                      owner → gateway
- *   login      session u53 · hops u8 · name · account                       gateway → home of a resting player
+ *   login      session u53 · gateway u8 · hops u8 · name · account         gateway → home of a resting player
  *   loginDone  session u53 · found u8                                       home → gateway
  */
 import type { EntityId } from '../base/brand.ts';
@@ -58,6 +58,8 @@ export type SessionMessage =
   | {
       readonly kind: 'login';
       readonly session: SessionId;
+      /** The node with the socket. */
+      readonly gateway: NodeNumber;
       readonly hops: number;
       readonly name: string;
       readonly account: string;
@@ -118,6 +120,7 @@ export function encodeSessionMessage(message: SessionMessage, buffer: MessageBuf
     case 'ended':
       return buffer.u8(message.reason);
     case 'login':
+      buffer.u8(message.gateway);
       buffer.u8(message.hops);
       buffer.shortText(message.name);
       return buffer.shortText(message.account);
@@ -176,9 +179,10 @@ function readOfSession(type: number, reader: Reader): SessionMessage {
     case SESSION_MESSAGE_TYPE.ended:
       return { kind: 'ended', session, reason: readU8(reader) };
     case SESSION_MESSAGE_TYPE.login: {
+      const gateway = readNode(reader);
       const hops = readHops(reader);
       const name = readShortText(reader);
-      return { kind: 'login', session, hops, name, account: readShortText(reader) };
+      return { kind: 'login', session, gateway, hops, name, account: readShortText(reader) };
     }
     case SESSION_MESSAGE_TYPE.loginDone:
       return { kind: 'loginDone', session, found: readFlag(reader) };

@@ -18,7 +18,7 @@ import { OUTBOUND_HEAD_BYTES } from '../memory/outbound.ts';
 import { SESSION_STATE } from '../memory/sessions.ts';
 import type { Store } from '../memory/store.ts';
 import { readGatewayFrame, writeTunnelEnded, writeTunnelRoute, writeTunnelSnapshot } from '../memory/tunnel.ts';
-import type { GatewayFrameVisitor, TunnelHead, TunnelState } from '../memory/tunnel.ts';
+import type { EndedReason, GatewayFrameVisitor, TunnelHead, TunnelState } from '../memory/tunnel.ts';
 import type { ArrivalQueue } from './arrival-queue.ts';
 import { createInputGate, expireGap, offerInput } from './input-gate.core.ts';
 import type { InputGate, WaitingInput } from './input-gate.core.ts';
@@ -440,11 +440,16 @@ export class SessionRouter implements GatewayFrameVisitor {
   }
 
   #end({ session, reason }: Extract<SessionMessage, { kind: 'ended' }>): void {
+    const said = reason === ENDED_REASON.replaced ? 'replaced' : reason === ENDED_REASON.refused ? 'refused' : 'gone';
+    this.endHere(session, said);
+  }
+
+  /** Closes the connection of a session of this gateway, with the reason. */
+  endHere(session: SessionId, reason: EndedReason): void {
     const row = this.#store.sessions.findBySessionId(session);
     if (row === -1) return;
     const generation = this.#store.sessions.generation(row);
-    const said = reason === ENDED_REASON.replaced ? 'replaced' : reason === ENDED_REASON.refused ? 'refused' : 'gone';
-    this.#tellGateway(() => writeTunnelEnded(this.#store.peerToGateway, { row, generation, reason: said }));
+    this.#tellGateway(() => writeTunnelEnded(this.#store.peerToGateway, { row, generation, reason }));
   }
 
   #tellGateway(write: () => boolean): void {

@@ -73,6 +73,6 @@ export const anySessionMessage: fc.Arbitrary<SessionMessage> = fc.oneof(
   fc.record({ kind: kind('route'), session: id, entity: id, node, seq: u32, incarnation: u32, lastInput: u32 }),
   fc.record({ kind: kind('routeDone'), session: id, seq: u32 }),
   fc.record({ kind: kind('ended'), session: id, reason: u8 }),
-  fc.record({ kind: kind('login'), session: id, hops, name: account, account }),
+  fc.record({ kind: kind('login'), session: id, gateway: node, hops, name: account, account }),
   fc.record({ kind: kind('loginDone'), session: id, found: fc.boolean() }),
 );
