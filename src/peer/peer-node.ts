@@ -137,8 +137,7 @@ export class PeerNode {
     await this.#running;
     const { journal, directory } = this.#membered;
     if (!this.#hasFailed && this.#membership?.mayAct() === true) {
-      if (this.#core.isRunning) this.#writeLastState();
-      await this.#fsyncedAll();
+      await this.#writeLastState();
       // While the lock is held: a neighbour that finds it free takes this node for dead.
       await directory.leave(this.#me).catch((error: unknown) => {
         this.#note('warn', 'the directory could not be told', { error: String(error) });
@@ -478,13 +477,6 @@ export class PeerNode {
 
   // The end.
 
-  async #fsyncedAll(): Promise<void> {
-    const deadlineMs = monotonicMs() + LAST_FSYNC_MS_MAX;
-    while (this.#fsyncedPosition < this.#core.position && !this.#hasFailed && monotonicMs() < deadlineMs) {
-      await delay(FSYNC_POLL_MS);
-    }
-  }
-
   #checkpointed(row: EntityRow): void {
     this.#players.seen(row);
     if (!row.atRest) return;
@@ -492,10 +484,16 @@ export class PeerNode {
     this.#players.rests(row);
   }
 
-  /** The simulation has stopped: what it left in the rings, and then every entity once more. */
-  #writeLastState(): void {
-    this.#reader.read();
-    const rows = lastState(this.#store, (slot) => this.#players.passengerOf(slot));
-    this.#core.step({ kind: 'checkpoint', rows });
+  /** The simulation has stopped: what it left in the rings, and then every entity once more, on disk. */
+  async #writeLastState(): Promise<void> {
+    if (this.#core.isRunning) {
+      this.#reader.read();
+      const rows = lastState(this.#store, (slot) => this.#players.passengerOf(slot));
+      this.#core.step({ kind: 'checkpoint', rows });
+    }
+    const deadlineMs = monotonicMs() + LAST_FSYNC_MS_MAX;
+    while (this.#fsyncedPosition < this.#core.position && !this.#hasFailed && monotonicMs() < deadlineMs) {
+      await delay(FSYNC_POLL_MS);
+    }
   }
 }
