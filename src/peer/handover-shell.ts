@@ -58,7 +58,10 @@ interface Passage {
 
 type Stage = Extract<CoreEffect, { kind: 'stage' }>;
 
-const TRACES_MAX = 4096;
+/** Lines that wait for a batch; a whole ledger that is taken over has one for each of its entities. */
+const TRACES_MAX = 65_536;
+/** Traced with what is written, see traceWrite. */
+const WRITTEN_STAGES: ReadonlySet<string> = new Set(['source released', 'target accepted', 'source reclaimed']);
 const STAGE_POINTS: Readonly<Partial<Record<`${Stage['side']} ${Stage['stage']}`, CrashPoint>>> = {
   'source released': 'afterRelease',
   'source stable': 'afterStable',
@@ -243,6 +246,7 @@ export class HandoverShell {
   #journal({ position, writes }: Extract<CoreEffect, { kind: 'journal' }>): void {
     this.#position = position;
     for (const write of writes) {
+      this.#traceWrite(write);
       if (write.kind !== 'import') continue;
       this.#imports.set(write.frozen.ledger, position);
       for (const { ledger } of write.imports) this.#imports.set(ledger, position);
@@ -280,7 +284,7 @@ export class HandoverShell {
   #activate({ row, cause, targetCell, pendingInputs }: Extract<CoreEffect, { kind: 'activate' }>): void {
     const { peerStats } = this.#options.store;
     if (cause === 'takeover') peerStats.add('entitiesTakenOver', 1);
-    if (cause === 'recovery' || cause === 'takeover') this.#trace(cause, row, '', 0);
+    if (cause === 'recovery') this.#trace({ stage: cause, ...traced(row) });
     if (row.atRest) {
       this.#options.rests(row);
       return;
@@ -302,7 +306,6 @@ export class HandoverShell {
   #note(event: CoreEvent): void {
     const { crashPoints, store } = this.#options;
     if (event.kind === 'release') crashPoints.pass('beforeRelease');
-    if (event.kind === 'despawn') for (const id of event.ids) this.#trace('despawn', { id, seq: 0 }, '', 0);
     if (event.kind === 'takeover') {
       store.peerStats.add('takeovers', 1);
       crashPoints.pass('beforeImport');
@@ -318,7 +321,7 @@ export class HandoverShell {
     if (log !== undefined) this.#options.store.peerLog.write(log, id, node);
     this.#count(name);
     if (side === 'source') this.#measure(stage, id);
-    this.#trace(name, { id, seq }, peer, transferSeq);
+    if (!WRITTEN_STAGES.has(name)) this.#trace({ stage: name, id, seq, session: 0, peer, transferSeq });
     const point = STAGE_POINTS[name];
     if (point !== undefined) this.#options.crashPoints.pass(point);
   }
@@ -348,9 +351,37 @@ export class HandoverShell {
     if (stage === 'done' || stage === 'reclaimed') this.#passages.delete(id);
   }
 
-  #trace(stage: string, { id, seq }: { id: EntityId; seq: number }, peer: Ledger, transferSeq: number): void {
-    if (this.#traces.length >= TRACES_MAX) return;
-    const row: TraceRow = { atMs: this.#options.utcMs(), stage, id, seq, session: 0, peer, transferSeq };
-    this.#traces.push({ kind: 'trace', row });
+  /** What changes an owner is in the history with the very transaction that changes it, so no crash tears the one from the other. */
+  #traceWrite(write: JournalWrite): void {
+    switch (write.kind) {
+      case 'release': {
+        const { target: peer, transferSeq } = write.row;
+        return this.#trace({ ...traced(write.row), stage: 'source released', peer, transferSeq });
+      }
+      case 'accept': {
+        const { source: peer, transferSeq } = write.from;
+        return this.#trace({ ...traced(write.row), stage: 'target accepted', peer, transferSeq });
+      }
+      case 'reclaim': {
+        const { target: peer, transferSeq } = write;
+        return this.#trace({ ...traced(write.row), stage: 'source reclaimed', peer, transferSeq });
+      }
+      case 'import':
+        for (const row of write.entities) this.#trace({ ...traced(row), stage: 'takeover' });
+        return;
+      case 'despawn':
+        return this.#trace({ stage: 'despawn', id: write.id, seq: 0, session: 0, peer: '', transferSeq: 0 });
+      default:
+        return;
+    }
   }
+
+  #trace(line: Omit<TraceRow, 'atMs'>): void {
+    if (this.#traces.length >= TRACES_MAX) return;
+    this.#traces.push({ kind: 'trace', row: { atMs: this.#options.utcMs(), ...line } });
+  }
+}
+
+function traced({ id, seq, passenger }: Pick<EntityRow, 'id' | 'seq' | 'passenger'>): Omit<TraceRow, 'atMs' | 'stage'> {
+  return { id, seq, session: passenger.session, peer: '', transferSeq: 0 };
 }
