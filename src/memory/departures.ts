@@ -16,6 +16,7 @@
  *   room          u8 10 · u8 0 · u16 0 · free slots u32
  *   tick          u8 11 · u8 0 · u16 0 · tick u32
  *   mark          u8 12 · u8 0 · u16 0 · row u32 · generation u32
+ *   go            u8 14 · u8 0 · u16 0                 the releases above need not wait for the end of the tick
  *   populated     u8 13 · u8 0 · u16 0 · cells u32 · cell u32 × cells
  *
  * Writer: the conductor, in ticks. Reader: the peer thread, woken by the peer bell after `tick`.
@@ -43,6 +44,7 @@ export const DEPARTURE = {
   tick: 11,
   mark: 12,
   populated: 13,
+  go: 14,
 } as const;
 
 /** Bytes of one `ghosts` departure at most. */
@@ -216,6 +218,15 @@ export function writeTick(ring: Ring, { tick }: { tick: number }): boolean {
 }
 
 /** The input ring's mark of this session: everything before it has been applied or sent after its owner. */
+/** False when the ring is full: the releases then go with the end of the tick. */
+export function writeGo(ring: Ring): boolean {
+  const at = ring.reserve(4);
+  if (at < 0) return false;
+  writeHead(ring, at, { type: DEPARTURE.go, byte: 0 });
+  ring.commit(4);
+  return true;
+}
+
 export function writeMarkOut(ring: Ring, { row, generation }: { row: number; generation: number }): boolean {
   const at = ring.reserve(12);
   if (at < 0) return false;
@@ -253,6 +264,7 @@ export interface DepartureVisitor {
   tick(tick: number): void;
   mark(row: number, generation: number): void;
   populated(cells: Uint32Array): void;
+  go(): void;
 }
 
 export function readDeparture(source: ByteSpan, at: number, visitor: DepartureVisitor): void {
@@ -263,6 +275,8 @@ export function readDeparture(source: ByteSpan, at: number, visitor: DepartureVi
       return visitor.release({ targetNode: byte, frozenMs: view.getFloat64(at + 24, true), ...readEntity(source, at) });
     case DEPARTURE.checkpoint:
       return visitor.checkpoint({ atRest: byte === 1, ...readEntity(source, at) });
+    case DEPARTURE.go:
+      return visitor.go();
     case DEPARTURE.despawn:
       return visitor.despawn(readU53(view, at + 4));
     case DEPARTURE.ghosts:

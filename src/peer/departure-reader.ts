@@ -1,17 +1,23 @@
 /**
- * Reads what a tick left in the departures ring and brings it to the core in the order in which it happened, neighbouring
+ * Reads what a tick leaves in the departures ring and brings it to the core in the order in which it happened, neighbouring
  * frames of one kind as one event.
+ *
+ *   release … go ──▶ at once: nothing else of this tick depends on it
+ *   everything else ──▶ with the `tick` that ends it, as one turn: what a tick changed and what it told others about that are
+ *                       written together, however the ring was read in between
  */
+import type { EntityId } from '../base/brand.ts';
 import type { BoundSession, Checkpoint, DepartureVisitor, EmittedEvent, Release } from '../memory/departures.ts';
 import { readDeparture } from '../memory/departures.ts';
 import type { Store } from '../memory/store.ts';
-import type { EntityId } from '../base/brand.ts';
 import type { CoreEvent, EntityRow, NodeNumber, PeerIdentity } from './protocol.ts';
 
 export interface DepartureSink {
   step(event: CoreEvent): void;
+  startTurn(): void;
+  endTurn(): void;
   releaseSeen(node: NodeNumber, count: number): void;
-  /** Who the neighbour is now; undefined when nobody has that number. */
+  /** Who the neighbour is now, or was last; undefined when nobody has ever had that number. */
   identityOf(node: NodeNumber): PeerIdentity | undefined;
   released(release: Release): void;
   checkpointed(row: EntityRow): void;
@@ -25,18 +31,19 @@ export interface DepartureSink {
   room(slots: number): void;
 }
 
-type ReleaseItem = Extract<CoreEvent, { kind: 'release' }>['items'][number];
+type Emitted = Extract<CoreEvent, { kind: 'emit' }>['messages'][number];
 
 const ROWS_PER_EVENT_MAX = 1024;
 
 export class DepartureReader implements DepartureVisitor {
   readonly #store: Store;
   readonly #sink: DepartureSink;
+  /** What the tick that is being read asks for, but for its releases. */
+  #steps: (() => void)[] = [];
   #rows: EntityRow[] = [];
-  #releases: ReleaseItem[] = [];
-  #releaseNode: NodeNumber = 0;
   #despawns: EntityId[] = [];
-  #emits: { entity: EntityId; event: number; payload: Uint8Array; hint: NodeNumber }[] = [];
+  #emits: Emitted[] = [];
+  #releases: Release[] = [];
   #tick = 0;
 
   constructor(store: Store, sink: DepartureSink) {
@@ -44,42 +51,49 @@ export class DepartureReader implements DepartureVisitor {
     this.#sink = sink;
   }
 
-  /** Reads everything that is there. Returns the number of frames. */
-  read(): number {
+  /** Reads everything that is there. */
+  read(): void {
     const { departures } = this.#store;
-    const frames = departures.drain((at) => readDeparture(departures, at, this));
-    this.#flush();
-    return frames;
+    departures.drain((at) => readDeparture(departures, at, this));
+  }
+
+  /** Reads the rest after the simulation has ended, as if its last tick had. */
+  readToEnd(): void {
+    this.read();
+    this.#endTick();
   }
 
   // DepartureVisitor
 
   release(release: Release): void {
-    if (this.#releaseNode !== release.targetNode || this.#releases.length === 0) {
-      this.#flush();
-      this.#releaseNode = release.targetNode;
-    }
-    const { id, seq, targetCell, record, passenger, pendingInputs } = release;
-    this.#releases.push({ id: id as EntityId, seq, targetCell, record, passenger, pendingInputs });
+    this.#releases.push(release);
+    // What follows for its session goes there, also before it is written down.
     this.#sink.released(release);
   }
 
+  go(): void {
+    // A birth that has waited for room comes first: it may be one of those who go.
+    if (this.#steps.length === 0 && this.#rows.length === 0) this.#flushReleases();
+  }
+
   checkpoint({ id, seq, record, passenger, atRest }: Checkpoint): void {
-    if (this.#rows.length === 0 || this.#rows.length >= ROWS_PER_EVENT_MAX) this.#flush();
-    const row = { id: id as EntityId, seq, record, passenger, atRest };
-    this.#rows.push(row);
-    this.#sink.checkpointed(row);
+    if (this.#rows.length === 0 || this.#rows.length >= ROWS_PER_EVENT_MAX) this.#gather();
+    this.#rows.push({ id: id as EntityId, seq, record, passenger, atRest });
   }
 
   despawn(id: number): void {
-    if (this.#despawns.length === 0) this.#flush();
+    if (this.#despawns.length === 0) this.#gather();
     this.#despawns.push(id as EntityId);
-    this.#sink.despawned(id as EntityId);
   }
 
   emit({ entity, event, payload, hint }: EmittedEvent): void {
-    if (this.#emits.length === 0) this.#flush();
+    if (this.#emits.length === 0) this.#gather();
     this.#emits.push({ entity: entity as EntityId, event, payload, hint });
+  }
+
+  durable({ number }: { readonly number: number }): void {
+    this.#gather();
+    this.#steps.push(() => this.#sink.durable(number));
   }
 
   ghosts(node: number, bytes: Uint8Array): void {
@@ -87,34 +101,24 @@ export class DepartureReader implements DepartureVisitor {
   }
 
   input(input: { readonly session: number; readonly sequence: number; readonly payload: Uint8Array }): void {
-    // Behind the release of its player, if that is in this batch.
-    this.#flush();
     this.#sink.forwardInput(input);
   }
 
   sessionLeave(session: number): void {
-    this.#flush();
     this.#sink.forwardLeave(session);
   }
 
   session(bound: BoundSession): void {
-    this.#flush();
     this.#sink.bound(bound);
   }
 
-  durable({ number }: { readonly number: number }): void {
-    this.#flush();
-    this.#sink.durable(number);
-  }
-
   room(slots: number): void {
-    this.#flush();
     this.#sink.room(slots);
   }
 
   tick(tick: number): void {
-    this.#flush();
     this.#tick = tick;
+    this.#endTick();
   }
 
   mark(): void {
@@ -125,34 +129,62 @@ export class DepartureReader implements DepartureVisitor {
     // The directory was told before: a world is populated at most once, also when this process dies in the middle.
   }
 
-  #flush(): void {
-    if (this.#releases.length > 0) this.#flushReleases();
+  #endTick(): void {
+    this.#gather();
+    const steps = this.#steps;
+    this.#steps = [];
+    this.#sink.startTurn();
+    // An entity that goes in the tick in which its birth is told was born in an earlier one.
+    for (const step of steps) step();
+    this.#flushReleases();
+    this.#sink.endTurn();
+  }
+
+  /** Neighbouring frames of one kind become one step. */
+  #gather(): void {
     if (this.#rows.length > 0) {
       const rows = this.#rows;
       this.#rows = [];
-      this.#sink.step({ kind: 'checkpoint', rows });
+      this.#steps.push(() => {
+        for (const row of rows) this.#sink.checkpointed(row);
+        this.#sink.step({ kind: 'checkpoint', rows });
+      });
     }
     if (this.#despawns.length > 0) {
       const ids = this.#despawns;
       this.#despawns = [];
-      this.#sink.step({ kind: 'despawn', ids });
+      this.#steps.push(() => {
+        for (const id of ids) this.#sink.despawned(id);
+        this.#sink.step({ kind: 'despawn', ids });
+      });
     }
     if (this.#emits.length > 0) {
       const messages = this.#emits;
       this.#emits = [];
-      this.#sink.step({ kind: 'emit', messages });
+      this.#steps.push(() => this.#sink.step({ kind: 'emit', messages }));
     }
   }
 
   #flushReleases(): void {
-    const items = this.#releases;
-    const node = this.#releaseNode;
+    const releases = this.#releases;
     this.#releases = [];
-    this.#sink.releaseSeen(node, items.length);
+    for (let first = 0, end = 0; first < releases.length; first = end) {
+      const node = releases[first]?.targetNode ?? 0;
+      while (end < releases.length && releases[end]?.targetNode === node) end++;
+      this.#release(node, releases.slice(first, end));
+    }
+  }
+
+  #release(node: NodeNumber, releases: readonly Release[]): void {
+    this.#sink.releaseSeen(node, releases.length);
     const target = this.#sink.identityOf(node);
     // The simulation releases to nodes with credits only, and credits come from a link: its node is known.
-    if (target === undefined)
-      throw new RangeError(`${items.length} entities were released to node ${node}, which nobody is`);
+    if (target === undefined) {
+      throw new RangeError(`${releases.length} entities were released to node ${node}, which nobody is`);
+    }
+    const items = releases.map(({ id, seq, targetCell, record, passenger, pendingInputs }) => {
+      return { id: id as EntityId, seq, targetCell, record, passenger, pendingInputs };
+    });
     this.#sink.step({ kind: 'release', tick: this.#tick, target, items });
   }
 }

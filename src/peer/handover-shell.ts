@@ -180,12 +180,12 @@ export class HandoverShell {
     const isOne = batches.some(({ writes }) => writes.some(({ kind }) => kind === 'message'));
     const last = batches.at(-1);
     if (isOne && last !== undefined)
-      this.#append(
+      this.#options.append(
         last.position,
         batches.flatMap(({ writes }) => writes),
       );
     // Without messages entities do not depend on each other, and releases need not wait for checkpoints.
-    else for (const { position, writes } of batches) this.#append(position, writes);
+    else for (const { position, writes } of batches) this.#options.append(position, writes);
   }
 
   /** The simulation let go of it then; measures count from there. */
@@ -251,18 +251,11 @@ export class HandoverShell {
       this.#imports.set(write.frozen.ledger, position);
       for (const { ledger } of write.imports) this.#imports.set(ledger, position);
     }
-    if (this.#turn === undefined) this.#append(position, writes);
-    else this.#turn.push({ position, writes });
-  }
-
-  #append(position: number, writes: readonly JournalWrite[]): void {
     const traces = this.#traces;
-    if (traces.length === 0) {
-      this.#options.append(position, writes);
-      return;
-    }
     this.#traces = [];
-    this.#options.append(position, [...writes, ...traces]);
+    const batch = { position, writes: traces.length === 0 ? writes : [...writes, ...traces] };
+    if (this.#turn === undefined) this.#options.append(batch.position, batch.writes);
+    else this.#turn.push(batch);
   }
 
   #send(to: PeerIdentity, message: WiredMessage): void {

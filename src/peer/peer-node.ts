@@ -222,6 +222,8 @@ export class PeerNode {
   #createReader(): DepartureReader {
     return new DepartureReader(this.#store, {
       step: (event) => this.#core.step(event),
+      startTurn: () => this.#core.startTurn(),
+      endTurn: () => this.#core.endTurn(),
       releaseSeen: (node, count) => this.#core.releaseSeen(node, count),
       identityOf: (node) => this.#neighbours?.identityOf(node),
       released: (release) => {
@@ -326,9 +328,7 @@ export class PeerNode {
 
   #turn(): void {
     if (!this.#mayAct() || this.#isPaused || !this.#core.isRunning) return;
-    this.#core.startTurn();
     this.#reader.read();
-    this.#core.endTurn();
     this.#router.drain();
     this.#neighbours?.flush();
   }
@@ -487,7 +487,7 @@ export class PeerNode {
   /** The simulation has stopped: what it left in the rings, and then every entity once more, on disk. */
   async #writeLastState(): Promise<void> {
     if (this.#core.isRunning) {
-      this.#reader.read();
+      this.#reader.readToEnd();
       const rows = lastState(this.#store, (slot) => this.#players.passengerOf(slot));
       this.#core.step({ kind: 'checkpoint', rows });
     }

@@ -25,6 +25,7 @@ import {
   writeEmit,
   writeForwardedInput,
   writeForwardedLeave,
+  writeGo,
   writeMarkOut,
   writePopulated,
   writeRoom,
@@ -229,11 +230,16 @@ export class Cluster implements ArrivalVisitor {
     if (this.#checkpointer.forget(slot)) this.#outbox.offer((ring) => writeDespawn(ring, { id }));
   }
 
-  /** After this tick's commands: whoever goes, goes. */
-  release(tick: number): void {
+  /**
+   * After this tick's commands: whoever goes, goes. Where no message follows that could tell of a change in one of them, they
+   * are on their way to the disk while the tick goes on.
+   */
+  release(tick: number, hasEvents: boolean): void {
+    const { departures, control } = this.#store;
     this.#outbox.flush();
     this.#forwarded.flush();
     this.#releaser.run(tick);
+    if (!hasEvents && this.#releaser.released > 0 && writeGo(departures)) control.ringPeerBell();
   }
 
   /** An event for an entity that is not owned here. */

@@ -78,6 +78,8 @@ export class Releaser {
   #count = 0;
   #isRingFull = false;
   overhanging = 0;
+  /** In this tick. */
+  released = 0;
 
   constructor(parts: ReleaseParts, options: ReleaseOptions) {
     this.#parts = parts;
@@ -107,6 +109,7 @@ export class Releaser {
   run(tick: number): void {
     const { territory } = this.#parts;
     this.#count = 0;
+    this.released = 0;
     this.#isRingFull = false;
     if (territory.foreignCells.length > 0) this.#findCandidates(tick);
     this.overhanging = this.#count;
@@ -162,6 +165,7 @@ export class Releaser {
       if (released % CLOCK_EVERY === 0 && performance.now() > endMs) break;
     }
     this.overhanging -= released;
+    this.released = released;
     store.stats.add(CONDUCTOR, 'entitiesReleased', released);
   }
 

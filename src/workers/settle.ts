@@ -30,7 +30,8 @@ export interface SettleReport {
 export interface SettleHooks {
   born(slot: number): void;
   dies(slot: number): void;
-  release(tick: number): void;
+  /** `hasEvents`: durable messages of this tick may follow. */
+  release(tick: number, hasEvents: boolean): void;
   /** False when the event is lost. */
   emit(entity: number, event: number, payload: Uint8Array): boolean;
   durable(slot: number, event: number, payload: Uint8Array): void;
@@ -41,7 +42,7 @@ export function settle(store: Store, tick: number, hooks?: SettleHooks): SettleR
   store.inbox.reset();
   handOverLeavers(store, report);
   const hasEvents = runCommands(store, { tick, report, hooks });
-  hooks?.release(tick);
+  hooks?.release(tick, hasEvents);
   if (hasEvents) routeEvents(store, store.commands.setOf(tick), hooks);
   store.stats.add(CONDUCTOR, 'localHandovers', report.localHandovers);
   return report;

@@ -9,6 +9,7 @@ import {
   writeEmit,
   writeForwardedInput,
   writeForwardedLeave,
+  writeGo,
   writeGhostsOut,
   writeMarkOut,
   writePopulated,
@@ -57,6 +58,7 @@ test('every departure comes out as it was written', (t) => {
   t.true(writeTick(ring, { tick: 2 ** 32 - 1 }));
   t.true(writeMarkOut(ring, { row: 5, generation: 2 ** 32 - 1 }));
   t.true(writePopulated(ring, { cells: Uint32Array.of(4, 2 ** 20) }));
+  t.true(writeGo(ring));
   t.deepEqual(drainDepartures(ring), [
     ['release', RELEASE],
     ['checkpoint', { ...checkpoint, targetCell: 0, pendingInputs: [] }],
@@ -71,6 +73,7 @@ test('every departure comes out as it was written', (t) => {
     ['tick', 2 ** 32 - 1],
     ['mark', 5, 2 ** 32 - 1],
     ['populated', Uint32Array.of(4, 2 ** 20)],
+    ['go'],
   ]);
 });
 
