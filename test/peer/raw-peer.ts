@@ -62,12 +62,24 @@ export class RawPeer implements AsyncDisposable {
     address: { host: string; port: number },
     more: Partial<Hello> & { incarnation?: number } = {},
   ): Promise<RawPeer> {
+    const peer = await RawPeer.tryUp(address, more);
+    if (peer === undefined) throw new Error('the link was refused');
+    return peer;
+  }
+
+  /** Undefined when the other side ends it, as it does while it still has an older link of that name. */
+  static async tryUp(
+    address: { host: string; port: number },
+    more: Partial<Hello> & { incarnation?: number } = {},
+  ): Promise<RawPeer | undefined> {
     const peer = await RawPeer.connect(address, more);
     peer.sayHello();
-    await until(() => peer.seed !== 0, 'HELLO_OK');
+    await until(() => peer.seed !== 0 || peer.isEnded, 'HELLO_OK, or the end');
+    if (peer.isEnded) return undefined;
     peer.say(FRAME_TYPE.ping, encodePing(1));
-    await until(() => peer.frames.some(({ header }) => header.type === FRAME_TYPE.pong), 'PONG');
-    return peer;
+    const hasPong = (): boolean => peer.frames.some(({ header }) => header.type === FRAME_TYPE.pong);
+    await until(() => hasPong() || peer.isEnded, 'PONG, or the end');
+    return hasPong() ? peer : undefined;
   }
 
   sayHello(more: Partial<FrameHeader> = {}): void {
