@@ -198,6 +198,8 @@ function nodeArguments({ name, port, peerPort, folder, links, options }: NodeArg
     'takeover-after-ms': options.takeoverAfterMs,
     'lease-ms': options.leaseMs,
     'checkpoint-ms': 1000,
+    // The auditor is to see the whole history.
+    'taken-journals-max': 100_000,
     'block-cells': 1,
     'cell-size': 128,
     'aoi-radius': 48,

@@ -92,6 +92,7 @@ export function peerSettings(
     handoversMax: settings.handoversMax,
     graceMs: settings.resumeGraceMs,
     reach: settings.aoiRadius + settings.aoiHysteresis + settings.overhang,
+    takenJournalsMax: settings.takenJournalsMax,
     crashPoint: readCrashPoint(),
   };
 }

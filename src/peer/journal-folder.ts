@@ -26,11 +26,14 @@ import { isAlive, lockHolder } from './ledger-lock.ts';
 import type { JournalContent, Ledger } from './protocol.ts';
 
 export const JOURNAL_FILE = 'journal.sqlite';
-/** Files of ledgers that were taken over; older ones are removed. */
+/** Files of ledgers that were taken over, unless told otherwise; older ones are removed. */
 export const TAKEN_FILES_MAX = 3;
 const TAKEN_FILE = /^journal-[0-9a-f]{32}\.taken\.sqlite$/;
 
-export type FolderOptions = Partial<Pick<RecoveryOptions, 'check' | 'onStep' | 'ledger'>>;
+export type FolderOptions = Partial<Pick<RecoveryOptions, 'check' | 'onStep' | 'ledger'>> & {
+  /** Files of ledgers that were taken over, kept at most; TAKEN_FILES_MAX without. */
+  readonly takenFilesMax?: number;
+};
 
 /**
  * Brings the journal of a folder into order for its own node, and reads it: makes one where none is, and starts anew where
@@ -113,15 +116,15 @@ function moveTakenAside(folder: string, options: FolderOptions): void {
   renameSync(file, path.join(folder, `journal-${ledger}.taken.sqlite`));
   syncFolder(folder);
   options.onStep?.('taken file moved');
-  removeOldTaken(folder);
+  removeOldTaken(folder, options.takenFilesMax ?? TAKEN_FILES_MAX);
 }
 
-function removeOldTaken(folder: string): void {
+function removeOldTaken(folder: string, countMax: number): void {
   const taken = readdirSync(folder)
     .filter((name) => TAKEN_FILE.test(name))
     .map((name) => ({ file: path.join(folder, name), changedMs: statSync(path.join(folder, name)).mtimeMs }))
     .toSorted((left, right) => right.changedMs - left.changedMs);
-  for (const { file } of taken.slice(TAKEN_FILES_MAX)) rmSync(file, { force: true });
+  for (const { file } of taken.slice(countMax)) rmSync(file, { force: true });
 }
 
 /** A WAL whose main file is gone belongs to nothing, and must not be taken for the WAL of a new file. */

@@ -76,11 +76,11 @@ async function tryToJoin(
 
 /** Undefined while a neighbour holds the lock to take the file; a process of this very node is refused at once. */
 async function openUnlessTaken(
-  { folder, name }: PeerSettings,
+  { folder, name, takenJournalsMax: takenFilesMax }: PeerSettings,
   options: { directory: Directory; deadlineMs: number; listener: (event: JournalEvent) => void },
 ): Promise<Journal | undefined> {
   try {
-    return await openJournal({ folder, onEvent: options.listener });
+    return await openJournal({ folder, takenFilesMax, onEvent: options.listener });
   } catch (error) {
     if (!(error instanceof JournalError) || error.code !== 'ERR_JOURNAL_LOCKED') throw error;
     const members = await options.directory.members();

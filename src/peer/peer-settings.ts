@@ -30,6 +30,8 @@ export interface PeerSettings {
   readonly graceMs: number;
   /** Metres around our cells in which others' entities are of interest: view, hysteresis, overhang. */
   readonly reach: number;
+  /** Journals of this node that neighbours took over, kept as history. */
+  readonly takenJournalsMax: number;
   /** See crash-point.ts. */
   readonly crashPoint: string | undefined;
 }

@@ -11,7 +11,6 @@ export const RELEASE_STAGE = 'source released';
 /** By these a ledger says that it is the owner from now on; each with a sequence of its own. */
 const ACTIVATION_STAGES: ReadonlySet<string> = new Set(['birth', 'target accepted', 'takeover']);
 /** Named by the sequence that came back; the owner acts with the next one. */
-const RECLAIM_STAGE = 'source reclaimed';
 const BIRTH_STAGE = 'birth';
 const DESPAWN_STAGE = 'despawn';
 /**
@@ -99,7 +98,6 @@ function checkGaps(id: number, { steps, judgedFromMs, tornMs, pass, findings }: 
   for (const { row } of steps) {
     if (row.atMs < judgedFromMs) continue;
     see(row.seq, row.atMs);
-    if (row.stage === RECLAIM_STAGE) see(row.seq + 1, row.atMs);
   }
   for (const journal of validJournals(pass)) {
     const row = journal.entities.get(id);

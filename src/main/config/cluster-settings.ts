@@ -113,6 +113,14 @@ export const CLUSTER_SETTINGS = {
     max: 65_536,
     about: 'Handovers under way from one node to another; further entities overhang',
   }),
+  takenJournalsMax: integer(3, {
+    group: 'Cluster',
+    unit: 'files',
+    min: 0,
+    max: 100_000,
+    about:
+      'Journals of this node that neighbours took over are kept as history for trace and audit; older ones are removed',
+  }),
   peerRingBytes: bytes(8 * MIB, {
     group: 'Cluster',
     min: 256 * KIB,

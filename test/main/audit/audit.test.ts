@@ -158,7 +158,7 @@ test('HISTORY_TORN: a gap around a crash is a doubt; a reclaim acts with the nex
   using other = new Cluster();
   other.fillCleanly();
   other.b.trace('source released', { id: RIDER, seq: 3, peer: C, transferSeq: 1 });
-  other.b.trace('source reclaimed', { id: RIDER, seq: 3, peer: C, transferSeq: 1 });
+  other.b.trace('source reclaimed', { id: RIDER, seq: 4, peer: C, transferSeq: 1 });
   other.b.own({ id: RIDER, seq: 4 });
   t.deepEqual((await other.audit()).findings, []);
 });
