@@ -154,7 +154,16 @@ export class Inspection {
       const state = peerTable.state(node);
       if (state === PEER_STATE.unknown) continue;
       const name = this.#nodes.find((known) => known.node === node)?.name ?? '';
-      links.push({ node, name, state: PEER_STATE_NAMES[state], credits: peerTable.credits(node) });
+      const roundTripMicros = peerTable.roundTripMicros(node);
+      links.push({
+        node,
+        name,
+        state: PEER_STATE_NAMES[state],
+        credits: peerTable.credits(node),
+        rttMs: roundTripMicros === undefined ? null : roundTripMicros / 1000,
+        queueBytes: peerTable.queueBytes(node),
+        breaker: peerTable.breaker(node),
+      });
     }
     return links;
   }

@@ -4,7 +4,7 @@
  */
 import { Counter, Gauge } from 'prom-client';
 import type { Registry } from 'prom-client';
-import { PEER_NODES, PEER_STATE } from '../memory/peer-table.ts';
+import { BREAKER_STATE, PEER_NODES, PEER_STATE } from '../memory/peer-table.ts';
 import { bucketEndSeconds, HISTOGRAM_BUCKETS } from '../memory/peer-stats.ts';
 import type { HistogramView, PeerCounter, PeerGauge, PeerHistogram } from '../memory/peer-stats.ts';
 import type { Store } from '../memory/store.ts';
@@ -136,7 +136,7 @@ function histogramLines(name: string, label: string, { count, sumSeconds, bucket
 }
 
 function registerNodes(peerTable: Store['peerTable'], registry: Registry): void {
-  const perNode = (name: string, help: string, value: (node: number) => number) =>
+  const perNode = (name: string, help: string, value: (node: number) => number | undefined) =>
     registry.registerMetric(
       new Gauge({
         name,
@@ -146,7 +146,8 @@ function registerNodes(peerTable: Store['peerTable'], registry: Registry): void 
         collect() {
           this.reset();
           for (let node = 1; node < PEER_NODES; node++) {
-            if (peerTable.state(node) !== PEER_STATE.unknown) this.set({ node: String(node) }, value(node));
+            const shown = peerTable.state(node) === PEER_STATE.unknown ? undefined : value(node);
+            if (shown !== undefined) this.set({ node: String(node) }, shown);
           }
         },
       }),
@@ -154,7 +155,19 @@ function registerNodes(peerTable: Store['peerTable'], registry: Registry): void 
   perNode('worldmesh_links_state', 'State of another node: 1 up, 2 down, 3 fenced, 4 breaker open', (node) =>
     peerTable.state(node),
   );
-  perNode('worldmesh_links_credits', 'Entities that may be handed over to another node now', (node) =>
+  perNode('worldmesh_link_credits', 'Entities that may be handed over to another node now', (node) =>
     peerTable.credits(node),
+  );
+  perNode('worldmesh_link_queue_bytes', 'Bytes that wait to be sent to another node', (node) =>
+    peerTable.queueBytes(node),
+  );
+  perNode('worldmesh_link_rtt_seconds', 'Round trip of the link to another node, smoothed', (node) => {
+    const roundTripMicros = peerTable.roundTripMicros(node);
+    return roundTripMicros === undefined ? undefined : roundTripMicros / 1e6;
+  });
+  perNode(
+    'worldmesh_handover_breaker_open',
+    'Whether nothing is handed over to another node: 0 no, 1 one is tried, 2 yes',
+    (node) => BREAKER_STATE[peerTable.breaker(node)],
   );
 }

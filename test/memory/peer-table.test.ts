@@ -11,7 +11,10 @@ test('states and credits of nodes do not touch each other, nor the switches', (t
   for (let node = 0; node < PEER_NODES; node++) {
     t.is(table.state(node), PEER_STATE.unknown);
     table.setState(node, (node % 5) as never);
+    t.deepEqual([table.roundTripMicros(node), table.queueBytes(node), table.breaker(node)], [undefined, 0, 'closed']);
     table.setCredits(node, node * 10);
+    table.setLink(node, { roundTripMicros: node === 0 ? undefined : node * 100 - 100, queueBytes: node * 7 });
+    table.setBreaker(node, node % 2 === 0 ? 'closed' : 'open');
   }
   table.setSelf(63);
   table.setHandoverPercent(0);
@@ -20,6 +23,9 @@ test('states and credits of nodes do not touch each other, nor the switches', (t
   for (let node = 0; node < PEER_NODES; node++) {
     t.is(table.state(node) as number, node % 5);
     t.is(table.credits(node), node * 10);
+    t.is(table.roundTripMicros(node), node === 0 ? undefined : node * 100 - 100);
+    t.is(table.queueBytes(node), node * 7);
+    t.is(table.breaker(node), node % 2 === 0 ? 'closed' : 'open');
   }
   t.deepEqual([table.self, table.handoverPercent, table.closedVersion], [63, 0, 1]);
   t.deepEqual([table.isCellClosed(0), table.isCellClosed(1), table.isCellClosed(33)], [true, false, true]);

@@ -40,6 +40,8 @@ test('/status of a node of a cluster has what docs/INSPECTION.md says', async (t
   store.peerTable.setSelf(1);
   store.peerTable.setState(3, PEER_STATE.down);
   store.peerTable.setCredits(3, 17);
+  store.peerTable.setLink(3, { roundTripMicros: 420, queueBytes: 99 });
+  store.peerTable.setBreaker(3, 'halfOpen');
   store.peerTable.setHandoverPercent(25);
   store.peerTable.setCellClosed(2, true);
   store.cellOwner[4] = 3;
@@ -54,7 +56,15 @@ test('/status of a node of a cluster has what docs/INSPECTION.md says', async (t
   t.deepEqual(Object.keys(status), documented);
   t.like(status, { node: 'a', number: 1, incarnation: 1, isReady: true, isDraining: false, nodes: NODES });
   t.deepEqual(status['sessions'], { held: 1, here: 1, away: 0, remote: 1 });
-  t.deepEqual(status['links'], [{ node: 3, name: 'c', state: 'down', credits: 17 }]);
+  t.deepEqual(status['links'], [
+    { node: 3, name: 'c', state: 'down', credits: 17, rttMs: 0.42, queueBytes: 99, breaker: 'halfOpen' },
+  ]);
+  const metrics = await (await fetch(`${rig.http}/metrics`)).text();
+  t.regex(metrics, /^worldmesh_link_rtt_seconds\{node="3"\} 0\.00042$/m);
+  t.regex(metrics, /^worldmesh_link_queue_bytes\{node="3"\} 99$/m);
+  t.regex(metrics, /^worldmesh_handover_breaker_open\{node="3"\} 1$/m);
+  store.peerTable.setLink(3, { roundTripMicros: undefined, queueBytes: 0 });
+  t.like((await json(rig, '/status'))['links'][0], { rttMs: null, queueBytes: 0 });
   t.like(status['handovers'], { inDoubt: 2, percent: 25, cellsClosed: 1 });
   t.deepEqual(status['cells'], { owned: store.grid.cellCount - 1, all: store.grid.cellCount });
   t.is(status['counters'].handoversOut, 9);

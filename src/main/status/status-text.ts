@@ -77,8 +77,10 @@ function painted({ state, down, oldestInDoubtMs }: NodeRow, { text, paint }: { t
   return oldestInDoubtMs > SLOW_DOUBT_MS || state !== 'active' ? paint('yellow', text) : text;
 }
 
-function linkText({ peer, state, rttMs }: LinkRow): string {
-  return [peer, state, Number.isNaN(rttMs) ? '' : duration(rttMs)].filter((part) => part !== '').join(' ');
+function linkText({ peer, state, rttMs, breaker }: LinkRow): string {
+  const isBroken = breaker !== '' && breaker !== 'closed';
+  const parts = [peer, state, Number.isNaN(rttMs) ? '' : duration(rttMs), isBroken ? 'breaker open' : ''];
+  return parts.filter((part) => part !== '').join(' ');
 }
 
 function whole(value: number): string {

@@ -16,6 +16,8 @@ export interface LinkRow {
   readonly state: string;
   /** NaN before the first measurement. */
   readonly rttMs: number;
+  /** Of handovers to it: `closed`, `halfOpen`, `open`; empty when the node does not say. */
+  readonly breaker: string;
 }
 
 export interface NodeRow {
@@ -163,13 +165,14 @@ function linksOf({ links }: Readonly<Record<string, unknown>>): LinkRow[] {
   if (!Array.isArray(links)) return [];
   return links.flatMap((link: unknown) => {
     if (typeof link !== 'object' || link === null) return [];
-    const { name, node, state, rttMs } = link as Readonly<Record<string, unknown>>;
+    const { name, node, state, rttMs, breaker } = link as Readonly<Record<string, unknown>>;
     const label = typeof name === 'string' && name !== '' ? name : typeof node === 'number' ? node : '?';
     return [
       {
         peer: String(label),
         state: typeof state === 'string' ? state : '',
         rttMs: typeof rttMs === 'number' ? rttMs : Number.NaN,
+        breaker: typeof breaker === 'string' ? breaker : '',
       },
     ];
   });

@@ -74,7 +74,10 @@ test('the command shows nodes that are down beside those that answer', async (t)
       entities: 1234,
       sessions: { held: 5 },
       tick: 7,
-      links: [{ node: 2, name: 'b', state: 'up', rttMs: 0.4 }],
+      links: [
+        { node: 2, name: 'b', state: 'up', rttMs: 0.4, breaker: 'closed' },
+        { node: 3, name: 'c', state: 'down', rttMs: null, breaker: 'open' },
+      ],
     };
     response.end(request.url === '/status' ? JSON.stringify(answer) : 'nothing');
   });
@@ -89,7 +92,7 @@ test('the command shows nodes that are down beside those that answer', async (t)
     const shown = await worldmesh(['status', '--directory', directory]);
     t.is(shown.code, 1, shown.stderr);
     t.regex(shown.stdout, /^meadow {2}2 nodes, 1,234 entities, 5 sessions/);
-    t.regex(shown.stdout, /^a 1 +active .* 1,234 .*b up 0\.40 ms$/m);
+    t.regex(shown.stdout, /^a 1 +active .* 1,234 .*b up 0\.40 ms, c down breaker open$/m);
     t.regex(shown.stdout, /^b 2 +active, no answer/m);
     const json = await worldmesh(['status', '--directory', directory, '--json']);
     t.is((JSON.parse(json.stdout) as ClusterStatus).nodes[0]?.entities, 1234);
