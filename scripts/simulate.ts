@@ -17,6 +17,7 @@ import { MUTATIONS } from '../src/peer/protocol.ts';
 import { SEEDS_MAX, catchMutation } from '../test/simulation/mutations.ts';
 import type { Outcome } from '../test/simulation/run-schedule.ts';
 import { runSchedule } from '../test/simulation/run-schedule.ts';
+import { faultsOf } from '../test/simulation/settings.ts';
 
 const LINES = 60;
 
@@ -107,18 +108,15 @@ function simulate(options: {
 }
 
 function add(totals: Totals, outcome: Outcome): void {
-  let faults = 0;
-  for (const [kind, count] of outcome.faults) {
-    faults += count;
-    totals.faults.set(kind, (totals.faults.get(kind) ?? 0) + count);
-  }
+  const { counts, kinds } = faultsOf(outcome.faults);
+  for (const [kind, count] of outcome.faults) totals.faults.set(kind, (totals.faults.get(kind) ?? 0) + count);
   totals.schedules++;
   totals.simulatedMs += outcome.simulatedMs;
   totals.activations += outcome.activations;
   totals.handovers += outcome.stages['confirmed'] ?? 0;
   totals.takeovers += outcome.takeovers;
-  totals.faultsMin = Math.min(totals.faultsMin, faults);
-  totals.kindsMin = Math.min(totals.kindsMin, outcome.faults.size);
+  totals.faultsMin = Math.min(totals.faultsMin, counts);
+  totals.kindsMin = Math.min(totals.kindsMin, kinds);
 }
 
 function report(totals: Totals, failed: readonly Outcome[], seconds: number) {
@@ -134,7 +132,7 @@ function report(totals: Totals, failed: readonly Outcome[], seconds: number) {
 
 function print(totals: Totals, failed: readonly Outcome[], seconds: number): void {
   const { schedules, simulatedMs } = totals;
-  const faults = [...totals.faults.values()].reduce((sum, count) => sum + count, 0);
+  const faults = faultsOf(totals.faults).counts;
   console.log(`${schedules} schedules in ${seconds.toFixed(1)} s: ${(schedules / seconds).toFixed(0)} a second`);
   console.log(
     `${totals.handovers} handovers confirmed, ${totals.activations} activations, ${totals.takeovers} takeovers`,

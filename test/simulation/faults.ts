@@ -7,6 +7,8 @@ import type { World } from './world.ts';
 export class Faults {
   readonly #world: World;
   #lastLossMs = -Infinity;
+  /** Machines whose buddy has heard what their own disk lost. */
+  readonly #behindBuddy = new Set<Machine>();
 
   constructor(world: World) {
     this.#world = world;
@@ -23,6 +25,18 @@ export class Faults {
     if (settings.kinds.has('lostAnswers')) directory.faults.lostAnswerChance = random.between(0.02, 0.3);
     if (settings.kinds.has('drift')) this.#world.fault('drift');
     this.#next();
+  }
+
+  /** While all is calm, as soon as there is a protected node. */
+  awaitBuddies(): void {
+    const { random, queue, settings, machines } = this.#world;
+    if (queue.nowMs >= settings.calmMs || settings.calmMs < 1000) return;
+    queue.after(random.between(20, 100), () => {
+      const machine = machines[random.below(machines.length)]!;
+      if (queue.nowMs < 1200) this.awaitBuddies();
+      else if (random.next() < 0.5 ? !this.#leaveBehindBuddy(machine) : !this.#outrunBuddy(machine))
+        this.awaitBuddies();
+    });
   }
 
   #next(): void {
@@ -63,7 +77,9 @@ export class Faults {
         process.crashCountdown = 1 + random.below(30);
         return;
       case 'machineLoss':
-        this.loseMachine(machine);
+      case 'buddyAhead':
+      case 'buddyBehind':
+        this.#strikeBuddy(kind, machine);
         return;
       case 'pause':
         world.fault(kind);
@@ -111,6 +127,12 @@ export class Faults {
       default:
       // The others are there all the time.
     }
+  }
+
+  #strikeBuddy(kind: 'machineLoss' | 'buddyAhead' | 'buddyBehind', machine: Machine): void {
+    if (kind === 'machineLoss') this.loseMachine(machine);
+    else if (kind === 'buddyAhead') this.#leaveBehindBuddy(machine);
+    else this.#outrunBuddy(machine);
   }
 
   #refuse(kind: 'refusal' | 'draining', machine: Machine): void {
@@ -178,9 +200,47 @@ export class Faults {
     machine.lose();
   }
 
+  /** Power fails while the disk is slow and the buddy is not: the copy at the buddy is ahead of the disk after it. */
+  #leaveBehindBuddy(machine: Machine): boolean {
+    const { random, directory, queue, settings } = this.#world;
+    if (settings.takeover !== 'stream' || directory.leaseOf(machine.disk.ledger)?.isProtected !== true) return false;
+    if (machine.process === undefined || queue.nowMs - this.#lastLossMs < 1500) return false;
+    this.#world.fault('buddyAhead');
+    Object.assign(machine.diskFaults, { minimumMs: 300, maximumMs: 400 });
+    const { process } = machine;
+    queue.after(random.between(60, 200), () => {
+      if (this.#world.isHealed || machine.process !== process) return;
+      this.#behindBuddy.add(machine);
+      machine.crash('power loss, behind its buddy', { keptShare: 0, isSilent: false });
+      machine.healDisk();
+    });
+    return true;
+  }
+
+  /** The link to the buddy is cut, and the machine is lost before the node could end its protection. */
+  #outrunBuddy(machine: Machine): boolean {
+    const { random, directory, network, queue } = this.#world;
+    const lease = directory.leaseOf(machine.disk.ledger);
+    if (lease?.isProtected !== true || queue.nowMs - this.#lastLossMs < 1500) return false;
+    const { process } = machine;
+    this.#world.fault('buddyBehind');
+    network.cut(machine.node, lease.buddy, 400);
+    queue.after(random.between(20, 140), () => {
+      if (!this.#world.isHealed && machine.process === process) this.loseMachine(machine);
+    });
+    return true;
+  }
+
   /** A process has started: some lose their machine before the buddy has cut its copy back, some refuse at first. */
   started(machine: Machine): void {
     const { random, settings, queue } = this.#world;
+    if (this.#behindBuddy.delete(machine)) {
+      machine.refusingUntilMs = queue.nowMs + 500;
+      queue.after(random.between(30, 200), () => {
+        if (!this.#world.isHealed && machine.process !== undefined) this.loseMachine(machine);
+      });
+      return;
+    }
     if (settings.takeover !== 'stream' || !settings.kinds.has('machineLoss') || random.next() < 0.5) return;
     if (random.next() < 0.7) machine.refusingUntilMs = queue.nowMs + 300;
     queue.after(random.between(20, 350), () => {

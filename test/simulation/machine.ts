@@ -157,7 +157,9 @@ export class Machine {
       world.settings.takeover === 'stream' &&
       lease.isProtected &&
       lease.buddy === this.node &&
-      this.copies.has(lease.ledger)
+      this.copies.has(lease.ledger) &&
+      // A machine that is lost was not lost before its buddy had what it had taken over.
+      (world.machine(lease.node).disk.ledger !== lease.ledger || !world.owesProtection(lease.ledger))
     );
   }
 
@@ -189,10 +191,10 @@ export class Machine {
 
   #takeOver(process: Process, lease: LeaseView): void {
     const { world } = this;
-    const copy = this.copies.get(lease.ledger);
     world.takeovers++;
-    if (world.settings.takeover === 'stream' && copy !== undefined) {
-      copy.append([{ answer: (content) => process.tellCore({ kind: 'takeover', content }) }]);
+    if (world.settings.takeover === 'stream' && this.copies.has(lease.ledger)) {
+      // Opened first: since this process began nothing may have been written to the copy.
+      this.copyOf(lease.ledger).append([{ answer: (content) => process.tellCore({ kind: 'takeover', content }) }]);
       return;
     }
     const other = world.machine(lease.node);

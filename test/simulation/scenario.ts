@@ -35,6 +35,7 @@ export class Scenario {
       entities: calm.entities ?? nodes,
       clients: calm.clients ?? 0,
       tickMs: 50,
+      calmMs: 0,
       activeMs: 0,
       settleMs: calm.settleMs ?? 5000,
       takeover: calm.takeover ?? 'none',

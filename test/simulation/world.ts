@@ -6,6 +6,8 @@
 import type { EntityId } from '../../src/base/brand.ts';
 import { entityIdFrom } from '../../src/base/brand.ts';
 import { Random } from '../../src/base/random.ts';
+import { stablePosition } from '../../src/peer/handover-stable.core.ts';
+import { isRunning } from '../../src/peer/handover.core.ts';
 import type { CoreEffect, CoreEvent, EntityRow, Ledger, Mutation, NodeNumber } from '../../src/peer/protocol.ts';
 import { NO_MUTATIONS } from '../../src/peer/protocol.ts';
 import { Checkers, fail } from './checkers.ts';
@@ -19,6 +21,7 @@ import { Machine } from './machine.ts';
 import { Network } from './network.ts';
 import type { Process } from './process.ts';
 import { encodeRecord } from './record.ts';
+import { FAULTS_MIN, FAULT_KINDS_MIN, faultsOf } from './settings.ts';
 import type { Settings } from './settings.ts';
 import { Story } from './story.ts';
 
@@ -28,6 +31,8 @@ const WATCH_MS = 25;
 /** What one schedule may take; a loop of messages would have no end. */
 const EVENTS_MAX = 150_000;
 const STEPS_MAX = 600_000;
+/** Of 100 ms each, for a schedule that has not had its faults. */
+const EXTENSIONS_MAX = 200;
 
 export interface WorldOptions {
   readonly seed: number;
@@ -175,15 +180,28 @@ export class World {
     }
   }
 
-  /** Is it the successor of a ledger that it has not imported? */
-  owesImport(ledger: Ledger): boolean {
-    return this.directory.leases.some((lease) => lease.successorLedger === ledger && this.oldDisks.has(lease.ledger));
+  /**
+   * A ledger whose content is on its way to a successor: another loss now could be that of a node and its buddy before the
+   * next protection, outside the promise. The import is whole when it is stable, at the heir's buddy too.
+   */
+  hasOpenTakeover(): boolean {
+    const fenced = this.directory.leases.filter(({ state }) => state === 'fenced').map(({ ledger }) => ledger);
+    return this.#areOpen([...this.#lostLedgers, ...fenced]);
   }
 
-  /** A ledger whose content is on its way to a successor: another loss now could be outside the promise. */
-  hasOpenTakeover(): boolean {
-    for (const ledger of this.#lostLedgers) if (this.oldDisks.has(ledger)) return true;
-    return false;
+  /** Is it an heir whose own buddy has not seen the import? With such a one two nodes would be gone, not one. */
+  owesProtection(ledger: Ledger): boolean {
+    const wards = this.directory.leases.filter(({ successorLedger }) => successorLedger === ledger);
+    if (wards.length === 0) return false;
+    const copies = this.machines.flatMap((machine) => machine.copies.get(ledger) ?? []);
+    return !wards.every((ward) => copies.some(({ stable }) => stable.imports.has(ward.ledger)));
+  }
+
+  #areOpen(ledgers: readonly Ledger[]): boolean {
+    const cores = this.machines.flatMap(({ process }) => (process === undefined ? [] : [process.core]));
+    const hasTaken = (ledger: Ledger): boolean =>
+      cores.some((core) => isRunning(core) && core.imports.get(ledger)?.isStable === true);
+    return ledgers.some((ledger) => !hasTaken(ledger));
   }
 
   // --- directory ----------------------------------------------------------------------------------------------------
@@ -228,10 +246,18 @@ export class World {
     const { settings, queue } = this;
     for (const machine of this.machines) machine.boot();
     this.#faults = new Faults(this);
-    queue.after(150, () => this.#faults?.begin());
+    queue.after(settings.calmMs, () => this.#faults?.begin());
+    if (settings.kinds.has('buddyAhead')) this.#faults.awaitBuddies();
     this.runUntil(settings.activeMs);
+    for (let more = 0; more < EXTENSIONS_MAX && !this.#hasFaultsEnough(); more++) this.runUntil(queue.nowMs + 100);
     this.heal();
     this.settle();
+  }
+
+  /** What follows from faults is none. */
+  #hasFaultsEnough(): boolean {
+    const { counts, kinds } = faultsOf(this.faultCounts);
+    return counts >= FAULTS_MIN && kinds >= FAULT_KINDS_MIN;
   }
 
   runUntil(untilMs: number, isDone: () => boolean = () => false): void {
@@ -282,6 +308,8 @@ export class World {
     for (const machine of this.machines) {
       const { process, disk } = machine;
       if (process === undefined) return `node ${machine.node} is not up`;
+      // A message that is not stable yet is in no table, and its gold in nobody's purse.
+      if (stablePosition(process.core) < process.core.position) return `${process.name} is still writing`;
       const { stable } = disk;
       for (const row of stable.outbox.values()) {
         this.#suspect = row.id;
