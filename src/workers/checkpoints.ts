@@ -2,9 +2,12 @@
  * What the journal is told of owned entities: births and what must be on disk soon at once, everything else in turn, so that
  * each entity is told within `checkpointMs`. Who did not change since is left out.
  *
+ * Entities take their turns in the order of their ids, which is the order of the journal's pages: what one tick writes then lies on
+ * few pages, and a commit writes few.
+ *
  * When the ring is full, or a tick has spent CHECKPOINT_MS_MAX on it, the rest waits for the next tick.
  */
-import type { SessionIndex, Slot } from '../base/brand.ts';
+import type { EntityId, SessionIndex, Slot } from '../base/brand.ts';
 import { performance } from 'node:perf_hooks';
 import { writeCheckpoint, writeDurableWish } from '../memory/departures.ts';
 import type { Store } from '../memory/store.ts';
@@ -38,6 +41,9 @@ export class Checkpointer {
   readonly #hasRecord: Uint8Array;
   #wanted: number[] = [];
   #wishes: Wish[] = [];
+  /** The ids of this round in order, and the next in turn. */
+  readonly #round: Float64Array;
+  #roundCount = 0;
   #next = 0;
   /** Rows to be looked at, with a fraction of one. */
   #due = 0;
@@ -48,6 +54,7 @@ export class Checkpointer {
     this.#share = share;
     const { entitiesMax } = parts.store.options;
     this.#told = new Uint32Array(entitiesMax);
+    this.#round = new Float64Array(entitiesMax);
     this.#isWanted = new Uint8Array(entitiesMax);
     this.#hasRecord = new Uint8Array(entitiesMax);
   }
@@ -101,20 +108,28 @@ export class Checkpointer {
     const endMs = performance.now() + CHECKPOINT_MS_MAX;
     if (!this.#writeWanted()) return;
     this.#writeWishes();
-    const { store } = this.#parts;
-    const { columns } = store;
-    const high = store.slotsHigh;
-    if (high === 0) return;
-    this.#due = Math.min(high, this.#due + high * this.#share);
+    const { idMap, columns } = this.#parts.store;
+    if (this.#next >= this.#roundCount) this.#startRound();
+    this.#due = Math.min(this.#roundCount, this.#due + this.#roundCount * this.#share);
     let looked = 0;
-    while (this.#due >= 1) {
-      if (this.#next >= high) this.#next = 0;
-      const slot = this.#next;
-      if (columns.id[slot] !== 0 && columns.ghostOf[slot] === 0 && !this.#write(slot)) return;
+    while (this.#due >= 1 && this.#next < this.#roundCount) {
+      const slot = idMap.get(this.#round[this.#next]! as EntityId);
+      if (slot >= 0 && columns.ghostOf[slot] === 0 && !this.#write(slot)) return;
       this.#next++;
       this.#due--;
       if (++looked % CLOCK_EVERY === 0 && performance.now() > endMs) return;
     }
+  }
+
+  #startRound(): void {
+    const { columns, slotsHigh } = this.#parts.store;
+    let count = 0;
+    for (let slot = 0; slot < slotsHigh; slot++) {
+      if (columns.id[slot] !== 0 && columns.ghostOf[slot] === 0) this.#round[count++] = columns.id[slot]!;
+    }
+    this.#round.subarray(0, count).sort();
+    this.#roundCount = count;
+    this.#next = 0;
   }
 
   #writeWanted(): boolean {
