@@ -164,5 +164,6 @@ function durableLost(dead: ReadonlyMap<number, OwnedRow>, cluster: ChaosCluster)
 }
 
 export function trialText({ node, entities, firstTickMs, allMs, positionAgeMs, durableLost }: Trial): string {
-  return `${node} with ${entities} entities: first tick elsewhere after ${firstTickMs.toFixed(0)} ms, all after ${allMs.toFixed(0)} ms, positions ${positionAgeMs.toFixed(0)} ms old, ${durableLost} durable changes lost`;
+  const positions = Number.isNaN(positionAgeMs) ? 'no position seen' : `positions ${positionAgeMs.toFixed(0)} ms old`;
+  return `${node} with ${entities} entities: first tick elsewhere after ${firstTickMs.toFixed(0)} ms, all after ${allMs.toFixed(0)} ms, ${positions}, ${durableLost} durable changes lost`;
 }
