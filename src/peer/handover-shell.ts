@@ -11,6 +11,8 @@ import type { PeerLogKind } from '../memory/peer-log.ts';
 import type { Store } from '../memory/store.ts';
 import type { ArrivalQueue } from './arrival-queue.ts';
 import type { CrashPoint, CrashPoints } from './crash-point.ts';
+import { HandoverHistory } from './handover-history.ts';
+import type { Stage, StageName } from './handover-history.ts';
 import { createHandover, describe, isRunning, ledgersToTake, step } from './handover.core.ts';
 import type { HandoverState } from './handover.core.ts';
 import { MessageBuffer } from './message-buffer.ts';
@@ -26,7 +28,6 @@ import type {
   NodeNumber,
   PeerIdentity,
   PendingInput,
-  TraceRow,
 } from './protocol.ts';
 
 export interface HandoverShellOptions {
@@ -56,13 +57,7 @@ interface Passage {
   acceptedMs: number;
 }
 
-type Stage = Extract<CoreEffect, { kind: 'stage' }>;
-
-/** Lines that wait for a batch; a whole ledger that is taken over has one for each of its entities. */
-const TRACES_MAX = 65_536;
-/** Traced with what is written, see traceWrite. */
-const WRITTEN_STAGES: ReadonlySet<string> = new Set(['source released', 'target accepted', 'source reclaimed']);
-const STAGE_POINTS: Readonly<Partial<Record<`${Stage['side']} ${Stage['stage']}`, CrashPoint>>> = {
+const STAGE_POINTS: Readonly<Partial<Record<StageName, CrashPoint>>> = {
   'source released': 'afterRelease',
   'source stable': 'afterStable',
   'source sent': 'afterCommitSent',
@@ -71,7 +66,7 @@ const STAGE_POINTS: Readonly<Partial<Record<`${Stage['side']} ${Stage['stage']}`
   'target accepted': 'afterAccept',
   'target confirmed': 'afterConfirm',
 };
-const LOG_KINDS: Readonly<Partial<Record<`${Stage['side']} ${Stage['stage']}`, PeerLogKind>>> = {
+const LOG_KINDS: Readonly<Partial<Record<StageName, PeerLogKind>>> = {
   'source released': 'released',
   'source accepted': 'handedOver',
   'source reclaimed': 'reclaimed',
@@ -92,7 +87,7 @@ export class HandoverShell {
   /** Ledgers whose import is written and not stable, by position; and those that are. */
   readonly #imports = new Map<Ledger, number>();
   readonly #imported = new Set<Ledger>();
-  #traces: JournalWrite[] = [];
+  readonly #history: HandoverHistory;
   /** Batches of a turn that is not over. */
   #turn: { readonly position: number; readonly writes: readonly JournalWrite[] }[] | undefined;
   #position: number;
@@ -101,6 +96,7 @@ export class HandoverShell {
   constructor(options: HandoverShellOptions, position: number) {
     this.#options = options;
     this.#position = position;
+    this.#history = new HandoverHistory(options);
     this.#state = createHandover({ mutations: NO_MUTATIONS, seed: options.me.incarnation });
   }
 
@@ -129,7 +125,10 @@ export class HandoverShell {
   }
 
   step(event: CoreEvent): void {
-    if (event.kind === 'start') for (const { ledger } of event.content.imports) this.#imported.add(ledger);
+    if (event.kind === 'start') {
+      for (const { ledger } of event.content.imports) this.#imported.add(ledger);
+      this.#history.start(event.content.outbox);
+    }
     assert(!this.#isStepping, 'the core hears one event at a time');
     this.#isStepping = true;
     this.#note(event);
@@ -246,13 +245,12 @@ export class HandoverShell {
   #journal({ position, writes }: Extract<CoreEffect, { kind: 'journal' }>): void {
     this.#position = position;
     for (const write of writes) {
-      this.#traceWrite(write);
+      this.#history.write(write);
       if (write.kind !== 'import') continue;
       this.#imports.set(write.frozen.ledger, position);
       for (const { ledger } of write.imports) this.#imports.set(ledger, position);
     }
-    const traces = this.#traces;
-    this.#traces = [];
+    const traces = this.#history.take();
     const batch = { position, writes: traces.length === 0 ? writes : [...writes, ...traces] };
     if (this.#turn === undefined) this.#options.append(batch.position, batch.writes);
     else this.#turn.push(batch);
@@ -277,7 +275,7 @@ export class HandoverShell {
   #activate({ row, cause, targetCell, pendingInputs }: Extract<CoreEffect, { kind: 'activate' }>): void {
     const { peerStats } = this.#options.store;
     if (cause === 'takeover') peerStats.add('entitiesTakenOver', 1);
-    if (cause === 'recovery') this.#trace({ stage: cause, ...traced(row) });
+    if (cause === 'recovery') this.#history.recovered(row);
     if (row.atRest) {
       this.#options.rests(row);
       return;
@@ -307,19 +305,19 @@ export class HandoverShell {
   }
 
   #stage(effect: Stage): void {
-    const { side, stage, id, seq, peer, transferSeq } = effect;
+    const { side, stage, id, peer } = effect;
     const name = `${side} ${stage}` as const;
     const node = this.#options.nodeOf(peer);
     const log = LOG_KINDS[name];
     if (log !== undefined) this.#options.store.peerLog.write(log, id, node);
     this.#count(name);
     if (side === 'source') this.#measure(stage, id);
-    if (!WRITTEN_STAGES.has(name)) this.#trace({ stage: name, id, seq, session: 0, peer, transferSeq });
+    this.#history.stage(effect);
     const point = STAGE_POINTS[name];
     if (point !== undefined) this.#options.crashPoints.pass(point);
   }
 
-  #count(name: `${Stage['side']} ${Stage['stage']}`): void {
+  #count(name: StageName): void {
     const { peerStats } = this.#options.store;
     if (name === 'source accepted') peerStats.add('handoversOut', 1);
     else if (name === 'target accepted') peerStats.add('handoversIn', 1);
@@ -343,38 +341,4 @@ export class HandoverShell {
     } else if (stage === 'confirmed') peerStats.observe('confirm', (nowMs - passage.sentMs) / 1000);
     if (stage === 'done' || stage === 'reclaimed') this.#passages.delete(id);
   }
-
-  /** What changes an owner is in the history with the very transaction that changes it, so no crash tears the one from the other. */
-  #traceWrite(write: JournalWrite): void {
-    switch (write.kind) {
-      case 'release': {
-        const { target: peer, transferSeq } = write.row;
-        return this.#trace({ ...traced(write.row), stage: 'source released', peer, transferSeq });
-      }
-      case 'accept': {
-        const { source: peer, transferSeq } = write.from;
-        return this.#trace({ ...traced(write.row), stage: 'target accepted', peer, transferSeq });
-      }
-      case 'reclaim': {
-        const { target: peer, transferSeq } = write;
-        return this.#trace({ ...traced(write.row), stage: 'source reclaimed', peer, transferSeq });
-      }
-      case 'import':
-        for (const row of write.entities) this.#trace({ ...traced(row), stage: 'takeover' });
-        return;
-      case 'despawn':
-        return this.#trace({ stage: 'despawn', id: write.id, seq: 0, session: 0, peer: '', transferSeq: 0 });
-      default:
-        return;
-    }
-  }
-
-  #trace(line: Omit<TraceRow, 'atMs'>): void {
-    if (this.#traces.length >= TRACES_MAX) return;
-    this.#traces.push({ kind: 'trace', row: { atMs: this.#options.utcMs(), ...line } });
-  }
-}
-
-function traced({ id, seq, passenger }: Pick<EntityRow, 'id' | 'seq' | 'passenger'>): Omit<TraceRow, 'atMs' | 'stage'> {
-  return { id, seq, session: passenger.session, peer: '', transferSeq: 0 };
 }

@@ -47,7 +47,10 @@ function verdictText(verdict: AuditReport['verdict'], paint: Paint): string {
   }
 }
 
-export function timelineText({ subject, lines, standing, cut, unread }: Timeline, paint: Paint = PLAIN): string {
+export function timelineText(
+  { subject, lines, standing, cut, dropped, unread }: Timeline,
+  paint: Paint = PLAIN,
+): string {
   const text = [paint('bold', subjectText(subject)), ''];
   if (lines.length === 0) text.push('No journal has a line of history about it.');
   const firstMs = lines[0]?.atMs ?? 0;
@@ -60,6 +63,12 @@ export function timelineText({ subject, lines, standing, cut, unread }: Timeline
   }
   if (cut.length > 0) {
     text.push('', paint('yellow', `The histories of ${cut.join(', ')} have dropped their oldest lines.`));
+  }
+  if (dropped.length > 0) {
+    text.push(
+      '',
+      paint('yellow', `${dropped.join(', ')} had more to tell at once than a history takes: lines are missing.`),
+    );
   }
   for (const { name, reason } of unread) text.push(paint('yellow', `${name} cannot be read: ${reason}`));
   return text.join('\n');

@@ -41,9 +41,13 @@ export interface Timeline {
   readonly standing: readonly Standing[];
   /** Journals whose history does not reach back to its beginning. */
   readonly cut: readonly string[];
+  /** Journals that at some time had more to tell than they may: lines are missing. */
+  readonly dropped: readonly string[];
   readonly unread: readonly { readonly name: string; readonly reason: string }[];
 }
 
+/** A line without an entity that says so. */
+const DROPPED_STAGE = 'dropped';
 const LEDGER_PREFIX = /^[0-9a-f]{4,32}$/;
 
 /**
@@ -80,16 +84,18 @@ export function readTimeline(places: readonly JournalPlace[], subject: TraceSubj
   const lines: TimelineLine[] = [];
   const standing: Standing[] = [];
   const cut: string[] = [];
+  const dropped = new Set<string>();
   const unread: { name: string; reason: string }[] = [];
   const names = new Map<string, string>();
   for (const place of places) {
     try {
-      const { ledger, isWhole, rows } = readHistoryWhere(place, condition(subject));
+      const { ledger, isWhole, rows } = readHistoryWhere(place, orDropped(condition(subject)));
       names.set(ledger, place.name);
       if (!isWhole) cut.push(place.name);
       const node = place.name;
       for (const { atMs, stage, id, seq, session, peer, transferSeq } of rows) {
-        lines.push({ atMs, node, ledger, stage, entity: id, seq, session, peer, transferSeq });
+        if (stage === DROPPED_STAGE) dropped.add(node);
+        else lines.push({ atMs, node, ledger, stage, entity: id, seq, session, peer, transferSeq });
       }
       standing.push(...readStanding(place, subject));
     } catch (error) {
@@ -98,7 +104,7 @@ export function readTimeline(places: readonly JournalPlace[], subject: TraceSubj
   }
   const ofTransfer = lines.filter((line) => isOfTransfer(line, subject));
   const named = ofTransfer.map((line) => ({ ...line, peer: names.get(line.peer) ?? shortLedger(line.peer) }));
-  return { subject, lines: ordered(named), standing, cut, unread };
+  return { subject, lines: ordered(named), standing, cut, dropped: [...dropped], unread };
 }
 
 export function subjectText(subject: TraceSubject): string {
@@ -106,7 +112,17 @@ export function subjectText(subject: TraceSubject): string {
   return `${subject.kind} ${idText(subject.id)}`;
 }
 
-function condition(subject: TraceSubject): { where: string; values: readonly unknown[] } {
+interface Condition {
+  readonly where: string;
+  readonly values: readonly unknown[];
+}
+
+/** A line that is missing may have been one of these. */
+function orDropped({ where, values }: Condition): Condition {
+  return { where: `(${where}) OR stage = '${DROPPED_STAGE}'`, values };
+}
+
+function condition(subject: TraceSubject): Condition {
   if (subject.kind === 'entity') return { where: 'id = ?', values: [subject.id] };
   if (subject.kind === 'session') return { where: 'session = ?', values: [subject.id] };
   return { where: 'transfer_seq = ?', values: [subject.transferSeq] };

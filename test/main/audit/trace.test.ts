@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test from 'ava';
 import { journalPlaces } from '../../../src/main/audit/cluster-reader.ts';
+import { timelineText } from '../../../src/main/audit/report.ts';
 import { parseSubject, readTimeline } from '../../../src/main/audit/timeline.ts';
 import type { Timeline } from '../../../src/main/audit/timeline.ts';
 import { worldmesh } from '../command-line.ts';
@@ -76,6 +77,17 @@ test('a session, and a transfer of one direction only', (t) => {
   ]);
   t.deepEqual(crossing.timeline('aaaaaaaa>bbbbbbbb:9').standing, []);
   t.is(crossing.timeline('bbbbbbbb>aaaaaaaa:9').standing.length, 1);
+});
+
+test('a journal that dropped lines is named, and its remark is no line of anybody', (t) => {
+  using crossing = new Crossing();
+  t.deepEqual(crossing.timeline('3:7').dropped, []);
+  crossing.b.trace('dropped', { id: 0, seq: 0, atMs: 1500 });
+  const timeline = crossing.timeline('3:7');
+  t.deepEqual(timeline.dropped, ['b']);
+  t.is(timeline.lines.length, 4);
+  t.is(crossing.timeline('session:5:1').lines.length, 4);
+  t.regex(timelineText(timeline), /^b had more to tell at once/m);
 });
 
 test('names of nothing are refused', (t) => {
