@@ -159,6 +159,7 @@ export function gatewaySettings(settings: Settings, { world }: { world: WorldMod
     backlogBytesMax: settings.backlogBytesMax,
     backlogMsMax: settings.backlogMsMax,
     viewer: settings.viewer,
+    inspectable: settings.inspectable,
     viewerDirectory: VIEWER_DIRECTORY,
     viewersMax: settings.viewersMax,
     cluster: isClustered(settings) ? { node: settings.node } : undefined,

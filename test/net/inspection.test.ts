@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import test from 'ava';
 import type { SessionIndex } from '../../src/base/brand.ts';
 import { PEER_STATE } from '../../src/memory/peer-table.ts';
-import { readRow } from '../../src/net/inspection.ts';
+import { mayInspect, readRow } from '../../src/net/inspection.ts';
 import type { EntityRowView } from '../../src/net/inspection.ts';
 import type { ClusterNode } from '../../src/net/settings.ts';
 import { startRig, TestClient, until } from './fixture.ts';
@@ -137,4 +137,12 @@ test('a row that changes while it is read is read again, or left out', async (t)
     },
   };
   t.is(readRow(changing as never, 2), undefined);
+});
+
+test('only this machine may look, unless the node is inspectable', (t) => {
+  const may = (remoteAddress: string | undefined, inspectable: boolean): boolean =>
+    mayInspect({ settings: { inspectable } } as never, { socket: { remoteAddress } } as never);
+  for (const address of ['127.0.0.1', '::1', '::ffff:127.0.0.1']) t.true(may(address, false), address);
+  for (const address of ['10.0.0.7', '2001:db8::1', undefined]) t.false(may(address, false), address);
+  t.true(may('10.0.0.7', true));
 });

@@ -29,6 +29,10 @@ const SETTINGS = {
   host: text('127.0.0.1', { group: 'Process', max: 255, about: 'Address to listen on; 0.0.0.0 admits other machines' }),
   dataDir: text('.worldmesh', { group: 'Process', max: 1024, about: 'Folder for what must survive a restart' }),
   viewer: boolean(true, { group: 'Process', about: 'Serve the web page and its feed' }),
+  inspectable: boolean(false, {
+    group: 'Process',
+    about: 'Answer /status and /entities to any address, not to this machine only',
+  }),
   logLevel: choice('info', ['trace', 'debug', 'info', 'warn', 'error', 'silent'], {
     group: 'Process',
     about: 'Least severity that is logged',
