@@ -1,7 +1,10 @@
 /** Where the commands that look at a cluster find it. */
+import { existsSync } from 'node:fs';
+import path from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 import type { ClusterPlace } from '../audit/cluster-reader.ts';
+import { CLUSTER_FOLDER, DIRECTORY_FILE } from '../cluster/node-plan.core.ts';
 import { readConfigOfProcess } from '../config/read.ts';
 import { EXIT_CODE, note } from './output.ts';
 
@@ -12,7 +15,11 @@ export interface ClusterPlaceFlags {
 
 export function addClusterPlaceFlags(command: Command): Command {
   return command
-    .option('--directory <url>', 'directory of the cluster, sqlite:FILE (also WORLDMESH_DIRECTORY)', directoryUrl)
+    .option(
+      '--directory <url>',
+      'directory of the cluster, sqlite:FILE (default: the one that "worldmesh cluster" made here)',
+      directoryUrl,
+    )
     .option('--data <folder>', "the folder of the nodes' folders, of a cluster that does not run");
 }
 
@@ -27,11 +34,12 @@ export function clusterPlace(flags: ClusterPlaceFlags): ClusterPlace {
   process.exit(EXIT_CODE.usage);
 }
 
-/** The setting of the nodes, where the settings know it. */
+/** The setting of the nodes; else what `worldmesh cluster` has made in the data folder of this place. */
 function configuredDirectory(): string | undefined {
   const { settings } = readConfigOfProcess({ flags: new Map(), file: undefined });
-  const directory = (settings as Readonly<Record<string, unknown>>)['directory'];
-  return typeof directory === 'string' && directory !== '' ? directory : undefined;
+  if (settings.directory !== '') return settings.directory;
+  const file = path.join(settings.dataDir, CLUSTER_FOLDER, DIRECTORY_FILE);
+  return existsSync(file) ? `sqlite:${file}` : undefined;
 }
 
 function directoryUrl(text: string): string {

@@ -3,6 +3,10 @@ import path from 'node:path';
 import { flagOf, metaOf } from '../config/settings.ts';
 import type { SettingName, Settings } from '../config/settings.ts';
 
+/** In the data folder: what `worldmesh cluster` makes. */
+export const CLUSTER_FOLDER = 'cluster';
+export const DIRECTORY_FILE = 'directory.sqlite';
+
 export interface NodePlan {
   readonly name: string;
   /** For "worldmesh serve": the same for each start, but for the port. */
@@ -63,8 +67,8 @@ export function nodeName(index: number): string {
 export function planCluster(request: ClusterRequest): ClusterPlan | undefined {
   const { count, module, settings, origins, configFile, logFormat } = request;
   if (settings.port !== 0 && settings.port + count - 1 > PORT_MAX) return undefined;
-  const folder = path.resolve(request.folder, settings.dataDir, 'cluster');
-  const directory = `sqlite:${path.join(folder, 'directory.sqlite')}`;
+  const folder = path.resolve(request.folder, settings.dataDir, CLUSTER_FOLDER);
+  const directory = `sqlite:${path.join(folder, DIRECTORY_FILE)}`;
   // The nodes share the cores, unless told how many threads each may have.
   const workers = origins.has('workers') ? settings.workers : Math.max(1, Math.floor(settings.workers / count));
   const shared = [
