@@ -19,6 +19,7 @@ export const PEER_COUNTERS = [
   'messagesSent',
   'messagesDelivered',
   'messagesForwarded',
+  'messagesRefused',
   'inputsForwarded',
   'inputsReceived',
   'inputsHeld',

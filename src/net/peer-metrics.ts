@@ -26,6 +26,7 @@ export const PEER_COUNTER_METRICS: Readonly<Record<PeerCounter, readonly [name: 
   messagesSent: ['events_sent', 'Durable events sent to entities of other nodes'],
   messagesDelivered: ['events_received', 'Durable events of other nodes that acted here'],
   messagesForwarded: ['events_forwarded', 'Durable events sent on, because the entity had left'],
+  messagesRefused: ['events_refused', 'Durable events not taken, because too many wait'],
   inputsForwarded: ['inputs_forwarded', 'Inputs sent to the node that owns the player'],
   inputsReceived: ['inputs_received', 'Inputs of clients at other gateways'],
   inputsHeld: ['inputs_held', 'Inputs kept back so that none overtakes another'],

@@ -34,6 +34,8 @@ export interface DepartureSink {
 type Emitted = Extract<CoreEvent, { kind: 'emit' }>['messages'][number];
 
 const ROWS_PER_EVENT_MAX = 1024;
+/** Durable messages that have not acted yet; more are refused and counted. */
+const MESSAGES_WAITING_MAX = 65_536;
 
 export class DepartureReader implements DepartureVisitor {
   readonly #store: Store;
@@ -87,6 +89,11 @@ export class DepartureReader implements DepartureVisitor {
   }
 
   emit({ entity, event, payload, hint }: EmittedEvent): void {
+    const { peerStats } = this.#store;
+    if (peerStats.gauge('messagesWaiting') + this.#emits.length >= MESSAGES_WAITING_MAX) {
+      peerStats.add('messagesRefused', 1);
+      return;
+    }
     if (this.#emits.length === 0) this.#gather();
     this.#emits.push({ entity: entity as EntityId, event, payload, hint });
   }
