@@ -26,6 +26,8 @@ export class HandoverHistory {
   #lines: JournalWrite[] = [];
   /** Sessions of the players in this ledger. */
   readonly #players = new Map<EntityId, SessionId>();
+  /** Entities whose reclaim is written, and that are not simulated again yet. */
+  readonly #reclaimed = new Set<EntityId>();
   /** Sessions of players in transfers that are not over, by `transferKey`. */
   readonly #travellers = new Map<string, SessionId>();
 
@@ -49,6 +51,14 @@ export class HandoverHistory {
   recovered(row: EntityRow): void {
     this.#own(row);
     this.#add({ ...lineOf(row), stage: 'recovery' });
+  }
+
+  /** An entity that could not go is simulated here again. */
+  reclaimed(row: EntityRow): void {
+    if (this.#reclaimed.delete(row.id)) return;
+    // Its target was out of reach when it was to be written down, so it never left; its seq is used up all the same.
+    this.#own(row);
+    this.#add({ ...lineOf(row), stage: 'source kept' });
   }
 
   stage({ side, stage, id, seq, peer, transferSeq }: Stage): void {
@@ -80,6 +90,7 @@ export class HandoverHistory {
       case 'reclaim': {
         const { target: peer, transferSeq } = write;
         this.#own(write.row);
+        this.#reclaimed.add(write.row.id);
         return this.#add({ ...lineOf(write.row), stage: 'source reclaimed', peer, transferSeq });
       }
       case 'import':

@@ -276,6 +276,7 @@ export class HandoverShell {
     const { peerStats } = this.#options.store;
     if (cause === 'takeover') peerStats.add('entitiesTakenOver', 1);
     if (cause === 'recovery') this.#history.recovered(row);
+    else if (cause === 'reclaim') this.#history.reclaimed(row);
     if (row.atRest) {
       this.#options.rests(row);
       return;
