@@ -3,7 +3,7 @@
  *
  * A field is the same in both when its component, name, type and (of a list) items are; its value is then taken as
  * it is, if it fits. A record of an older version first goes through the module's migration, which sees and gives values
- * by path (`component.field`). What has no place here becomes foreign (record-foreign.ts); what had none at a node before
+ * by path (`component.field`), those among them that the entity had at a newer node before and carried along. What has no place here becomes foreign (record-foreign.ts); what had none at a node before
  * takes its place again, unless the field got a value since. Values of more than one version back are let go.
  */
 import { RecordError, WireError } from '../base/errors.ts';
@@ -35,24 +35,34 @@ export function translate({ source, target, fields, foreign, migration }: Transl
   foreign: Uint8Array;
 } {
   const carried = splitFields(source, fields);
-  const migrated = migration === undefined ? undefined : migrate(carried, migration);
   const bySource = new Map(carried.map((value) => [foreignKey(keyOf(value)), value]));
   const entries = readForeign(foreign);
   const byForeign = new Map(entries.map((entry) => [foreignKey(keyOfForeign(entry)), entry.value]));
+  const returning = target.fields.flatMap((wanted): Carried[] => {
+    const value = byForeign.get(foreignKey(keyOf(wanted)));
+    return value !== undefined && !bySource.has(foreignKey(keyOf(wanted))) && fits(wanted.field, value)
+      ? [{ ...wanted, value }]
+      : [];
+  });
+  const migrated = migration === undefined ? undefined : migrate([...carried, ...returning], migration);
   const taken = new Set<string>();
+  const defaults = new Defaults(source, migration);
   const parts = target.fields.map((wanted) => {
     const key = foreignKey(keyOf(wanted));
     const same = bySource.get(key);
     const sameValue = same !== undefined && fits(wanted.field, same.value) ? same.value : undefined;
-    const own = migrated === undefined ? sameValue : migratedValue(wanted, migrated, sameValue);
     const kept = byForeign.get(key);
     const keptValue = kept !== undefined && fits(wanted.field, kept) ? kept : undefined;
+    const own = migrated === undefined ? sameValue : migratedValue(wanted, migrated, sameValue ?? keptValue);
     if (sameValue !== undefined || keptValue !== undefined) taken.add(key);
-    if (own !== undefined && !isZero(own)) return own;
+    const isDefault = own === undefined || isZero(own) || (keptValue !== undefined && defaults.has(wanted, own));
+    if (!isDefault) return own;
     return keptValue ?? own ?? new Uint8Array(zeroBytes(wanted.field));
   });
+  // A zero of a newer version is kept as well: its migration would put another default there.
+  const keepsZeros = source.schema.version > target.schema.version;
   const unknown = carried
-    .filter((value) => !isZero(value.value))
+    .filter((value) => keepsZeros || !isZero(value.value))
     .map((value) => toForeign(value, source.schema.version));
   const rest = [...unknown, ...entries].filter(
     (entry) =>
@@ -80,6 +90,38 @@ function migrate(carried: readonly Carried[], migration: Migration): Migrated {
     throw new RecordError('ERR_RECORD_SCHEMA', `the world module's migration gave ${String(after)}, not an object`);
   }
   return { before, after: after as Record<string, unknown> };
+}
+
+/**
+ * What a migration makes of a record that is all zeros. Such a value says nothing about the entity, and gives way to one that
+ * it brought along. Asked for when there is one.
+ */
+class Defaults {
+  readonly #source: RowLayout;
+  readonly #migration: Migration | undefined;
+  #migrated: Migrated | undefined;
+
+  constructor(source: RowLayout, migration: Migration | undefined) {
+    this.#source = source;
+    this.#migration = migration;
+  }
+
+  has(wanted: RowField, value: Uint8Array): boolean {
+    if (this.#migration === undefined) return false;
+    try {
+      this.#migrated ??= migrate(zeros(this.#source), this.#migration);
+      const given = migratedValue(wanted, this.#migrated, undefined);
+      return given !== undefined && Buffer.compare(given, value) === 0;
+    } catch (error) {
+      // It makes nothing of zeros: then its values come from what is there.
+      if (!(error instanceof RecordError)) throw error;
+      return false;
+    }
+  }
+}
+
+function zeros({ fields }: RowLayout): Carried[] {
+  return fields.map((field) => ({ ...field, value: new Uint8Array(zeroBytes(field.field)) }));
 }
 
 /** A value that the migration passed on unchanged keeps its very bits. */

@@ -111,6 +111,8 @@ export class PeerNode {
     this.#store.peerTable.setSelf(me.node);
     this.#store.peerStats.setGauge('node', me.node);
     this.#build();
+    // Before what was recovered: the journal may hold records of the version that this node ran before, or of its neighbours'.
+    this.#records.learn(await directory.schemas());
     this.#core.step({ kind: 'start', me, content: journal.content });
     const neighbours = await this.#openNeighbours();
     this.#neighbours = neighbours;
@@ -367,9 +369,9 @@ export class PeerNode {
 
   #see(change: DirectoryChange): void {
     const nowMs = monotonicMs();
+    if (change.schemas !== undefined) this.#records.learn(change.schemas);
     if (change.members !== undefined) this.#seeMembers(change.members, nowMs);
     if (change.blocks !== undefined) this.#keeper.setBlocks(change.blocks);
-    if (change.schemas !== undefined) this.#records.learn(change.schemas);
     if (change.settings === undefined) return;
     this.#switches = change.settings;
     this.#applySwitches();

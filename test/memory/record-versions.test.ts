@@ -138,6 +138,23 @@ test('a value that came back as foreign wins over a migration that only made it 
   t.is(columnsOf(newNode)['body']!['health'][0], 70);
 });
 
+test('a value that came back as foreign wins over the default of a migration, a zero as well', (t) => {
+  const migrations: Migrations = { 1: (values) => ({ ...values, 'body.health': 100, 'look.title': 'new' }) };
+  const newNode = makeNode(NEW, [OLD], migrations);
+  const oldNode = makeNode(OLD, [NEW]);
+  fillSlot(oldNode.store, 0, { kind: 0, draw: () => 1 });
+  send(oldNode, newNode);
+  const { body, look } = columnsOf(newNode);
+  t.deepEqual([body!['health'][0], look!['title'].get(0)], [100, 'new']);
+  body!['health'][0] = 0;
+  look!['title'].set(0, 'Dr');
+  for (let times = 0; times < 3; times++) {
+    send(newNode, oldNode);
+    send(oldNode, newNode);
+    t.deepEqual([body!['health'][0], look!['title'].get(0)], [0, 'Dr']);
+  }
+});
+
 test('values of more than one version back are let go', (t) => {
   const third = schemaOf({ body: { health: u16() } }, { version: 3 });
   const oldNode = makeNode(OLD, [NEW]);
