@@ -368,17 +368,16 @@ export class PeerNode {
   // Directory.
 
   #see(change: DirectoryChange): void {
-    const nowMs = monotonicMs();
     if (change.schemas !== undefined) this.#records.learn(change.schemas);
-    if (change.members !== undefined) this.#seeMembers(change.members, nowMs);
+    if (change.members !== undefined) this.#seeMembers(change.members);
     if (change.blocks !== undefined) this.#keeper.setBlocks(change.blocks);
     if (change.settings === undefined) return;
     this.#switches = change.settings;
     this.#applySwitches();
   }
 
-  #seeMembers(members: NonNullable<DirectoryChange['members']>, nowMs: number): void {
-    this.#keeper.setMembers(members, nowMs);
+  #seeMembers(members: NonNullable<DirectoryChange['members']>): void {
+    this.#keeper.setMembers(members, monotonicMs());
     this.#neighbours?.setMembers(members);
     this.#core.step({ kind: 'directory', leases: members.map(leaseView) });
     this.#tell({
