@@ -111,7 +111,7 @@ export class PeerNode {
     this.#store.peerTable.setSelf(me.node);
     this.#store.peerStats.setGauge('node', me.node);
     this.#build();
-    // Before what was recovered: the journal may hold records of the version that this node ran before, or of its neighbours'.
+    // Before what is recovered: the journal may hold records of another version.
     this.#records.learn(await directory.schemas());
     this.#core.step({ kind: 'start', me, content: journal.content });
     const neighbours = await this.#openNeighbours();
