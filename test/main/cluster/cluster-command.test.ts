@@ -63,7 +63,8 @@ test.serial('nodes stop when their supervisor is killed, and the next one waits 
     ['a', 'b'],
   );
   second.kill('SIGTERM');
-  t.is((await second.ended).code, 0);
+  const { code, stdout, stderr } = await second.ended;
+  t.is(code, 0, `${stdout}${stderr}`);
 });
 
 test.serial('what no node could start with is said once, and exits with its code', async (t) => {
