@@ -44,6 +44,8 @@ test('both dial at once, many times over: exactly one link stays, and both agree
 });
 
 for (const [mine, theirs, version] of [
+  [{ min: 1, max: 1 }, { min: 1, max: 2 }, 1],
+  [{ min: 1, max: 2 }, { min: 1, max: 1 }, 1],
   [{ min: 1, max: 2 }, { min: 2, max: 3 }, 2],
   [{ min: 2, max: 3 }, { min: 1, max: 2 }, 2],
   [{ min: 1, max: 2 }, { min: 1, max: 2 }, 2],
