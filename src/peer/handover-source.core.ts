@@ -38,7 +38,11 @@ import type {
   PeerIdentity,
   PeerMessage,
   PendingInput,
+  RejectReason,
 } from './protocol.ts';
+
+/** Refusals that are about this entity or its cell, and say nothing of the target's health. */
+const ENTITY_REASONS: ReadonlySet<RejectReason> = new Set(['notOwner', 'schema', 'corrupt']);
 
 type Ack = Extract<PeerMessage, { kind: 'ack' }>;
 type Release = Extract<CoreEvent, { kind: 'release' }>;
@@ -177,7 +181,7 @@ export function onAck(state: HandoverState, effects: CoreEffect[], from: PeerIde
     if (outgoing === undefined || !isOpen(outgoing)) continue;
     // A newer incarnation was addressed since: it does not know of this refusal, and may accept (R6).
     if (outgoing.sentTo !== from.incarnation && !state.mutations.has('unboundMessages')) continue;
-    if (reason !== 'notOwner') noteFailure(state, target);
+    if (!ENTITY_REASONS.has(reason)) noteFailure(state, target);
     stage(effects, 'rejected', outgoing);
     if (reason !== 'notOwner' || !retarget(state, effects, outgoing, hint)) reclaim(state, outgoing);
   }
