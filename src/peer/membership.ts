@@ -58,7 +58,6 @@ const CHAIN_MAX = 1024;
 const LOOK_MS = 50;
 /** Others than the first in line wait so much longer for it. */
 const SECOND_IN_LINE_MS = 250;
-const POSITION_OF_LEDGER = 0;
 
 export class Membership {
   readonly #options: MembershipOptions;
@@ -76,7 +75,7 @@ export class Membership {
   readonly #marked = new Set<Ledger>();
   readonly #fenced = new Set<Ledger>();
   readonly #unreadable = new Set<Ledger>();
-  #position = POSITION_OF_LEDGER;
+  #position = 0;
   #lookDueMs = 0;
   #isStopped = false;
 

@@ -98,7 +98,7 @@ function request(flags: Record<string, string>, count = 3): ClusterRequest {
   const own = { node: 'a', directory: 'sqlite:x', clusterSize: String(count) };
   const values = new Map(Object.entries({ ...flags, ...own }));
   const { settings, origins } = resolveConfig([{ kind: 'flag', path: '', values }]);
-  return { count, module: 'game.ts', settings, origins, configFile: undefined, folder: '/work', logFormat: 'json' };
+  return { count, module: 'game.ts', settings, origins, configFile: undefined, folder: '/srv/game', logFormat: 'json' };
 }
 
 test('each node is given its name and port, what they share, and every flag that was given', (t) => {
@@ -122,8 +122,8 @@ test('each node is given its name and port, what they share, and every flag that
     'b=2',
     '--tick-hz=30',
     '--snapshot-hz=15',
-    '--directory=sqlite:/work/.worldmesh/cluster/directory.sqlite',
-    '--data-dir=/work/.worldmesh/cluster',
+    '--directory=sqlite:/srv/game/.worldmesh/cluster/directory.sqlite',
+    '--data-dir=/srv/game/.worldmesh/cluster',
     '--cluster-size=3',
     '--listen=127.0.0.1:0',
     '--workers=2',
