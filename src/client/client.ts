@@ -299,7 +299,7 @@ export class Client<W extends World = World> {
     if (input === undefined) return;
     const nowMs = this.#now();
     const sequence = this.#sequence + 1;
-    if (!this.#link.send({ type: 'input', sequence, input })) return;
+    if (!this.#link.send({ type: 'input', sequence, back: 0, input })) return;
     this.#sequence = sequence;
     this.#sentMs = nowMs;
     const tick = this.#arrivalTick(nowMs);
@@ -400,7 +400,7 @@ export class Client<W extends World = World> {
   /** What was not acknowledged before the loss: the server drops by sequence what it has seen. */
   #sendAgain(): void {
     for (const { sequence, input } of this.#prediction?.inputs ?? [])
-      this.#link.send({ type: 'input', sequence, input });
+      this.#link.send({ type: 'input', sequence, back: 0, input });
   }
 }
 

@@ -141,6 +141,9 @@ export class Link {
       name,
       token,
       resumeToken: this.resumeToken,
+      mode: 'tunnel',
+      clientTimeMs: 0,
+      lastKnownTick: 0,
     });
   }
 

@@ -19,6 +19,8 @@ import type { Settings } from './config/settings.ts';
 import { NodeError } from './node-error.ts';
 import type { WorldModule } from './world-module.ts';
 
+/** Of the thread that reads a journal for the viewer. */
+const TRACE_READER = new URL('./audit/trace.worker.ts', import.meta.url).href;
 export const VIEWER_DIRECTORY = fileURLToPath(new URL('../../viewer/dist', import.meta.url));
 
 /** The settings by which a store is laid out. */
@@ -162,7 +164,9 @@ export function gatewaySettings(settings: Settings, { world }: { world: WorldMod
     inspectable: settings.inspectable,
     viewerDirectory: VIEWER_DIRECTORY,
     viewersMax: settings.viewersMax,
-    cluster: isClustered(settings) ? { node: settings.node } : undefined,
+    cluster: isClustered(settings)
+      ? { node: settings.node, journal: { folder: path.join(settings.dataDir, settings.node), readerUrl: TRACE_READER } }
+      : undefined,
   };
 }
 

@@ -104,6 +104,8 @@ export class Admission {
       edge: settings.edge,
       resumeGraceMs: settings.resumeGraceMs,
       resumeToken,
+      mode: 'tunnel',
+      gateways: [],
       schemaHash: store.schema.hash,
       schema: hello.schemaHash === 0 ? store.schema : undefined,
     };

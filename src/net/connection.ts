@@ -39,6 +39,10 @@ export const CLOSE_CODES: Readonly<Record<Exclude<ProtocolErrorCode, 'ERR_SESSIO
   ERR_SERVER_OVERLOADED: CLOSE_CODE.tryLater,
   ERR_SERVER_STOPPING: CLOSE_CODE.restart,
   ERR_SESSION_REPLACED: CLOSE_CODE.replaced,
+  ERR_SESSION_MOVED: CLOSE_CODE.moved,
+  ERR_CLOCK_SKEW: CLOSE_CODE.clockSkew,
+  ERR_LIMIT_ACCOUNT: CLOSE_CODE.tooManyConnections,
+  ERR_ORIGIN: CLOSE_CODE.auth,
 };
 export type FatalErrorCode = keyof typeof CLOSE_CODES;
 

@@ -124,24 +124,12 @@ function countInside(
   return count;
 }
 
-/**
- * What a viewer wants to see, from its JSON; undefined when it is not a viewport. More entities than `entitiesMax`
- * are not given.
- */
-export function readViewport(text: string, entitiesMax: number): Viewport | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    // The caller closes the connection.
-    return undefined;
-  }
-  if (typeof value !== 'object' || value === null) return undefined;
-  const table = value as Record<string, unknown>;
+/** What a viewer wants to see; undefined when it is not a viewport. More entities than `entitiesMax` are not given. */
+export function readViewport(table: Readonly<Record<string, unknown>>, entitiesMax: number): Viewport | undefined {
   const { minX, minZ, maxX, maxZ } = table;
   const wanted = table['entitiesMax'] ?? entitiesMax;
   const numbers = [minX, minZ, maxX, maxZ, wanted];
-  if (table['type'] !== 'viewport' || !numbers.every((number) => Number.isFinite(number))) return undefined;
+  if (!numbers.every((number) => Number.isFinite(number))) return undefined;
   const count = Math.max(0, Math.min(entitiesMax, Math.trunc(wanted as number)));
   return { minX: minX as number, minZ: minZ as number, maxX: maxX as number, maxZ: maxZ as number, entitiesMax: count };
 }

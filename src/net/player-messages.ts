@@ -114,11 +114,18 @@ export class PlayerMessages {
     counters.inputsAccepted++;
   }
 
+  /** Also before the hello: a client may want to know its clock's error first. */
+  #answer(connection: Connection, nonce: number): void {
+    const serverTimeMs = this.#context.utcMs();
+    connection.send({ type: 'pong', nonce, serverTimeMs, tick: this.#context.store.control.tick });
+  }
+
   #receiveMessage(connection: Connection, message: ClientMessage): void {
     if (connection.stage !== 'playing') {
       if (message.type === 'hello' && connection.stage === 'hello') {
         return this.#admission.admit(connection, message);
       }
+      if (message.type === 'ping') return this.#answer(connection, message.nonce);
       return connection.fail(
         'ERR_PROTOCOL_HELLO_EXPECTED',
         `one hello, then wait for the welcome; got ${message.type}`,
@@ -129,15 +136,13 @@ export class PlayerMessages {
     this.#table.tokens.confirm(session.index);
     switch (message.type) {
       case 'ping':
-        connection.send({
-          type: 'pong',
-          nonce: message.nonce,
-          serverTimeMs: this.#context.utcMs(),
-          tick: this.#context.store.control.tick,
-        });
-        return;
+        return this.#answer(connection, message.nonce);
       case 'handoverAck':
         return this.#table.routes.answered(session, message.seq);
+      case 'keyframe':
+        this.#context.store.sessions.requestViewReset(session.index);
+        connection.awaitsKeyframe = true;
+        return this.#table.routes.askKeyframe(session);
       case 'bye':
         connection.close(CLOSE_CODE.normal, 'bye');
         this.#table.bye(session);

@@ -52,6 +52,12 @@ export interface GatewaySettings {
 export interface GatewayCluster {
   /** Name of this node. */
   readonly node: string;
+  /** Its journal, for traces in the viewer; without it there are none. */
+  readonly journal?: {
+    readonly folder: string;
+    /** Of the module that reads it, in a thread of its own. */
+    readonly readerUrl: string;
+  };
 }
 
 /** A member of the cluster, as the directory has it. */

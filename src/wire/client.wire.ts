@@ -2,16 +2,20 @@
  * Every message but SNAPSHOT, little-endian; text is UTF-8 behind its length in bytes.
  *
  *   HELLO    u8 1 · "WMSH" · u16 version · u32 schemaHash · u8 n, name · u16 n, token · u8 n, resumeToken
- *   INPUT    u8 2 · u32 sequence · the packed input fields (base/pack.ts)
+ *            · u8 mode · f64 clientTimeMs · u32 lastKnownTick
+ *   INPUT    u8 2 · u32 sequence · u8 back · the packed input fields (base/pack.ts)
  *   PING     u8 3 · u32 nonce
  *   BYE      u8 4
  *   ACK      u8 5 · u32 seq of a handover
+ *   KEYFRAME u8 6
  *   WELCOME  u8 16 · u16 version · u8 flags · u32 session · u32 tick · f64 serverTimeMs · f64 tickHz · f64 snapshotHz
  *            · f64 aoiRadius · f64 cellSize · f64 minX · f64 minZ · f64 maxX · f64 maxZ · u32 resumeGraceMs
- *            · u32 schemaHash · u8 n, resumeToken · if flag schema: u32 n, JSON
+ *            · u32 schemaHash · u8 n, resumeToken · u8 mode · u8 count, each: u8 n, gateway
+ *            · if flag schema: u32 n, JSON
  *   PONG     u8 18 · u32 nonce · f64 serverTimeMs · u32 tick
  *   ERROR    u8 19 · u8 code (its place in PROTOCOL_ERRORS) · u8 n, message
  *   HANDOVER u8 20 · u32 seq · u8 n, node
+ *   HANDOVERSTART u8 21 · u32 seq · u8 n, url · u8 n, token · u32 validMs
  *
  * Decoders trust nothing: size, type, magic, version, range, then fields, then the end.
  */
@@ -36,28 +40,31 @@ import {
   writeU32,
   writeU8,
 } from './cursor.wire.ts';
-import { MESSAGE, PROTOCOL_ERRORS, PROTOCOL_VERSION } from './messages.ts';
-import type { ClientMessage, ErrorMessage, Handover, Pong, ServerMessage, Welcome } from './messages.ts';
+import { CLIENT_MODES, INPUT_WINDOW, MESSAGE, PROTOCOL_ERRORS, PROTOCOL_VERSION } from './messages.ts';
+import type { ClientMessage, ClientMode, HandoverStart, ServerMessage, Snapshot, Welcome } from './messages.ts';
 import { parseSchema } from './schema.wire.ts';
 import { decodeSnapshot } from './snapshot.wire.ts';
 
 export const NAME_BYTES_MAX = 32;
 export const TOKEN_BYTES_MAX = 2048;
-export const RESUME_TOKEN_BYTES_MAX = 128;
+export const RESUME_TOKEN_BYTES_MAX = 255;
 /** A longer error message is cut. */
 export const ERROR_BYTES_MAX = 255;
 export const NODE_BYTES_MAX = 64;
+export const URL_BYTES_MAX = 255;
+/** URLs of other gateways in a WELCOME. */
+export const GATEWAYS_MAX = 8;
 /** The largest message of a client; the gateway may be set to less. */
 export const CLIENT_MESSAGE_BYTES_MAX = 4096;
 /** The largest message of a server; a client refuses what is larger. */
 export const SERVER_MESSAGE_BYTES_MAX = 2 * 1024 * 1024;
-export const INPUT_HEAD_BYTES = 5;
+export const INPUT_HEAD_BYTES = 6;
 export const WELCOME_FLAG = { resumed: 1, edgeStop: 2, schema: 4 } as const;
 
 /** "WMSH" read as a little-endian u32: tells a client of something else from one of ours. */
 const MAGIC = 0x48534d57;
-const HELLO_BYTES = 1 + 4 + 2 + 4 + 1 + 2 + 1;
-const WELCOME_BYTES = 1 + 2 + 1 + 4 + 4 + 9 * 8 + 4 + 4 + 1;
+const HELLO_BYTES = 1 + 4 + 2 + 4 + 1 + 2 + 1 + 1 + 8 + 4;
+const WELCOME_BYTES = 1 + 2 + 1 + 4 + 4 + 9 * 8 + 4 + 4 + 1 + 1 + 1;
 const WELCOME_FLAGS_KNOWN = WELCOME_FLAG.resumed | WELCOME_FLAG.edgeStop | WELCOME_FLAG.schema;
 
 /** @throws WireError ERR_WIRE_RANGE for a value that its place cannot hold. */
@@ -70,6 +77,7 @@ export function encodeClientMessage(message: ClientMessage, schema: Schema | und
       const writer = writerOver(new Uint8Array(INPUT_HEAD_BYTES + fieldsSizeBytesMax(fields)));
       writeU8(writer, MESSAGE.input);
       writeU32(writer, message.sequence);
+      writeU8(writer, message.back);
       const sizeBytes = packFields(fields, message.input, writer.target.subarray(INPUT_HEAD_BYTES));
       return writer.target.subarray(0, INPUT_HEAD_BYTES + sizeBytes);
     }
@@ -81,6 +89,8 @@ export function encodeClientMessage(message: ClientMessage, schema: Schema | und
     }
     case 'bye':
       return Uint8Array.of(MESSAGE.bye);
+    case 'keyframe':
+      return Uint8Array.of(MESSAGE.keyframe);
     case 'handoverAck': {
       const writer = writerOver(new Uint8Array(5));
       writeU8(writer, MESSAGE.handoverAck);
@@ -109,7 +119,8 @@ export function decodeClientMessage(bytes: Uint8Array, schema: Schema | undefine
     case MESSAGE.input: {
       if (schema === undefined) throw new WireError('ERR_WIRE_TYPE', 'an input before the hello');
       const sequence = readU32(reader);
-      return { type: 'input', sequence, input: decodeInput(bytes.subarray(INPUT_HEAD_BYTES), schema) };
+      const back = readBack(reader, sequence);
+      return { type: 'input', sequence, back, input: decodeInput(bytes.subarray(INPUT_HEAD_BYTES), schema) };
     }
     case MESSAGE.ping: {
       const nonce = readU32(reader);
@@ -119,6 +130,9 @@ export function decodeClientMessage(bytes: Uint8Array, schema: Schema | undefine
     case MESSAGE.bye:
       readEnd(reader);
       return { type: 'bye' };
+    case MESSAGE.keyframe:
+      readEnd(reader);
+      return { type: 'keyframe' };
     case MESSAGE.handoverAck: {
       const seq = readU32(reader);
       readEnd(reader);
@@ -152,7 +166,7 @@ export function checkRanges(fields: readonly FieldSchema[], values: Values): voi
   }
 }
 
-export function encodeServerMessage(message: Welcome | Pong | ErrorMessage | Handover): Uint8Array {
+export function encodeServerMessage(message: Exclude<ServerMessage, Snapshot>): Uint8Array {
   switch (message.type) {
     case 'welcome':
       return encodeWelcome(message);
@@ -182,6 +196,8 @@ export function encodeServerMessage(message: Welcome | Pong | ErrorMessage | Han
       writeBytes(writer, node);
       return writer.target;
     }
+    case 'handoverStart':
+      return encodeHandoverStart(message);
     default:
       return unreachable(message);
   }
@@ -223,6 +239,8 @@ export function decodeServerMessage(bytes: Uint8Array, schema: Schema | undefine
       readEnd(reader);
       return { type: 'handover', seq, node };
     }
+    case MESSAGE.handoverStart:
+      return readHandoverStart(reader);
     default:
       throw new WireError('ERR_WIRE_TYPE', `${type} is not the type of a server's message`);
   }
@@ -243,6 +261,9 @@ function encodeHello(hello: Extract<ClientMessage, { type: 'hello' }>): Uint8Arr
   writeBytes(writer, token);
   writeU8(writer, resume.length);
   writeBytes(writer, resume);
+  writeU8(writer, CLIENT_MODES.indexOf(hello.mode));
+  writeF64(writer, hello.clientTimeMs);
+  writeU32(writer, hello.lastKnownTick);
   return writer.target;
 }
 
@@ -256,14 +277,59 @@ function readHello(reader: Reader): ClientMessage {
     sizeBytesMax: RESUME_TOKEN_BYTES_MAX,
     what: 'the resume token',
   });
+  const mode = readMode(reader);
+  const clientTimeMs = readF64(reader);
+  const lastKnownTick = readU32(reader);
   readEnd(reader);
-  return { type: 'hello', protocolVersion, schemaHash, name, token, resumeToken };
+  return { type: 'hello', protocolVersion, schemaHash, name, token, resumeToken, mode, clientTimeMs, lastKnownTick };
+}
+
+function readMode(reader: Reader): ClientMode {
+  const index = readU8(reader);
+  const mode = CLIENT_MODES[index];
+  if (mode === undefined) throw new WireError('ERR_WIRE_RANGE', `${index} is not the number of a mode`);
+  return mode;
+}
+
+/** Of an input: how many before it the client still has. */
+function readBack(reader: Reader, sequence: number): number {
+  const back = readU8(reader);
+  if (back < INPUT_WINDOW && back < Math.max(1, sequence)) return back;
+  throw new WireError('ERR_WIRE_RANGE', `input ${sequence} with ${back} before it, at most ${INPUT_WINDOW - 1}`);
+}
+
+function encodeHandoverStart({ seq, url, token, validMs }: HandoverStart): Uint8Array {
+  const urlBytes = textBytes(url, { sizeBytesMax: URL_BYTES_MAX, what: 'the URL' });
+  const tokenBytes = textBytes(token, { sizeBytesMax: RESUME_TOKEN_BYTES_MAX, what: 'the token' });
+  const writer = writerOver(new Uint8Array(1 + 4 + 1 + urlBytes.length + 1 + tokenBytes.length + 4));
+  writeU8(writer, MESSAGE.handoverStart);
+  writeU32(writer, seq);
+  writeU8(writer, urlBytes.length);
+  writeBytes(writer, urlBytes);
+  writeU8(writer, tokenBytes.length);
+  writeBytes(writer, tokenBytes);
+  writeU32(writer, validMs);
+  return writer.target;
+}
+
+function readHandoverStart(reader: Reader): HandoverStart {
+  const seq = readU32(reader);
+  const url = readText(reader, readU8(reader), { sizeBytesMax: URL_BYTES_MAX, what: 'the URL' });
+  const token = readText(reader, readU8(reader), { sizeBytesMax: RESUME_TOKEN_BYTES_MAX, what: 'the token' });
+  const validMs = readU32(reader);
+  readEnd(reader);
+  return { type: 'handoverStart', seq, url, token, validMs };
 }
 
 function encodeWelcome(welcome: Welcome): Uint8Array {
   const resume = textBytes(welcome.resumeToken, { sizeBytesMax: RESUME_TOKEN_BYTES_MAX, what: 'the resume token' });
   const schema = welcome.schema === undefined ? new Uint8Array() : schemaBytes(welcome.schema);
-  const writer = writerOver(new Uint8Array(WELCOME_BYTES + resume.length + 4 + schema.length));
+  if (welcome.gateways.length > GATEWAYS_MAX) {
+    throw new WireError('ERR_WIRE_RANGE', `${welcome.gateways.length} gateways, at most ${GATEWAYS_MAX}`);
+  }
+  const gateways = welcome.gateways.map((url) => textBytes(url, { sizeBytesMax: URL_BYTES_MAX, what: 'a URL' }));
+  const gatewayBytes = gateways.reduce((sum, { length }) => sum + 1 + length, 0);
+  const writer = writerOver(new Uint8Array(WELCOME_BYTES + resume.length + gatewayBytes + 4 + schema.length));
   writeU8(writer, MESSAGE.welcome);
   writeU16(writer, welcome.protocolVersion);
   writeU8(writer, welcomeFlags(welcome));
@@ -277,6 +343,12 @@ function encodeWelcome(welcome: Welcome): Uint8Array {
   writeU32(writer, welcome.schemaHash);
   writeU8(writer, resume.length);
   writeBytes(writer, resume);
+  writeU8(writer, CLIENT_MODES.indexOf(welcome.mode));
+  writeU8(writer, gateways.length);
+  for (const gateway of gateways) {
+    writeU8(writer, gateway.length);
+    writeBytes(writer, gateway);
+  }
   if (welcome.schema !== undefined) writeSized(writer, schema);
   return writer.target.subarray(0, writer.at);
 }
@@ -304,8 +376,18 @@ function readWelcome(reader: Reader): Welcome {
     resumeGraceMs: readU32(reader),
     schemaHash: readU32(reader),
     resumeToken: readText(reader, readU8(reader), { sizeBytesMax: RESUME_TOKEN_BYTES_MAX, what: 'the resume token' }),
+    mode: readMode(reader),
+    gateways: readGateways(reader),
     schema: readSchema(reader, (flags & WELCOME_FLAG.schema) !== 0),
   };
+}
+
+function readGateways(reader: Reader): string[] {
+  const count = readU8(reader);
+  if (count > GATEWAYS_MAX) throw new WireError('ERR_WIRE_RANGE', `${count} gateways, at most ${GATEWAYS_MAX}`);
+  return Array.from({ length: count }, () =>
+    readText(reader, readU8(reader), { sizeBytesMax: URL_BYTES_MAX, what: 'a URL' }),
+  );
 }
 
 function welcomeFlags(welcome: Welcome): number {

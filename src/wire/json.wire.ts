@@ -11,19 +11,21 @@ import type { Schema } from '../base/schema.ts';
 import {
   CLIENT_MESSAGE_BYTES_MAX,
   ERROR_BYTES_MAX,
+  GATEWAYS_MAX,
   NAME_BYTES_MAX,
   NODE_BYTES_MAX,
   RESUME_TOKEN_BYTES_MAX,
   SERVER_MESSAGE_BYTES_MAX,
   TOKEN_BYTES_MAX,
+  URL_BYTES_MAX,
 } from './client.wire.ts';
 import { sentComponents } from './component.wire.ts';
 import { textCut } from './cursor.wire.ts';
 import { valuesFromJson, valuesToJson } from './json-values.wire.ts';
-import { PROTOCOL_ERRORS, PROTOCOL_VERSION } from './messages.ts';
-import type { ClientMessage, EnterEntry, ServerMessage, Snapshot, Welcome } from './messages.ts';
+import { CLIENT_MODES, INPUT_WINDOW, PROTOCOL_ERRORS, PROTOCOL_VERSION } from './messages.ts';
+import type { ClientMessage, ClientMode, EnterEntry, ServerMessage, Snapshot, Welcome } from './messages.ts';
 import { schemaFromJson } from './schema.wire.ts';
-import { componentAt, entityIdOf, eventAt, kindAt, SNAPSHOT_ENTRIES_MAX } from './snapshot.wire.ts';
+import { componentAt, DURABLE_LAG_MAX, entityIdOf, eventAt, kindAt, SNAPSHOT_ENTRIES_MAX } from './snapshot.wire.ts';
 
 type Table = Readonly<Record<string, unknown>>;
 
@@ -47,9 +49,11 @@ export function toJson(message: ClientMessage | ServerMessage): string {
     case 'ping':
     case 'bye':
     case 'handoverAck':
+    case 'keyframe':
     case 'welcome':
     case 'pong':
     case 'handover':
+    case 'handoverStart':
       return JSON.stringify(message);
     case 'error':
       return JSON.stringify({ ...message, message: textCut(message.message, ERROR_BYTES_MAX) });
@@ -77,8 +81,17 @@ export function serverMessageFromJson(text: string, schema: Schema | undefined):
   return serverMessageFrom(parse(text, SERVER_JSON_LENGTH_MAX), schema);
 }
 
+const CLIENT_TYPES: ReadonlySet<unknown> = new Set<ClientMessage['type']>([
+  'hello',
+  'input',
+  'ping',
+  'bye',
+  'handoverAck',
+  'keyframe',
+]);
+
 function isClientType(type: unknown): boolean {
-  return type === 'hello' || type === 'input' || type === 'ping' || type === 'bye' || type === 'handoverAck';
+  return CLIENT_TYPES.has(type);
 }
 
 function clientMessageFrom(table: Table, schema: Schema | undefined): ClientMessage {
@@ -91,18 +104,24 @@ function clientMessageFrom(table: Table, schema: Schema | undefined): ClientMess
         name: textAt(table, 'name', NAME_BYTES_MAX),
         token: textAt(table, 'token', TOKEN_BYTES_MAX),
         resumeToken: textAt(table, 'resumeToken', RESUME_TOKEN_BYTES_MAX),
+        mode: modeAt(table),
+        clientTimeMs: numberAt(table, 'clientTimeMs'),
+        lastKnownTick: u32At(table, 'lastKnownTick'),
       };
     case 'input':
       if (schema === undefined) throw new WireError('ERR_WIRE_TYPE', 'an input before the hello');
       return {
         type: 'input',
         sequence: u32At(table, 'sequence'),
+        back: backAt(table),
         input: valuesFromJson(schema.input, tableAt(table, 'input'), { declaredRange: true }),
       };
     case 'ping':
       return { type: 'ping', nonce: u32At(table, 'nonce') };
     case 'bye':
       return { type: 'bye' };
+    case 'keyframe':
+      return { type: 'keyframe' };
     case 'handoverAck':
       return { type: 'handoverAck', seq: u32At(table, 'seq') };
     default:
@@ -131,6 +150,14 @@ function serverMessageFrom(table: Table, schema: Schema | undefined): ServerMess
     }
     case 'handover':
       return { type: 'handover', seq: u32At(table, 'seq'), node: textAt(table, 'node', NODE_BYTES_MAX) };
+    case 'handoverStart':
+      return {
+        type: 'handoverStart',
+        seq: u32At(table, 'seq'),
+        url: textAt(table, 'url', URL_BYTES_MAX),
+        token: textAt(table, 'token', RESUME_TOKEN_BYTES_MAX),
+        validMs: u32At(table, 'validMs'),
+      };
     default:
       throw new WireError('ERR_WIRE_TYPE', `${show(table['type'])} is not the type of a server's message`);
   }
@@ -158,6 +185,8 @@ function welcomeFrom(table: Table): Welcome {
     edge,
     resumeGraceMs: u32At(table, 'resumeGraceMs'),
     resumeToken: textAt(table, 'resumeToken', RESUME_TOKEN_BYTES_MAX),
+    mode: modeAt(table),
+    gateways: gatewaysAt(table),
     schemaHash: u32At(table, 'schemaHash'),
     schema: table['schema'] === undefined ? undefined : schemaFromJson(table['schema']),
   };
@@ -168,8 +197,10 @@ function snapshotFrom(table: Table, schema: Schema): Snapshot {
   return {
     type: 'snapshot',
     keyframe: booleanAt(table, 'keyframe'),
+    resync: booleanAt(table, 'resync'),
     tick: u32At(table, 'tick'),
     inputSequence: u32At(table, 'inputSequence'),
+    durableLag: integerAt(table, 'durableLag', { min: 0, max: DURABLE_LAG_MAX }),
     self,
     leaves: entriesAt(table, 'leaves').map((alias) => aliasFrom(alias)),
     enters: entriesAt(table, 'enters').map((entry) => enterFrom(asTable(entry, 'enters'), schema, self?.alias ?? 0)),
@@ -312,6 +343,25 @@ function textAt(table: Table, key: string, sizeBytesMax: number): string {
   // No character takes fewer bytes than UTF-16 units make it long, so a long text is not encoded to be measured.
   if (value.length <= sizeBytesMax && new TextEncoder().encode(value).length <= sizeBytesMax) return value;
   throw new WireError('ERR_WIRE_RANGE', `${key} takes at most ${sizeBytesMax} bytes`);
+}
+
+function modeAt(table: Table): ClientMode {
+  const mode = CLIENT_MODES.find((known) => known === own(table, 'mode'));
+  if (mode !== undefined) return mode;
+  throw new WireError('ERR_WIRE_RANGE', `mode is one of ${CLIENT_MODES.join(', ')}, got ${show(table['mode'])}`);
+}
+
+function backAt(table: Table): number {
+  const max = Math.min(INPUT_WINDOW, Math.max(1, u32At(table, 'sequence'))) - 1;
+  return integerAt(table, 'back', { min: 0, max });
+}
+
+function gatewaysAt(table: Table): string[] {
+  const urls = own(table, 'gateways');
+  if (!Array.isArray(urls) || urls.length > GATEWAYS_MAX) {
+    throw new WireError('ERR_WIRE_JSON', `gateways: a list of at most ${GATEWAYS_MAX} expected, got ${show(urls)}`);
+  }
+  return urls.map((url) => textAt({ url }, 'url', URL_BYTES_MAX));
 }
 
 function versionAt(table: Table): number {

@@ -6,7 +6,10 @@ import type { EntityId } from '../base/brand.ts';
 import type { Values } from '../base/pack.ts';
 import type { Schema } from '../base/schema.ts';
 
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
+
+/** Inputs that a client keeps, and an owner waits for, at most: at 20 Hz these are 3.2 s. */
+export const INPUT_WINDOW = 64;
 
 /** First byte of every message. Below 16: client to server. */
 export const MESSAGE = {
@@ -15,12 +18,21 @@ export const MESSAGE = {
   ping: 3,
   bye: 4,
   handoverAck: 5,
+  keyframe: 6,
   welcome: 16,
   snapshot: 17,
   pong: 18,
   error: 19,
   handover: 20,
+  handoverStart: 21,
 } as const;
+
+/**
+ * How a client reaches a player whose owner is another node than its gateway: through the gateway, at the owner itself, or
+ * whichever the gateway prefers by its load.
+ */
+export const CLIENT_MODES = ['tunnel', 'direct', 'auto'] as const;
+export type ClientMode = (typeof CLIENT_MODES)[number];
 
 export type ClientMessage =
   | {
@@ -32,12 +44,26 @@ export type ClientMessage =
       readonly name: string;
       /** A JWT, or empty in open mode. At most 2,048 bytes. */
       readonly token: string;
-      /** From the last welcome, or empty. At most 128 bytes. */
+      /** From the last welcome or handoverStart, or empty. At most 255 bytes. */
       readonly resumeToken: string;
+      readonly mode: ClientMode;
+      /** What the client believes UTC to be, in milliseconds since 1970; 0: it does not say. Decides nothing but its own refusal. */
+      readonly clientTimeMs: number;
+      /** Of the last snapshot that was applied to the view which the client still has; 0: it has none. */
+      readonly lastKnownTick: number;
     }
-  | { readonly type: 'input'; readonly sequence: number; readonly input: Values }
+  | {
+      readonly type: 'input';
+      /** 1 for the first of a session's inputs, then without gaps. */
+      readonly sequence: number;
+      /** `sequence - back` is the oldest input that the client still has and may send again. At most INPUT_WINDOW - 1. */
+      readonly back: number;
+      readonly input: Values;
+    }
   | { readonly type: 'ping'; readonly nonce: number }
   | { readonly type: 'bye' }
+  /** The last snapshot does not fit the view: begin anew. */
+  | { readonly type: 'keyframe' }
   /** The handover with this seq was noticed. */
   | { readonly type: 'handoverAck'; readonly seq: number };
 
@@ -60,6 +86,10 @@ export interface Welcome {
   readonly edge: 'bounce' | 'stop';
   readonly resumeGraceMs: number;
   readonly resumeToken: string;
+  /** What the client asked for, unless this gateway does not offer it. */
+  readonly mode: ClientMode;
+  /** WebSocket URLs of other gateways of this world, at most GATEWAYS_MAX, for when this one is gone. */
+  readonly gateways: readonly string[];
   readonly schemaHash: number;
   /** Only when the hello's schemaHash was 0. */
   readonly schema: Schema | undefined;
@@ -80,9 +110,19 @@ export interface Snapshot {
   readonly type: 'snapshot';
   /** The client forgets everything it had in view before it reads on. */
   readonly keyframe: boolean;
+  /**
+   * A delta against the `lastKnownTick` of the hello: every alias that is neither entered nor jumped to here is gone, and
+   * an enter replaces whoever had its alias.
+   */
+  readonly resync: boolean;
   readonly tick: number;
   /** The last input that is contained in this state; 0 for none. */
   readonly inputSequence: number;
+  /**
+   * `inputSequence - durableLag` is the last input whose effect survives a crash of its owner; later ones are kept and
+   * sent again to whoever owns the player after it. 255: at least that far behind.
+   */
+  readonly durableLag: number;
   /** The client's own entity: its alias in view (0: not in the world), and its exact state for prediction. */
   readonly self:
     | { readonly alias: number; readonly x: number; readonly z: number; readonly vx: number; readonly vz: number }
@@ -117,7 +157,21 @@ export interface Handover {
   readonly node: string;
 }
 
-export type ServerMessage = Welcome | Snapshot | Pong | ErrorMessage | Handover;
+/**
+ * Direct mode: the own entity has another owner, which can be reached at `url`. The client says hello there with `token`
+ * as its resume token, keeps this connection until the first snapshot came on the new one, and then closes it. Each token
+ * opens one connection.
+ */
+export interface HandoverStart {
+  readonly type: 'handoverStart';
+  readonly seq: number;
+  readonly url: string;
+  readonly token: string;
+  /** How long the token is good from now on. */
+  readonly validMs: number;
+}
+
+export type ServerMessage = Welcome | Snapshot | Pong | ErrorMessage | Handover | HandoverStart;
 
 /** Sent in an `error` message; fatal ones are followed by a close with the code in CLOSE_CODE. */
 export const PROTOCOL_ERRORS = [
@@ -136,6 +190,10 @@ export const PROTOCOL_ERRORS = [
   'ERR_SERVER_STOPPING',
   'ERR_SESSION_REPLACED',
   'ERR_SESSION_EXPIRED',
+  'ERR_SESSION_MOVED',
+  'ERR_CLOCK_SKEW',
+  'ERR_LIMIT_ACCOUNT',
+  'ERR_ORIGIN',
 ] as const;
 export type ProtocolErrorCode = (typeof PROTOCOL_ERRORS)[number];
 
@@ -152,4 +210,6 @@ export const CLOSE_CODE = {
   backlog: 4005,
   replaced: 4006,
   tooManyConnections: 4007,
+  clockSkew: 4008,
+  moved: 4009,
 } as const;

@@ -2,10 +2,10 @@
  * SNAPSHOT, little-endian. The server writes it in the observe phase; this is the reader, and a plain writer for tests
  * and tools.
  *
- *   ┌────┬───────┬──────┬───────────────┬─ if self ─────────────────────────────┐
- *   │ 17 │ flags │ tick │ inputSequence │ alias · x f32 · z f32 · vx f32 · vz f32 │
- *   │ u8 │ u8    │ u32  │ u32           │ u8                                      │
- *   └────┴───────┴──────┴───────────────┴─────────────────────────────────────────┘
+ *   ┌────┬───────┬──────┬───────────────┬────────────┬─ if self ───────────────────────────────┐
+ *   │ 17 │ flags │ tick │ inputSequence │ durableLag │ alias · x f32 · z f32 · vx f32 · vz f32 │
+ *   │ u8 │ u8    │ u32  │ u32           │ u8         │ u8                                      │
+ *   └────┴───────┴──────┴───────────────┴────────────┴─────────────────────────────────────────┘
  *   leaves   u8 count, each: alias u8
  *   enters   u8 count, each: alias u8 · id u32 low · id u32 high · kind u8 · x i32 cm · z i32 cm · components
  *   moves    u8 count, each: alias u8 · dx i8 cm · dz i8 cm
@@ -36,9 +36,10 @@ import {
 import { MESSAGE } from './messages.ts';
 import type { EnterEntry, Snapshot } from './messages.ts';
 
-export const SNAPSHOT_FLAG = { keyframe: 1, self: 2 } as const;
-/** type, flags, tick, inputSequence. */
-export const SNAPSHOT_HEAD_BYTES = 10;
+export const SNAPSHOT_FLAG = { keyframe: 1, self: 2, resync: 4 } as const;
+/** type, flags, tick, inputSequence, durableLag. */
+export const SNAPSHOT_HEAD_BYTES = 11;
+export const DURABLE_LAG_MAX = 255;
 export const SNAPSHOT_SELF_BYTES = 17;
 /** Without its components. */
 export const SNAPSHOT_ENTER_BYTES = 18;
@@ -48,12 +49,14 @@ export const SNAPSHOT_JUMP_BYTES = 9;
 export const SNAPSHOT_ENTRIES_MAX = 255;
 export const CENTIMETRES_PER_METRE = 100;
 
-const FLAGS_KNOWN = SNAPSHOT_FLAG.keyframe | SNAPSHOT_FLAG.self;
+const FLAGS_KNOWN = SNAPSHOT_FLAG.keyframe | SNAPSHOT_FLAG.self | SNAPSHOT_FLAG.resync;
 const COUNT_BYTES = 6;
+
+export type SnapshotHead = Pick<Snapshot, 'keyframe' | 'resync' | 'tick' | 'inputSequence' | 'durableLag'>;
 
 /** What a snapshot says, in its order. The head comes first; `self` only if the client has an entity. */
 export interface SnapshotVisitor {
-  head(head: { keyframe: boolean; tick: number; inputSequence: number }): void;
+  head(head: SnapshotHead): void;
   self(alias: number, motion: { x: number; z: number; vx: number; vz: number }): void;
   leave(alias: number): void;
   enter(enter: EnterEntry): void;
@@ -67,9 +70,9 @@ export interface SnapshotVisitor {
 export function decodeSnapshot(bytes: Uint8Array, schema: Schema): Snapshot {
   const collector = new Collector();
   visitSnapshot(bytes, schema, collector);
-  const { keyframe, tick, inputSequence } = collector.headRead;
+  const { headRead } = collector;
   const { selfRead: self, leaves, enters, moves, jumps, changes, events } = collector;
-  return { type: 'snapshot', keyframe, tick, inputSequence, self, leaves, enters, moves, jumps, changes, events };
+  return { type: 'snapshot', ...headRead, self, leaves, enters, moves, jumps, changes, events };
 }
 
 /**
@@ -84,7 +87,10 @@ export function visitSnapshot(bytes: Uint8Array, schema: Schema, visitor: Snapsh
   if ((flags & ~FLAGS_KNOWN) !== 0) throw new WireError('ERR_WIRE_RANGE', `unknown snapshot flags ${flags}`);
   const tick = readU32(reader);
   const inputSequence = readU32(reader);
-  visitor.head({ keyframe: (flags & SNAPSHOT_FLAG.keyframe) !== 0, tick, inputSequence });
+  const keyframe = (flags & SNAPSHOT_FLAG.keyframe) !== 0;
+  const resync = (flags & SNAPSHOT_FLAG.resync) !== 0;
+  if (keyframe && resync) throw new WireError('ERR_WIRE_RANGE', 'a keyframe continues nothing');
+  visitor.head({ keyframe, resync, tick, inputSequence, durableLag: readU8(reader) });
   const ownAlias = (flags & SNAPSHOT_FLAG.self) === 0 ? 0 : visitSelf(reader, visitor);
   for (let count = readU8(reader); count > 0; count--) visitor.leave(readAlias(reader));
   for (let count = readU8(reader); count > 0; count--) visitor.enter(readEnter(reader, schema, ownAlias));
@@ -116,9 +122,11 @@ export function encodeSnapshot(snapshot: Snapshot, schema: Schema): Uint8Array {
   const { self } = snapshot;
   const writer = writerOver(new Uint8Array(snapshotSizeBytesMax(snapshot, schema)));
   writeU8(writer, MESSAGE.snapshot);
-  writeU8(writer, (snapshot.keyframe ? SNAPSHOT_FLAG.keyframe : 0) | (self === undefined ? 0 : SNAPSHOT_FLAG.self));
+  const kind = snapshot.keyframe ? SNAPSHOT_FLAG.keyframe : snapshot.resync ? SNAPSHOT_FLAG.resync : 0;
+  writeU8(writer, kind | (self === undefined ? 0 : SNAPSHOT_FLAG.self));
   writeU32(writer, snapshot.tick);
   writeU32(writer, snapshot.inputSequence);
+  writeU8(writer, snapshot.durableLag);
   if (self !== undefined) {
     writeU8(writer, self.alias);
     for (const value of [self.x, self.z, self.vx, self.vz]) writeF32(writer, value);
@@ -176,7 +184,7 @@ export function entityIdOf(low: number, high: number): EntityId {
 }
 
 class Collector implements SnapshotVisitor {
-  headRead = { keyframe: false, tick: 0, inputSequence: 0 };
+  headRead: SnapshotHead = { keyframe: false, resync: false, tick: 0, inputSequence: 0, durableLag: 0 };
   selfRead: Snapshot['self'];
   readonly leaves: Snapshot['leaves'][number][] = [];
   readonly enters: EnterEntry[] = [];
@@ -185,7 +193,7 @@ class Collector implements SnapshotVisitor {
   readonly changes: Snapshot['changes'][number][] = [];
   readonly events: Snapshot['events'][number][] = [];
 
-  head(head: Collector['headRead']): void {
+  head(head: SnapshotHead): void {
     this.headRead = head;
   }
   self(alias: number, { x, z, vx, vz }: { x: number; z: number; vx: number; vz: number }): void {

@@ -141,6 +141,7 @@ export class Observer {
     encoder.u8((isKeyframe ? SNAPSHOT_FLAG.keyframe : 0) | SNAPSHOT_FLAG.self);
     encoder.u32(this.#tick);
     encoder.u32(sessions.inputSequence(this.#session));
+    encoder.u8(0);
     const selfAliasAt = encoder.at;
     this.#writeSelf();
     this.#writeLeaves();

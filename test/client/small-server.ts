@@ -12,6 +12,7 @@ import type { Values } from '../../src/base/pack.ts';
 import type { World } from '../../src/base/world.ts';
 import { decodeClientMessage, encodeServerMessage } from '../../src/wire/client.wire.ts';
 import { clientMessageFromJson, toJson } from '../../src/wire/json.wire.ts';
+import { PROTOCOL_VERSION } from '../../src/wire/messages.ts';
 import type { ClientMessage, ErrorMessage, Handover, Pong, Snapshot, Welcome } from '../../src/wire/messages.ts';
 import { encodeSnapshot } from '../../src/wire/snapshot.wire.ts';
 
@@ -185,7 +186,7 @@ export class SmallServer {
     const { schema } = this.#world;
     return {
       type: 'welcome',
-      protocolVersion: 1,
+      protocolVersion: PROTOCOL_VERSION,
       session: session.number,
       resumed,
       tick: this.tick,
@@ -201,6 +202,8 @@ export class SmallServer {
       edge: 'stop',
       resumeGraceMs: 30_000,
       resumeToken: session.token,
+      mode: 'tunnel',
+      gateways: [],
       schemaHash: schema.hash,
       schema: withSchema ? schema : undefined,
     };
@@ -276,8 +279,10 @@ export class SmallServer {
     return {
       type: 'snapshot',
       keyframe,
+      resync: false,
       tick: this.tick,
       inputSequence: session.inputSequence,
+      durableLag: 0,
       self: { alias: aliases.get(own.id)?.alias ?? 0, x, z, vx: Math.fround(vx), vz: Math.fround(vz) },
       leaves,
       enters,

@@ -10,7 +10,16 @@ const rates = { tickHz: 20, snapshotHz: 10 };
 
 function snapshot(change: Partial<Snapshot>): Snapshot {
   const empty = { leaves: [], enters: [], moves: [], jumps: [], changes: [], events: [], self: undefined };
-  return { type: 'snapshot', keyframe: false, tick: 1, inputSequence: 0, ...empty, ...change };
+  return {
+    type: 'snapshot',
+    keyframe: false,
+    resync: false,
+    tick: 1,
+    inputSequence: 0,
+    durableLag: 0,
+    ...empty,
+    ...change,
+  };
 }
 
 function enter(alias: number, counter: number, xCm = 0): EnterEntry {

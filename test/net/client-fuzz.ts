@@ -21,9 +21,9 @@ const UPGRADE =
   'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n';
 
 const MESSAGES: readonly ClientMessage[] = [
-  { type: 'input', sequence: 1, input: { moveX: 0.5, gear: 2, say: 'ahoy' } },
-  { type: 'input', sequence: 70_000, input: { moveX: -1, gear: 0, say: '' } },
-  { type: 'input', sequence: 4_000_000_000, input: { moveX: 0, gear: 5, say: 'äöü' } },
+  { type: 'input', sequence: 1, back: 0, input: { moveX: 0.5, gear: 2, say: 'ahoy' } },
+  { type: 'input', sequence: 70_000, back: 0, input: { moveX: -1, gear: 0, say: '' } },
+  { type: 'input', sequence: 4_000_000_000, back: 0, input: { moveX: 0, gear: 5, say: 'äöü' } },
   { type: 'ping', nonce: 3 },
   { type: 'bye' },
   { type: 'handoverAck', seq: 7 },

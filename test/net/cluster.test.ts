@@ -96,7 +96,7 @@ function ticksOf(client: TestClient): number[] {
 }
 
 function input(sequence: number) {
-  return { type: 'input', sequence, input: { moveX: 0.5, gear: 2, say: '' } } as const;
+  return { type: 'input', sequence, back: 0, input: { moveX: 0.5, gear: 2, say: '' } } as const;
 }
 
 test('inputs follow the player to another node and back, in order, behind a mark', async (t) => {

@@ -116,8 +116,10 @@ export class WorldStandIn {
 export const EMPTY_SNAPSHOT: Snapshot = {
   type: 'snapshot',
   keyframe: true,
+  resync: false,
   tick: 1,
   inputSequence: 0,
+  durableLag: 0,
   self: undefined,
   leaves: [],
   enters: [],
@@ -171,6 +173,9 @@ export const HELLO: Extract<ClientMessage, { type: 'hello' }> = {
   name: 'Ada',
   token: '',
   resumeToken: '',
+  mode: 'tunnel',
+  clientTimeMs: 0,
+  lastKnownTick: 0,
 };
 
 /** A client that keeps everything it was sent. */

@@ -100,9 +100,9 @@ test('format=json speaks the same messages as text', async (t) => {
   const { client, welcome } = await TestClient.join(rig.url, { schemaHash: 0 }, { json: true });
   t.is(welcome.protocolVersion, PROTOCOL_VERSION);
   t.is(welcome.schema?.name, 'harbour');
-  client.send({ type: 'input', sequence: 1, input: { moveX: 0.25, gear: 2, say: 'ahoy' } });
-  client.webSocket.send(JSON.stringify({ type: 'input', sequence: 2, input: { moveX: 12, gear: 3.7 } }));
-  client.webSocket.send(JSON.stringify({ type: 'input', sequence: 2, input: {} }));
+  client.send({ type: 'input', sequence: 1, back: 0, input: { moveX: 0.25, gear: 2, say: 'ahoy' } });
+  client.webSocket.send(JSON.stringify({ type: 'input', sequence: 2, back: 0, input: { moveX: 12, gear: 3.7 } }));
+  client.webSocket.send(JSON.stringify({ type: 'input', sequence: 2, back: 0, input: {} }));
   await until(() => received(rig, welcome.session).length === 2, 'the inputs arrive');
   t.deepEqual(received(rig, welcome.session), [
     { sequence: 1, moveX: 0.25, gear: 2, say: 'ahoy' },

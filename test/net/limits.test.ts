@@ -58,6 +58,9 @@ test('sessions without a connection count for their address', async (t) => {
     name: 'Ada',
     token: '',
     resumeToken: '',
+    mode: 'tunnel',
+    clientTimeMs: 0,
+    lastKnownTick: 0,
   });
   t.deepEqual(await third.end(), { error: 'ERR_LIMIT_CONNECTIONS', code: 4007 });
 });

@@ -8,7 +8,7 @@ test('a session outlives its connection and is resumed with a token that works o
   t.teardown(() => rig.dispose());
   const { client, welcome } = await TestClient.join(rig.url);
   const session = welcome.session as SessionIndex;
-  client.send({ type: 'input', sequence: 4, input: { moveX: 1, gear: 1, say: '' } });
+  client.send({ type: 'input', sequence: 4, back: 0, input: { moveX: 1, gear: 1, say: '' } });
   await until(() => rig.world.of('input', session).length === 1, 'the input arrives');
   client.webSocket.terminate();
   await until(() => rig.store.sessions.state(session) === SESSION_STATE.detached, 'the session is detached');
@@ -18,8 +18,8 @@ test('a session outlives its connection and is resumed with a token that works o
   t.not(again.resumeToken, welcome.resumeToken);
   t.is(rig.store.sessions.state(session), SESSION_STATE.attached);
   // What was not acknowledged is sent again, and acts once.
-  second.send({ type: 'input', sequence: 4, input: { moveX: 1, gear: 1, say: '' } });
-  second.send({ type: 'input', sequence: 7, input: { moveX: -1, gear: 1, say: '' } });
+  second.send({ type: 'input', sequence: 4, back: 0, input: { moveX: 1, gear: 1, say: '' } });
+  second.send({ type: 'input', sequence: 7, back: 0, input: { moveX: -1, gear: 1, say: '' } });
   await until(() => rig.world.of('input', session).length === 2, 'the next input arrives');
   t.deepEqual(
     rig.world.of('input', session).map(({ sequence }) => sequence),

@@ -59,7 +59,7 @@ test('players join, see each other, walk, resume and leave', async (t) => {
   await until(() => names(ada).includes('Grace') && names(grace).includes('Ada'), 'they see each other');
   t.true(snapshots(ada)[0]?.keyframe);
 
-  ada.send({ type: 'input', sequence: 5, input: { moveX: 1, gear: 0, say: '' } });
+  ada.send({ type: 'input', sequence: 5, back: 0, input: { moveX: 1, gear: 0, say: '' } });
   const walked = () => snapshots(ada).at(-1);
   await until(() => walked()?.inputSequence === 5 && (walked()?.self?.x ?? 0) > 0.5, 'Ada walks');
   t.is(walked()?.self?.vx, 5);

@@ -15,15 +15,18 @@ import { clientMessages, plainServerMessages, schema } from './fixture.ts';
 
 const hello: ClientMessage = {
   type: 'hello',
-  protocolVersion: 1,
+  protocolVersion: 2,
   schemaHash: 0x01020304,
   name: 'Zoë',
   token: 'jwt',
   resumeToken: 'r1',
+  mode: 'direct',
+  clientTimeMs: 1.5,
+  lastKnownTick: 258,
 };
 const welcome: Welcome = {
   type: 'welcome',
-  protocolVersion: 1,
+  protocolVersion: 2,
   session: 7,
   resumed: true,
   tick: 258,
@@ -39,6 +42,8 @@ const welcome: Welcome = {
   edge: 'stop',
   resumeGraceMs: 30_000,
   resumeToken: 'r2',
+  mode: 'auto',
+  gateways: ['ws://b'],
   schemaHash: 5,
   schema: undefined,
 };
@@ -58,15 +63,20 @@ function codeOf(run: () => unknown): string {
 }
 
 test('the bytes of a client’s messages are those of docs/PROTOCOL.md', (t) => {
-  isHex(t, encodeClientMessage(hello, schema), '01 574d5348 0100 04030201 045a6fc3ab 03006a7774 027231');
+  isHex(
+    t,
+    encodeClientMessage(hello, schema),
+    '01 574d5348 0200 04030201 045a6fc3ab 03006a7774 027231 01 000000000000f83f 02010000',
+  );
   const input = { moveX: 1, moveZ: -0.5, jump: true, say: 'hi' };
   isHex(
     t,
-    encodeClientMessage({ type: 'input', sequence: 9, input }, schema),
-    '02 09000000 0000803f 000000bf 01 02006869',
+    encodeClientMessage({ type: 'input', sequence: 9, back: 3, input }, schema),
+    '02 09000000 03 0000803f 000000bf 01 02006869',
   );
   isHex(t, encodeClientMessage({ type: 'ping', nonce: 0xfffefdfc }, schema), '03 fcfdfeff');
   isHex(t, encodeClientMessage({ type: 'bye' }, undefined), '04');
+  isHex(t, encodeClientMessage({ type: 'keyframe' }, undefined), '06');
   isHex(t, encodeClientMessage({ type: 'handoverAck', seq: 0x01020304 }, undefined), '05 04030201');
 });
 
@@ -76,7 +86,11 @@ test('the bytes of a server’s messages are those of docs/PROTOCOL.md', (t) => 
     bytes.writeDoubleLE(value);
     return bytes.toString('hex');
   });
-  isHex(t, encodeServerMessage(welcome), `10 0100 03 07000000 02010000 ${doubles.join(' ')} 30750000 05000000 027232`);
+  isHex(
+    t,
+    encodeServerMessage(welcome),
+    `10 0200 03 07000000 02010000 ${doubles.join(' ')} 30750000 05000000 027232 02 01 0677733a2f2f62`,
+  );
   isHex(
     t,
     encodeServerMessage({ type: 'pong', nonce: 1, serverTimeMs: 1.5, tick: 2 }),
@@ -84,6 +98,8 @@ test('the bytes of a server’s messages are those of docs/PROTOCOL.md', (t) => 
   );
   isHex(t, encodeServerMessage({ type: 'error', code: 'ERR_PROTOCOL_VERSION', message: 'no' }), '13 01 026e6f');
   isHex(t, encodeServerMessage({ type: 'handover', seq: 3, node: 'b' }), '14 03000000 0162');
+  const start = { type: 'handoverStart', seq: 3, url: 'ws://b', token: 't', validMs: 2000 } as const;
+  isHex(t, encodeServerMessage(start), '15 03000000 0677733a2f2f62 0174 d0070000');
 });
 
 test('what is encoded is decoded: client', (t) => {
@@ -187,7 +203,7 @@ test('each wrong thing has its code', (t) => {
 test('an input outside its declared range is refused, at its bound it is not', (t) => {
   function inputBytes(moveX: number): Uint8Array {
     const bytes = encodeClientMessage(
-      { type: 'input', sequence: 1, input: { moveX: 0, moveZ: 0, jump: false, say: '' } },
+      { type: 'input', sequence: 1, back: 0, input: { moveX: 0, moveZ: 0, jump: false, say: '' } },
       schema,
     );
     new DataView(bytes.buffer, bytes.byteOffset).setFloat32(5, moveX, true);

@@ -22,16 +22,8 @@ import { naturalRange } from '../../src/base/schema.ts';
 import type { FieldSchema } from '../../src/base/schema.ts';
 import { defineWorld } from '../../src/base/world.ts';
 import { dequantize, quantize, quantizedSizeBytes, sentComponents } from '../../src/wire/component.wire.ts';
-import { PROTOCOL_ERRORS, PROTOCOL_VERSION } from '../../src/wire/messages.ts';
-import type {
-  ClientMessage,
-  EnterEntry,
-  ErrorMessage,
-  Handover,
-  Pong,
-  Snapshot,
-  Welcome,
-} from '../../src/wire/messages.ts';
+import { CLIENT_MODES, INPUT_WINDOW, PROTOCOL_ERRORS, PROTOCOL_VERSION } from '../../src/wire/messages.ts';
+import type { ClientMessage, EnterEntry, ServerMessage, Snapshot } from '../../src/wire/messages.ts';
 
 export const world = defineWorld({
   name: 'fixture',
@@ -129,19 +121,26 @@ export const clientMessages: fc.Arbitrary<ClientMessage> = fc.oneof(
     name: textOf(32),
     token: textOf(64),
     resumeToken: textOf(128),
+    mode: fc.constantFrom(...CLIENT_MODES),
+    clientTimeMs: finite,
+    lastKnownTick: u32Value,
   }),
-  fc.record({
-    type: fc.constant('input' as const),
-    sequence: u32Value,
-    input: valuesOf(schema.input, { replicated: false }),
-  }),
+  u32Value.chain((sequence) =>
+    fc.record({
+      type: fc.constant('input' as const),
+      sequence: fc.constant(sequence),
+      back: fc.integer({ min: 0, max: Math.min(INPUT_WINDOW, Math.max(1, sequence)) - 1 }),
+      input: valuesOf(schema.input, { replicated: false }),
+    }),
+  ),
+  fc.constant({ type: 'keyframe' as const }),
   fc.record({ type: fc.constant('ping' as const), nonce: u32Value }),
   fc.constant({ type: 'bye' as const }),
   fc.record({ type: fc.constant('handoverAck' as const), seq: u32Value }),
 );
 
 const rate = fc.double({ min: 0.5, max: 1000, noNaN: true });
-export const plainServerMessages: fc.Arbitrary<Welcome | Pong | ErrorMessage | Handover> = fc.oneof(
+export const plainServerMessages: fc.Arbitrary<Exclude<ServerMessage, Snapshot>> = fc.oneof(
   fc.record({
     type: fc.constant('welcome' as const),
     protocolVersion: fc.constant(PROTOCOL_VERSION),
@@ -160,12 +159,21 @@ export const plainServerMessages: fc.Arbitrary<Welcome | Pong | ErrorMessage | H
     edge: fc.constantFrom('bounce' as const, 'stop' as const),
     resumeGraceMs: u32Value,
     resumeToken: textOf(128),
+    mode: fc.constantFrom(...CLIENT_MODES),
+    gateways: fc.array(textOf(64), { maxLength: 8 }),
     schemaHash: u32Value,
     schema: fc.constantFrom(undefined, schema),
   }),
   fc.record({ type: fc.constant('pong' as const), nonce: u32Value, serverTimeMs: finite, tick: u32Value }),
   fc.record({ type: fc.constant('error' as const), code: fc.constantFrom(...PROTOCOL_ERRORS), message: textOf(255) }),
   fc.record({ type: fc.constant('handover' as const), seq: u32Value, node: textOf(64) }),
+  fc.record({
+    type: fc.constant('handoverStart' as const),
+    seq: u32Value,
+    url: textOf(255),
+    token: textOf(255),
+    validMs: u32Value,
+  }),
 );
 
 export const snapshots: fc.Arbitrary<Snapshot> = fc
@@ -175,12 +183,15 @@ export const snapshots: fc.Arbitrary<Snapshot> = fc
       nil: undefined,
     },
   )
-  .chain((self) =>
+  .chain((self) => fc.tuple(fc.constant(self), fc.constantFrom('delta', 'keyframe', 'resync')))
+  .chain(([self, sort]) =>
     fc.record({
       type: fc.constant('snapshot' as const),
-      keyframe: fc.boolean(),
+      keyframe: fc.constant(sort === 'keyframe'),
+      resync: fc.constant(sort === 'resync'),
       tick: u32Value,
       inputSequence: u32Value,
+      durableLag: fc.integer({ min: 0, max: 255 }),
       self: fc.constant(self),
       leaves: fc.array(alias, { maxLength: 5 }),
       enters: fc.array(enterOf(self?.alias ?? 0), { maxLength: 4 }),

@@ -19,15 +19,17 @@ function codeOf(run: () => unknown): string {
 test('the text of a message is that of docs/PROTOCOL.md', (t) => {
   t.is(toJson({ type: 'ping', nonce: 7 }), '{"type":"ping","nonce":7}');
   t.is(
-    toJson({ type: 'input', sequence: 1, input: { moveX: 0.5, moveZ: 0, jump: true, say: '' } }),
-    '{"type":"input","sequence":1,"input":{"moveX":0.5,"moveZ":0,"jump":true,"say":""}}',
+    toJson({ type: 'input', sequence: 1, back: 0, input: { moveX: 0.5, moveZ: 0, jump: true, say: '' } }),
+    '{"type":"input","sequence":1,"back":0,"input":{"moveX":0.5,"moveZ":0,"jump":true,"say":""}}',
   );
   const look = { name: 'Al', badge: Uint8Array.of(1, 2), flag: false };
   const text = toJson({
     type: 'snapshot',
     keyframe: false,
+    resync: false,
     tick: 1,
     inputSequence: 0,
+    durableLag: 0,
     self: undefined,
     leaves: [4],
     enters: [{ alias: 1, id: entityIdFrom(0, 9), kind: 0, xCm: 1, zCm: 2, components: new Map([[0, look]]) }],
@@ -38,7 +40,7 @@ test('the text of a message is that of docs/PROTOCOL.md', (t) => {
   });
   t.is(
     text,
-    '{"type":"snapshot","keyframe":false,"tick":1,"inputSequence":0,"leaves":[4],"enters":[{"alias":1,"id":9,"kind":0,' +
+    '{"type":"snapshot","keyframe":false,"resync":false,"tick":1,"inputSequence":0,"durableLag":0,"leaves":[4],"enters":[{"alias":1,"id":9,"kind":0,' +
       '"xCm":1,"zCm":2,"components":{"0":{"name":"Al","badge":"AQI=","flag":false}}}],"moves":[],"jumps":[],"changes":[],"events":[]}',
   );
 });
@@ -74,9 +76,9 @@ test('each wrong thing has its code', (t) => {
     ['{"type":"ping","nonce":-1}', 'ERR_WIRE_RANGE'],
     ['{"type":"ping","nonce":1.5}', 'ERR_WIRE_RANGE'],
     ['{"type":"input","sequence":1}', 'ERR_WIRE_JSON'],
-    ['{"type":"input","sequence":1,"input":{"moveX":2}}', 'ERR_WIRE_RANGE'],
-    ['{"type":"input","sequence":1,"input":{"say":5}}', 'ERR_WIRE_JSON'],
-    ['{"type":"input","sequence":1,"input":{"say":"123456789"}}', 'ERR_WIRE_RANGE'],
+    ['{"type":"input","sequence":1,"back":0,"input":{"moveX":2}}', 'ERR_WIRE_RANGE'],
+    ['{"type":"input","sequence":1,"back":0,"input":{"say":5}}', 'ERR_WIRE_JSON'],
+    ['{"type":"input","sequence":1,"back":0,"input":{"say":"123456789"}}', 'ERR_WIRE_RANGE'],
     ['{"type":"hello","protocolVersion":2}', 'ERR_WIRE_VERSION'],
     [`{"type":"bye","pad":"${'x'.repeat(20_000)}"}`, 'ERR_WIRE_RANGE'],
   ];
@@ -88,7 +90,7 @@ test('each wrong thing has its code', (t) => {
     );
   }
   t.is(
-    codeOf(() => clientMessageFromJson('{"type":"input","sequence":1,"input":{}}', undefined)),
+    codeOf(() => clientMessageFromJson('{"type":"input","sequence":1,"back":0,"input":{}}', undefined)),
     'ERR_WIRE_TYPE',
   );
 });

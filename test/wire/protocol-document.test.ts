@@ -74,16 +74,26 @@ test('every code that readers, writers and the SDK throw is in a table', (t) => 
 test('the examples are messages', (t) => {
   t.deepEqual(decodeClientMessage(example('hello'), schema), {
     type: 'hello',
-    protocolVersion: 1,
+    protocolVersion: 2,
     schemaHash: 0x01020304,
     name: 'Zoë',
     token: 'jwt',
     resumeToken: 'r1',
+    mode: 'direct',
+    clientTimeMs: 1.5,
+    lastKnownTick: 258,
   });
   t.deepEqual(decodeClientMessage(example('ping'), schema), { type: 'ping', nonce: 7 });
   t.deepEqual(decodeServerMessage(example('pong'), schema), { type: 'pong', nonce: 7, serverTimeMs: 1.5, tick: 2 });
   t.deepEqual(decodeServerMessage(example('handover'), schema), { type: 'handover', seq: 3, node: 'b' });
   t.deepEqual(decodeClientMessage(example('handoverack'), schema), { type: 'handoverAck', seq: 3 });
+  t.deepEqual(decodeServerMessage(example('handoverstart'), schema), {
+    type: 'handoverStart',
+    seq: 3,
+    url: 'ws://b',
+    token: 't',
+    validMs: 2000,
+  });
   t.deepEqual(decodeServerMessage(example('error'), schema), {
     type: 'error',
     code: 'ERR_PROTOCOL_VERSION',
@@ -92,8 +102,10 @@ test('the examples are messages', (t) => {
   t.deepEqual(decodeServerMessage(example('snapshot'), schema), {
     type: 'snapshot',
     keyframe: true,
+    resync: false,
     tick: 258,
     inputSequence: 5,
+    durableLag: 2,
     self: { alias: 1, x: 1, z: -2, vx: 0, vz: 0 },
     leaves: [],
     enters: [{ alias: 1, id: entityIdFrom(1, 7), kind: 0, xCm: 100, zCm: -200, components: new Map() }],
@@ -108,6 +120,6 @@ test('the JSON examples are messages', (t) => {
   const texts = /```json\n([^`]*)```/.exec(document)?.[1]?.trim().split('\n') ?? [];
   t.deepEqual(
     texts.map((text) => clientMessageFromJson(text, schema).type),
-    ['hello', 'input', 'ping', 'bye', 'handoverAck'],
+    ['hello', 'input', 'ping', 'bye', 'handoverAck', 'keyframe'],
   );
 });

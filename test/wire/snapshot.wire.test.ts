@@ -27,8 +27,10 @@ import { schema, snapshots } from './fixture.ts';
 const empty: Snapshot = {
   type: 'snapshot',
   keyframe: false,
+  resync: false,
   tick: 0,
   inputSequence: 0,
+  durableLag: 0,
   self: undefined,
   leaves: [],
   enters: [],
@@ -44,6 +46,7 @@ const golden: Snapshot = {
   keyframe: true,
   tick: 0x01020304,
   inputSequence: 5,
+  durableLag: 7,
   self: { alias: 2, x: 1, z: -2, vx: 0.5, vz: 0 },
   leaves: [9, 255],
   enters: [
@@ -67,7 +70,7 @@ const golden: Snapshot = {
   events: [{ alias: 4, event: 1, values: {} }],
 };
 const goldenHex = [
-  '11 03 04030201 05000000',
+  '11 03 04030201 05000000 07',
   '02 0000803f 000000c0 0000003f 00000000',
   '02 09 ff',
   '02',

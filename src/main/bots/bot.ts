@@ -104,7 +104,7 @@ export class Bot {
       this.#followedSequence = sequence;
       this.#followedSentMs = nowMs;
     }
-    this.#socket?.send(encodeClientMessage({ type: 'input', sequence, input }, schema));
+    this.#socket?.send(encodeClientMessage({ type: 'input', sequence, back: 0, input }, schema));
     if (!measures.isMeasuring) return;
     measures.messagesOut++;
     measures.inputsSent++;
@@ -145,6 +145,9 @@ export class Bot {
           name: this.#name,
           token,
           resumeToken: '',
+          mode: 'tunnel',
+          clientTimeMs: 0,
+          lastKnownTick: 0,
         },
         undefined,
       ),
