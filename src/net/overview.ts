@@ -8,9 +8,13 @@ import type { TickSample } from '../memory/stats.ts';
 import { CLOSE_CODE } from '../wire/messages.ts';
 import type { GatewayContext } from './context.ts';
 import type { GatewayLoad } from './metrics.ts';
-import { OverviewFrames, readViewport } from './overview-frames.wire.ts';
+import { idInSlot, readEntity } from './overview-entity.ts';
+import { OverviewFrames } from './overview-frames.wire.ts';
 import type { Viewport } from './overview-frames.wire.ts';
 import { PeerHandovers } from './overview-peers.ts';
+import { readRequest } from './overview-requests.wire.ts';
+import type { OverviewRequest, TraceSubject } from './overview-requests.wire.ts';
+import { TraceReader } from './overview-trace.ts';
 import type { ClusterNode, PausedCell } from './settings.ts';
 import { fullBucket, takeToken } from './token-bucket.core.ts';
 import type { Bucket } from './token-bucket.core.ts';
@@ -22,11 +26,18 @@ const ENTITIES_MAX = 50_000;
 /** Above it a viewer is sent nothing until it has caught up. */
 const BACKLOG_BYTES_MAX = 1024 * 1024;
 const MESSAGE_LIMIT = { perSecond: 30, burst: 60 };
+/** Of one viewer; over it the answer says so. */
+const TRACE_LIMIT = { perSecond: 1, burst: 3 };
 
 interface Viewer {
   readonly webSocket: WebSocket;
   readonly bucket: Bucket;
+  readonly traceBucket: Bucket;
   viewport: Viewport;
+  /** Id of the entity that it looks into; 0 for none. */
+  inspected: number;
+  /** What it was told of that entity last: said again only when it differs. */
+  told: string;
   heardAtMs: number;
   pinged: boolean;
 }
@@ -37,6 +48,7 @@ export class Overview {
   readonly #frames = new OverviewFrames(ENTITIES_MAX);
   readonly #hello: string;
   readonly #load: () => GatewayLoad;
+  readonly #traces: TraceReader;
   #pausedCells: readonly PausedCell[] = [];
   #nodes: readonly ClusterNode[] = [];
   #peers: PeerHandovers | undefined;
@@ -53,6 +65,7 @@ export class Overview {
   ) {
     this.#context = context;
     this.#load = options.load;
+    this.#traces = new TraceReader(context.settings.cluster);
     this.#hello = describeWorld(context, options.shownSettings);
   }
 
@@ -77,7 +90,10 @@ export class Overview {
     const viewer: Viewer = {
       webSocket,
       bucket: fullBucket(MESSAGE_LIMIT, nowMs),
+      traceBucket: fullBucket(TRACE_LIMIT, nowMs),
       viewport: { minX, minZ, maxX, maxZ, entitiesMax: ENTITIES_MAX },
+      inspected: 0,
+      told: '',
       heardAtMs: nowMs,
       pinged: false,
     };
@@ -110,6 +126,7 @@ export class Overview {
 
   stop(): void {
     clearInterval(this.#timer);
+    this.#traces.stop();
     for (const { webSocket } of this.#viewers) webSocket.close(CLOSE_CODE.restart, 'ERR_SERVER_STOPPING');
   }
 
@@ -144,9 +161,47 @@ export class Overview {
 
   #receive(viewer: Viewer, text: string): void {
     if (!this.#hear(viewer)) return;
-    const viewport = readViewport(text, ENTITIES_MAX);
-    if (viewport === undefined) viewer.webSocket.close(CLOSE_CODE.malformed, 'ERR_PROTOCOL_MALFORMED');
-    else viewer.viewport = viewport;
+    const request = readRequest(text, ENTITIES_MAX);
+    if (request === undefined) viewer.webSocket.close(CLOSE_CODE.malformed, 'ERR_PROTOCOL_MALFORMED');
+    else this.#obey(viewer, request);
+  }
+
+  #obey(viewer: Viewer, request: OverviewRequest): void {
+    switch (request.type) {
+      case 'viewport':
+        viewer.viewport = request.viewport;
+        return;
+      case 'inspect':
+        // Who is in the slot is followed by its id: the slot may be somebody else's soon.
+        viewer.inspected = request.by === 'id' ? request.value : idInSlot(this.#context.store, request.value);
+        viewer.told = '';
+        return this.#tellInspected(viewer);
+      case 'inspectNone':
+        viewer.inspected = 0;
+        return;
+      case 'trace':
+        void this.#trace(viewer, request.subject);
+    }
+  }
+
+  /** With each frame, when it changed. */
+  #tellInspected(viewer: Viewer): void {
+    if (viewer.inspected === 0 || !this.#hasRoom(viewer)) return;
+    const { inspected: id } = viewer;
+    const view = readEntity(this.#context.store, id) ?? { id, isHere: false };
+    const text = JSON.stringify({ type: 'entity', ...view });
+    if (text === viewer.told) return;
+    viewer.told = text;
+    viewer.webSocket.send(text);
+  }
+
+  async #trace(viewer: Viewer, subject: TraceSubject): Promise<void> {
+    const isAllowed = takeToken(viewer.traceBucket, TRACE_LIMIT, this.#context.nowMs());
+    const found = isAllowed
+      ? await this.#traces.read(subject)
+      : { lines: [], olderCount: 0, isCut: false, problem: 'too many traces at once; ask again' };
+    const node = this.#context.settings.cluster?.node ?? '';
+    if (this.#hasRoom(viewer)) viewer.webSocket.send(JSON.stringify({ type: 'trace', node, subject, ...found }));
   }
 
   #sendFrames(): void {
@@ -165,6 +220,7 @@ export class Overview {
       if (frame !== undefined) viewer.webSocket.send(frame);
       if (between !== undefined) viewer.webSocket.send(between);
       if (stats !== undefined) viewer.webSocket.send(stats);
+      this.#tellInspected(viewer);
       this.#context.counters.overviewFrames++;
     }
   }

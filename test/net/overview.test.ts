@@ -1,7 +1,12 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import test from 'ava';
 import { WebSocket } from 'ws';
 import type { ClientOptions } from 'ws';
+import type { EntityId } from '../../src/base/brand.ts';
 import { TICK_FIELDS } from '../../src/memory/stats.ts';
+import { FixtureJournal, ledgerOf } from '../main/audit/cluster-files.ts';
 import { startRig, until } from './fixture.ts';
 import type { Rig } from './fixture.ts';
 
@@ -141,4 +146,68 @@ test('with the viewer off there is no feed', async (t) => {
   await until(() => feed.code !== undefined, 'it closes');
   t.is(feed.code, 1006);
   t.is((await fetch(`${rig.http}/`)).status, 404);
+});
+
+test('an entity is shown live, found by its slot and followed by its id, until it is gone', async (t) => {
+  const rig = await startRig();
+  t.teardown(() => rig.dispose());
+  populate(rig, 3);
+  const { columns, idMap } = rig.store;
+  idMap.set(1001 as EntityId, 1);
+  const feed = await watch(rig);
+  const shown = () => feed.texts.filter(({ type }) => type === 'entity');
+  feed.webSocket.send('{"type":"inspect","slot":1}');
+  await until(() => shown().length > 0, 'it is shown');
+  t.like(shown()[0], { id: 1001, isHere: true, slot: 1, x: 1, z: -0.5, components: { look: { name: '' } } });
+  const before = feed.frames.length;
+  await until(() => feed.frames.length > before + 3, 'frames go on');
+  t.is(shown().length, 1, 'what has not changed is not said again');
+  columns.vx[1] = 3;
+  await until(() => shown().at(-1)!['vx'] === 3, 'a change is shown');
+  columns.id[1] = 2001;
+  await until(() => shown().at(-1)!['isHere'] === false, "its slot is somebody else's");
+  t.is(shown().at(-1)!['id'], 1001);
+  feed.webSocket.send('{"type":"inspect"}');
+  feed.webSocket.send('{"type":"inspect","slot":99}');
+  const count = shown().length;
+  columns.id[1] = 1001;
+  const after = feed.frames.length;
+  await until(() => feed.frames.length > after + 3, 'frames go on');
+  t.is(shown().length, count, 'nobody is looked into any more');
+});
+
+test('a trace is read from the journal by a thread of its own; a node alone has none', async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'worldmesh-overview-'));
+  const journal = new FixtureJournal(folder, { name: 'a', ledger: ledgerOf('a') });
+  journal.trace('birth', { id: 77, seq: 1, session: 5, atMs: 1000 });
+  journal.trace('source released', { id: 77, seq: 2, session: 5, peer: ledgerOf('b'), transferSeq: 3, atMs: 1500 });
+  const readerUrl = new URL('../../src/main/audit/trace.worker.ts', import.meta.url).href;
+  const cluster = { node: 'a', journal: { folder: path.join(folder, 'a'), readerUrl } };
+  const rig = await startRig({ cluster }, { cluster: { peerRingBytes: 65_536 } });
+  const alone = await startRig();
+  t.teardown(async () => {
+    await rig.dispose();
+    await alone.dispose();
+    journal[Symbol.dispose]();
+    rmSync(folder, { recursive: true });
+  });
+  const feed = await watch(rig);
+  const traces = () => feed.texts.filter(({ type }) => type === 'trace');
+  feed.webSocket.send('{"type":"trace","entity":77}');
+  await until(() => traces().length === 1, 'the trace is read');
+  t.like(traces()[0], { node: 'a', subject: { kind: 'entity', id: 77 }, olderCount: 0, isCut: false, problem: '' });
+  t.deepEqual(
+    traces()[0]!['lines'].map(({ stage }: { stage: string }) => stage),
+    ['birth', 'source released'],
+  );
+  feed.webSocket.send('{"type":"trace","session":6}');
+  await until(() => traces().length === 2, 'the other trace is read');
+  t.deepEqual(traces()[1]!['lines'], []);
+  for (let count = 0; count < 4; count++) feed.webSocket.send('{"type":"trace","entity":77}');
+  await until(() => traces().length === 6, 'every question is answered');
+  t.true(traces().some(({ problem }) => /ask again/.test(problem)));
+  const other = await watch(alone);
+  other.webSocket.send('{"type":"trace","entity":77}');
+  await until(() => other.texts.some(({ type }) => type === 'trace'), 'the node alone answers');
+  t.regex(other.texts.find(({ type }) => type === 'trace')!['problem'], /no journal/);
 });
