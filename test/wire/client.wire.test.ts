@@ -4,6 +4,7 @@ import * as fc from 'fast-check';
 import { WireError } from '../../src/base/errors.ts';
 import {
   CLIENT_MESSAGE_BYTES_MAX,
+  INPUT_HEAD_BYTES,
   decodeClientMessage,
   decodeServerMessage,
   encodeClientMessage,
@@ -153,7 +154,7 @@ test('each wrong thing has its code', (t) => {
     'ERR_WIRE_TYPE',
   );
   const version = encodeClientMessage(hello, schema);
-  version[5] = 2;
+  version[5] = 3;
   t.is(
     codeOf(() => decodeClientMessage(version, schema)),
     'ERR_WIRE_VERSION',
@@ -206,7 +207,7 @@ test('an input outside its declared range is refused, at its bound it is not', (
       { type: 'input', sequence: 1, back: 0, input: { moveX: 0, moveZ: 0, jump: false, say: '' } },
       schema,
     );
-    new DataView(bytes.buffer, bytes.byteOffset).setFloat32(5, moveX, true);
+    new DataView(bytes.buffer, bytes.byteOffset).setFloat32(INPUT_HEAD_BYTES, moveX, true);
     return bytes;
   }
   t.is(

@@ -75,11 +75,12 @@ test('each wrong thing has its code', (t) => {
     ['{"type":"__proto__"}', 'ERR_WIRE_TYPE'],
     ['{"type":"ping","nonce":-1}', 'ERR_WIRE_RANGE'],
     ['{"type":"ping","nonce":1.5}', 'ERR_WIRE_RANGE'],
-    ['{"type":"input","sequence":1}', 'ERR_WIRE_JSON'],
+    ['{"type":"input","sequence":1,"back":0}', 'ERR_WIRE_JSON'],
+    ['{"type":"input","sequence":1,"back":1,"input":{}}', 'ERR_WIRE_RANGE'],
     ['{"type":"input","sequence":1,"back":0,"input":{"moveX":2}}', 'ERR_WIRE_RANGE'],
     ['{"type":"input","sequence":1,"back":0,"input":{"say":5}}', 'ERR_WIRE_JSON'],
     ['{"type":"input","sequence":1,"back":0,"input":{"say":"123456789"}}', 'ERR_WIRE_RANGE'],
-    ['{"type":"hello","protocolVersion":2}', 'ERR_WIRE_VERSION'],
+    ['{"type":"hello","protocolVersion":3}', 'ERR_WIRE_VERSION'],
     [`{"type":"bye","pad":"${'x'.repeat(20_000)}"}`, 'ERR_WIRE_RANGE'],
   ];
   for (const [text, code] of cases) {

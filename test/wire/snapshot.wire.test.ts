@@ -151,9 +151,10 @@ test('every cut of a snapshot is refused, and every tail', (t) => {
 });
 
 test('what the schema does not know is refused', (t) => {
-  const tail = (...bytes: number[]): Uint8Array => Uint8Array.of(17, 0, 0, 0, 0, 0, 0, 0, 0, 0, ...bytes);
+  const tail = (...bytes: number[]): Uint8Array => Uint8Array.of(17, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ...bytes);
   const cases: [string, Uint8Array][] = [
-    ['unknown flags', Uint8Array.of(17, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)],
+    ['unknown flags', Uint8Array.of(17, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)],
+    ['keyframe and resync', Uint8Array.of(17, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)],
     ['alias 0 leaves', tail(1, 0, 0, 0, 0, 0, 0)],
     ['alias 0 moves', tail(0, 0, 1, 0, 1, 1, 0, 0, 0)],
     ['kind 9', tail(0, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)],
