@@ -12,7 +12,8 @@ export type NodeErrorCode =
   | 'ERR_NODE_TLS'
   | 'ERR_NODE_FENCED'
   | 'ERR_NODE_RELOAD'
-  | 'ERR_NODE_CLUSTER_RUNS';
+  | 'ERR_NODE_CLUSTER_RUNS'
+  | 'ERR_NODE_PAGE';
 
 export class NodeError extends WorldmeshError {
   override readonly name = 'NodeError';

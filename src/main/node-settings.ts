@@ -163,11 +163,20 @@ export function gatewaySettings(settings: Settings, { world }: { world: WorldMod
     viewer: settings.viewer,
     inspectable: settings.inspectable,
     viewerDirectory: VIEWER_DIRECTORY,
+    pageDirectory: settings.page === '' ? '' : pageDirectory(settings),
     viewersMax: settings.viewersMax,
     cluster: isClustered(settings)
-      ? { node: settings.node, journal: { folder: path.join(settings.dataDir, settings.node), readerUrl: TRACE_READER } }
+      ? {
+          node: settings.node,
+          journal: { folder: path.join(settings.dataDir, settings.node), readerUrl: TRACE_READER },
+        }
       : undefined,
   };
+}
+
+/** Where the setting `page` is bundled to: each node of a host has its own. */
+export function pageDirectory({ dataDir, node }: Settings): string {
+  return path.resolve(dataDir, node, 'page');
 }
 
 /** For people: every setting but secrets, as it is in force. */

@@ -4,6 +4,7 @@
  *   /healthz  200 while the process lives           /schema   the world's schema as JSON
  *   /readyz   200 when players can join, else 503   /metrics  Prometheus text
  *   /status   what it is and does, /entities every row: for addresses of this machine (inspection.ts)
+ *   /play/…   the page of the setting page, if there is one
  *   anything else: the viewer's files, if it is on
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -59,7 +60,17 @@ export async function handleHttp(
       response.writeHead(426, { ...TEXT, upgrade: 'websocket' }).end('a WebSocket is expected here\n');
       return;
   }
-  const { viewer, viewerDirectory } = context.settings;
+  const { viewer, viewerDirectory, pageDirectory } = context.settings;
+  if (pageDirectory !== '' && path === '/play') {
+    response.writeHead(308, { ...TEXT, location: '/play/' }).end();
+    return;
+  }
+  if (path.startsWith('/play/')) {
+    const inPage = path.slice('/play'.length);
+    if (await serveStatic(pageDirectory, { request, response, path: inPage })) return;
+    response.writeHead(404, TEXT).end('not found\n');
+    return;
+  }
   if (viewer && (await serveStatic(viewerDirectory, { request, response, path }))) return;
   response.writeHead(404, TEXT).end(viewer && path === '/' ? 'the viewer is not built\n' : 'not found\n');
 }

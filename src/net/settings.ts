@@ -42,6 +42,8 @@ export interface GatewaySettings {
   readonly viewer: boolean;
   /** Absolute path of the viewer's files. */
   readonly viewerDirectory: string;
+  /** Absolute path of the bundled page that is served at /play/; empty: none. */
+  readonly pageDirectory: string;
   readonly viewersMax: number;
   /** Of a node of a cluster; undefined for a node alone. */
   readonly cluster?: GatewayCluster | undefined;
@@ -96,6 +98,7 @@ export const GATEWAY_DEFAULTS: GatewaySettings = {
   backlogMsMax: 10_000,
   viewer: true,
   viewerDirectory: '',
+  pageDirectory: '',
   viewersMax: 8,
 };
 

@@ -13,15 +13,17 @@ export class ServerProcess {
 
   /** Port 0 takes a free one. Resolves when the server listens. */
   static async start({
+    module = 'examples/meadow.ts',
     port,
     dataDirectory,
     flags,
   }: {
+    module?: string;
     port: number;
     dataDirectory: string;
     flags: readonly string[];
   }): Promise<ServerProcess> {
-    const command = ['bin/worldmesh.cjs', 'serve', 'examples/meadow.ts', '--port', String(port)];
+    const command = ['bin/worldmesh.cjs', 'serve', module, '--port', String(port)];
     const child = spawn(process.execPath, [...command, '--data-dir', dataDirectory, '--log-format', 'json', ...flags], {
       cwd: ROOT,
       stdio: ['ignore', 'pipe', 'inherit'],

@@ -6,6 +6,7 @@ import { connectToSupervisor } from '../cluster/supervised.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Log } from '../log.ts';
 import type { WorldFailure, WorldNode } from '../node.ts';
+import type { PageBundle } from '../page-bundle.ts';
 import { userFrames } from '../user-frames.ts';
 import type { WorldModule } from '../world-module.ts';
 import { EXIT_CODE, errorBlock, examples, note, styled } from './output.ts';
@@ -32,6 +33,7 @@ export function addServeCommand(program: Command): void {
     examples([
       'worldmesh serve game.ts',
       'worldmesh serve game.ts --port 9000 --workers 4 --tick-hz 30 --snapshot-hz 15',
+      'worldmesh serve examples/game/world.ts --page examples/game/index.html',
       'worldmesh serve examples/meadow.ts --param botsPerCell=100 --record run.wmr',
       'WORLDMESH_AUTH_SECRET="$(openssl rand -hex 32)" worldmesh serve game.ts --auth-mode token --host 0.0.0.0',
     ]),
@@ -72,11 +74,12 @@ async function run({ module, settings, development, recordFile }: RunOptions): P
   const [{ createLog, isPretty }, { WorldNode }] = await Promise.all([import('../log.ts'), import('../node.ts')]);
   const log = createLog(settings);
   const viewer = settings.viewer ? prepare(log) : Promise.resolve();
-  const world = await loading;
+  const [world, page] = await Promise.all([loading, bundle(settings)]);
   // Whatever ends this function, no thread is left behind.
   await using node = await WorldNode.start({ world, settings, development, recordFile, log, threads });
   await viewer;
   await using _watch = development ? await watchModule(node, log) : undefined;
+  await using _pageWatch = development && page !== undefined ? await watchPage(page, { settings, log }) : undefined;
   // The banner of a cluster is its supervisor's.
   announce(node, { settings, log, pretty: isPretty(settings) && supervised === undefined, development });
   supervised?.ready({
@@ -113,6 +116,35 @@ async function prepare(log: Log): Promise<void> {
   const { prepareViewer } = await import('../viewer-files.ts');
   const problem = await prepareViewer();
   if (problem !== undefined) log.warn('the viewer page could not be bundled; the world runs without it', { problem });
+}
+
+async function bundle(settings: Settings): Promise<PageBundle | undefined> {
+  if (settings.page === '') return undefined;
+  const [{ bundlePage }, { pageDirectory }] = await Promise.all([
+    import('../page-bundle.ts'),
+    import('../node-settings.ts'),
+  ]);
+  return bundlePage(settings.page, { directory: pageDirectory(settings) });
+}
+
+/** Its world module is among what it is made of. */
+async function watchPage(
+  page: PageBundle,
+  { settings, log }: { settings: Settings; log: Log },
+): Promise<AsyncDisposable> {
+  const { ModuleWatch } = await import('../dev-watch.ts');
+  const watch: InstanceType<typeof ModuleWatch> = new ModuleWatch(page.sources, async (file) => {
+    try {
+      const bundled = await bundle(settings);
+      watch.add(bundled?.sources ?? []);
+      log.info(`${path.basename(file)} changed: the page is bundled again; reload it in the browser`);
+    } catch (error) {
+      log.error(`${path.basename(file)} changed, but the page cannot be bundled`);
+      note(errorBlock(error));
+    }
+  });
+  await watch.ready();
+  return watch;
 }
 
 async function watchModule(node: WorldNode, log: Log): Promise<AsyncDisposable> {
@@ -160,6 +192,7 @@ function announce(
     `  ${styled(['bold', 'cyan'], name)} ${styled('dim', `version ${version}`)} is running`,
     '',
     `  ${settings.viewer ? 'Open' : 'Metrics'}    ${styled(['bold', 'underline'], settings.viewer ? url : `${url}metrics`)}`,
+    ...(settings.page === '' ? [] : [`  Play    ${styled(['bold', 'underline'], `${url}play/`)}`]),
     `  Clients ${styled('bold', `${url.replace('http', 'ws')}connect`)}`,
     `  World   ${maxX - minX} m, ${width} × ${depth} cells, ${node.store.entityCount} entities`,
     `  Ticks   ${settings.tickHz} Hz on ${settings.workers} ${settings.workers === 1 ? 'worker' : 'workers'}, snapshots ${settings.snapshotHz} Hz`,

@@ -43,6 +43,7 @@ Each message says what was found and what to do. Exit codes: 0 done, 1 failed, 2
 | \`ERR_NODE_FENCED\` | another node was given what this one owned, or its journal failed: it ended |
 | \`ERR_NODE_RELOAD\` | a node of a cluster does not take another version of its module; restart it |
 | \`ERR_NODE_CLUSTER_RUNS\` | "worldmesh cluster" on data that a running cluster uses |
+| \`ERR_NODE_PAGE\` | the page of the setting page cannot be read or bundled; the message names file and line |
 | \`ERR_RECORDING_FILE\` | a recording cannot be opened, read or written |
 | \`ERR_RECORDING_BACKLOG\` | the disk did not keep up: the recording ended, the world went on |
 | \`ERR_RECORDING_MAGIC\` | the file is not a recording |

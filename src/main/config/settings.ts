@@ -29,6 +29,12 @@ const SETTINGS = {
   host: text('127.0.0.1', { group: 'Process', max: 255, about: 'Address to listen on; 0.0.0.0 admits other machines' }),
   dataDir: text('.worldmesh', { group: 'Process', max: 1024, about: 'Folder for what must survive a restart' }),
   viewer: boolean(true, { group: 'Process', about: 'Serve the web page and its feed' }),
+  page: text('', {
+    group: 'Process',
+    max: 1024,
+    about:
+      'HTML file of a game: bundled at start with the scripts and style sheets that it names, and served at /play/',
+  }),
   inspectable: boolean(false, {
     group: 'Process',
     about: 'Answer /status and /entities to any address, not to this machine only',
