@@ -10,6 +10,7 @@ export type NodeErrorCode =
   | 'ERR_NODE_STOPPED'
   | 'ERR_NODE_PARAM'
   | 'ERR_NODE_TLS'
+  | 'ERR_NODE_AUTH'
   | 'ERR_NODE_FENCED'
   | 'ERR_NODE_RELOAD'
   | 'ERR_NODE_CLUSTER_RUNS'

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { assert } from '../base/assert.ts';
 import { Grid } from '../memory/grid.ts';
 import type { StoreOptions } from '../memory/store.ts';
+import { PROTECTION_SETTINGS } from '../net/protection.ts';
 import type { GatewaySettings } from '../net/settings.ts';
 import type { LinkTls } from '../peer/link-tls.ts';
 import type { PeerSettings } from '../peer/peer-settings.ts';
@@ -139,14 +140,13 @@ function pick<Value, Key extends keyof Value>(value: Value, keys: readonly Key[]
 
 export function gatewaySettings(settings: Settings, { world }: { world: WorldModule }): GatewaySettings {
   return {
+    ...pick(settings, PROTECTION_SETTINGS),
     host: settings.host,
     port: settings.port,
     tickHz: settings.tickHz,
     snapshotHz: settings.snapshotHz,
     aoiRadius: settings.aoiRadius,
     edge: world.edge,
-    authMode: settings.authMode,
-    authSecret: settings.authSecret,
     connectionsMax: settings.connectionsMax,
     connectionsPerAddress: settings.connectionsPerAddress,
     connectionsPerAddressLoopback: settings.connectionsPerAddressLoopback,

@@ -242,7 +242,9 @@ export class WorldNode implements AsyncDisposable {
         settings: { ...gatewaySettings(settings, { world: this.#world }), port },
         shownSettings: shownSettings(settings, this.#world),
       };
-      const gateway = await GatewayThread.start(options, threads?.gateway);
+      const gateway = await GatewayThread.start(options, threads?.gateway, ({ level, message, details }) =>
+        this.#options.log[level](message, details),
+      );
       this.#gateway = gateway;
       this.#port = gateway.port;
       gateway.done.then(
@@ -376,7 +378,8 @@ async function openRecording(options: NodeOptions, incarnation: number): Promise
 
 function listenError(cause: unknown, { host, port }: { host: string; port: number }): unknown {
   if (cause instanceof CapacityError) return cause;
-  const { code } = cause as NodeJS.ErrnoException;
+  const { code, message } = cause as NodeJS.ErrnoException;
+  if (code?.startsWith('ERR_AUTH_')) return new NodeError('ERR_NODE_AUTH', `${code}: ${message}`, { cause });
   const what = LISTEN_PROBLEMS.get(code ?? '');
   return what === undefined ? cause : new NodeError('ERR_NODE_LISTEN', `${host}:${port} ${what}`, { cause });
 }

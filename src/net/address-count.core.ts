@@ -1,7 +1,12 @@
 /**
- * Counts things by network address: connections in one table, sessions in another. An address without any has no
+ * Counts things by a key: connections and sessions by network address, sessions by account. A key without any has no
  * entry, so the table is no larger than the number of things counted.
  */
+import { addressText, isIpv4, isLoopbackAddress, readAddress } from './ip-address.core.ts';
+
+/** Groups of 16 bits: a /64. */
+const NETWORK_GROUPS = 4;
+
 export class AddressCount {
   readonly #counts = new Map<string, number>();
 
@@ -32,15 +37,11 @@ export class AddressCount {
  * many addresses.
  */
 export function addressKey(remoteAddress: string | undefined): string {
-  if (remoteAddress === undefined) return 'unknown';
-  if (remoteAddress.startsWith('::ffff:') && remoteAddress.includes('.')) return remoteAddress.slice('::ffff:'.length);
-  if (!remoteAddress.includes(':') || remoteAddress === '::1') return remoteAddress;
-  const [head = '', tail] = remoteAddress.split('%', 1)[0]!.split('::', 2);
-  const groups = head === '' ? [] : head.split(':');
-  const tailGroups = tail === undefined || tail === '' ? [] : tail.split(':');
-  // `::` stands for as many zero groups as are missing from eight.
-  const zeros = Array.from({ length: Math.max(0, 8 - groups.length - tailGroups.length) }, () => '0');
-  return `${[...groups, ...zeros, ...tailGroups].slice(0, 4).join(':')}::/64`;
+  const groups = remoteAddress === undefined ? undefined : readAddress(remoteAddress);
+  if (groups === undefined) return 'unknown';
+  if (isIpv4(groups) || isLoopbackAddress(groups)) return addressText(groups);
+  const network = groups.slice(0, NETWORK_GROUPS).map((group) => group.toString(16));
+  return `${network.join(':')}::/64`;
 }
 
 export function isLoopback(address: string): boolean {

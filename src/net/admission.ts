@@ -7,11 +7,12 @@
 import { PROTOCOL_VERSION } from '../wire/messages.ts';
 import type { ClientMessage, Welcome } from '../wire/messages.ts';
 import { isLoopback } from './address-count.core.ts';
+import type { Authentication } from './authentication.ts';
 import type { Connection } from './connection.ts';
 import type { GatewayContext } from './context.ts';
+import { LoginCheck } from './login-check.ts';
 import type { Session, SessionTable } from './session-table.ts';
 import { hashToken, newResumeToken } from './tokens.ts';
-import type { TokenVerifier } from './tokens.ts';
 
 export type Hello = Extract<ClientMessage, { type: 'hello' }>;
 
@@ -21,16 +22,15 @@ const SHED_LEVEL_NEW_SESSIONS = 4;
 export class Admission {
   readonly #context: GatewayContext;
   readonly #table: SessionTable;
-  /** Undefined in open mode. */
-  readonly #verifyToken: TokenVerifier | undefined;
+  readonly #check: LoginCheck;
 
   constructor(
     context: GatewayContext,
-    { table, verifyToken }: { table: SessionTable; verifyToken: TokenVerifier | undefined },
+    { table, authentication }: { table: SessionTable; authentication: Authentication | undefined },
   ) {
     this.#context = context;
     this.#table = table;
-    this.#verifyToken = verifyToken;
+    this.#check = new LoginCheck(context, { table, authentication });
   }
 
   /** The connection's stage tells what came of it; only the check of a login token takes time. */
@@ -40,6 +40,8 @@ export class Admission {
       const message = `the world is "${schema.name}" version ${schema.version} with schema hash ${schema.hash}`;
       return connection.fail('ERR_PROTOCOL_SCHEMA', `${message}, the client has ${hello.schemaHash}`);
     }
+    const clock = this.#check.refusesClock(hello);
+    if (clock !== undefined) return connection.fail(clock.code, clock.message);
     if (hello.resumeToken !== '') {
       const session = this.#table.at(this.#table.tokens.find(hashToken(hello.resumeToken)));
       if (session !== undefined) {
@@ -49,18 +51,18 @@ export class Admission {
       const message = 'the resume token is spent, or its session is over; this is a new session';
       connection.send({ type: 'error', code: 'ERR_SESSION_EXPIRED', message });
     }
-    if (this.#verifyToken === undefined) return this.#openSession(connection, hello, '');
+    if (this.#check.isOpen) return this.#openSession(connection, hello, '');
     connection.stage = 'verifying';
-    // A verifier does not reject.
-    void this.#login(connection, hello, this.#verifyToken);
+    // A check does not reject.
+    void this.#login(connection, hello);
   }
 
-  async #login(connection: Connection, hello: Hello, verifyToken: TokenVerifier): Promise<void> {
-    const check = await verifyToken(hello.token);
+  async #login(connection: Connection, hello: Hello): Promise<void> {
+    const answer = await this.#check.login(connection, hello);
     // Meanwhile the client may have left, or broken a rule.
     if (connection.stage !== 'verifying') return;
-    if ('refused' in check) return connection.fail('ERR_AUTH_TOKEN', check.refused);
-    this.#openSession(connection, hello, check.account);
+    if ('code' in answer) return connection.fail(answer.code, answer.message);
+    this.#openSession(connection, { ...hello, name: answer.name }, answer.account);
   }
 
   #openSession(connection: Connection, hello: Hello, account: string): void {
@@ -71,6 +73,8 @@ export class Admission {
     if (this.#table.byAddress.of(connection.address) >= perAddress(this.#context, connection.address)) {
       return connection.fail('ERR_LIMIT_CONNECTIONS', 'too many sessions from this address');
     }
+    const refusal = this.#check.refusesAccount(account);
+    if (refusal !== undefined) return connection.fail(refusal.code, refusal.message);
     const session = this.#table.open(connection, { name: cleanName(hello.name), account });
     if (session === 'sessions') return connection.fail('ERR_LIMIT_SESSIONS', 'every session is taken; try later');
     if (session === 'ring') return connection.fail('ERR_SERVER_OVERLOADED', 'the input ring is full; try later');

@@ -17,9 +17,10 @@ import { SNAPSHOT_FLAG } from '../wire/snapshot.wire.ts';
 import type { Backlog } from './backlog.core.ts';
 import type { GatewayContext } from './context.ts';
 import { binaryFrame } from './frame.wire.ts';
+import type { ClientOrigin } from './listener.ts';
 import type { Session } from './session-table.ts';
-import { fullBucket, takeToken } from './token-bucket.core.ts';
-import type { Bucket } from './token-bucket.core.ts';
+import { fullBucket, takeToken, takeTokens } from './token-bucket.core.ts';
+import type { Bucket, BucketLimit } from './token-bucket.core.ts';
 
 export type Stage = 'hello' | 'verifying' | 'playing' | 'closed';
 
@@ -51,7 +52,9 @@ const SNAPSHOT_FLAGS_OFFSET_BYTES = 1;
 export class Connection {
   /** Never repeats in a gateway's life. */
   readonly number: number;
+  /** By which limits are counted. */
   readonly address: string;
+  readonly from: ClientOrigin;
   readonly openedAtMs: number;
   readonly webSocket: WebSocket;
   readonly backlog: Backlog = { sinceMs: -1 };
@@ -64,11 +67,19 @@ export class Connection {
   readonly #context: GatewayContext;
   readonly #socket: Socket;
   readonly #json: boolean;
-  readonly #bucket: Bucket;
+  readonly #messages: Bucket;
+  readonly #bytes: Bucket;
 
   constructor(
     context: GatewayContext,
-    transport: { webSocket: WebSocket; socket: Socket; address: string; json: boolean; number: number },
+    transport: {
+      webSocket: WebSocket;
+      socket: Socket;
+      address: string;
+      from: ClientOrigin;
+      json: boolean;
+      number: number;
+    },
   ) {
     this.#context = context;
     this.#socket = transport.socket;
@@ -76,9 +87,11 @@ export class Connection {
     this.number = transport.number;
     this.webSocket = transport.webSocket;
     this.address = transport.address;
+    this.from = transport.from;
     this.openedAtMs = context.nowMs();
     this.heardAtMs = this.openedAtMs;
-    this.#bucket = fullBucket(bucketLimit(context), this.openedAtMs);
+    this.#messages = fullBucket(messageLimit(context), this.openedAtMs);
+    this.#bytes = fullBucket(byteLimit(context), this.openedAtMs);
   }
 
   get isJson(): boolean {
@@ -91,12 +104,17 @@ export class Connection {
   }
 
   /** Notes a sign of life, and charges for it. False when the client talks too much; it is closed then. */
-  hear(nowMs: number): boolean {
+  hear(nowMs: number, sizeBytes = 0): boolean {
     this.heardAtMs = nowMs;
     this.pinged = false;
-    if (takeToken(this.#bucket, bucketLimit(this.#context), nowMs)) return true;
-    const { messagesPerSecond, messagesBurst } = this.#context.settings;
-    this.fail('ERR_LIMIT_RATE', `at most ${messagesPerSecond} messages a second, ${messagesBurst} at once`);
+    const messages = messageLimit(this.#context);
+    if (!takeToken(this.#messages, messages, nowMs)) {
+      this.fail('ERR_LIMIT_RATE', `at most ${messages.perSecond} messages a second, ${messages.burst} at once`);
+      return false;
+    }
+    const bytes = byteLimit(this.#context);
+    if (takeTokens(this.#bytes, sizeBytes, bytes, nowMs)) return true;
+    this.fail('ERR_LIMIT_RATE', `at most ${bytes.perSecond} bytes a second, ${bytes.burst} at once`);
     return false;
   }
 
@@ -155,6 +173,10 @@ export class Connection {
   }
 }
 
-function bucketLimit({ settings }: GatewayContext): { perSecond: number; burst: number } {
+function messageLimit({ settings }: GatewayContext): BucketLimit {
   return { perSecond: settings.messagesPerSecond, burst: settings.messagesBurst };
+}
+
+function byteLimit({ settings }: GatewayContext): BucketLimit {
+  return { perSecond: settings.bytesPerSecond, burst: settings.bytesBurst };
 }

@@ -20,6 +20,21 @@ export class GatewayCounters {
   /** TCP connections cut at once, over a limit beyond which nothing is answered. */
   connectionsCut = 0;
   connectionsIdle = 0;
+  /** WebSockets refused in HTTP, because of the rate of their address. */
+  connectionsHeldOff = 0;
+  /** HTTP requests refused because of the rate of their address. */
+  requestsRefused = 0;
+  /** Logins refused unseen, because others of their address had failed. */
+  loginsHeldOff = 0;
+  /** Calls of the authentication hook that threw, were late or answered nonsense. */
+  authenticationsFailed = 0;
+  /** Logins refused because too many calls of the hook were under way. */
+  authenticationsCrowded = 0;
+  /** Times that the key file had changed and was read, and could not be used. */
+  keyFilesRead = 0;
+  keyFilesRefused = 0;
+  /** Clients whose clock was off by more than a report is worth. */
+  clocksReported = 0;
   /** Inputs for players whose owner is another node. */
   inputsTunnelled = 0;
   /** Players with an account whose owner was asked for. */
@@ -38,7 +53,7 @@ export class GatewayCounters {
 
   /** Close codes are the client's to choose, so those that mean nothing here are counted as one: 0. */
   countClose(code: number): void {
-    const known = (code >= 1000 && code <= 1015) || (code >= 4000 && code <= 4007) ? code : 0;
+    const known = (code >= 1000 && code <= 1015) || (code >= 4000 && code <= 4009) ? code : 0;
     this.closes.set(known, (this.closes.get(known) ?? 0) + 1);
   }
 }

@@ -5,6 +5,7 @@ import { assert } from '../base/assert.ts';
 import { wrapThread } from '../base/thread.ts';
 import type { Remote } from '../base/thread.ts';
 import type { GatewayReport } from './gateway.ts';
+import type { GatewayLogLine } from './gateway-log.ts';
 import type { GatewayApi } from './gateway.worker.ts';
 import type { ClusterNode, GatewayOptions, PausedCell } from './settings.ts';
 
@@ -47,10 +48,16 @@ export class GatewayThread {
   /**
    * Starts to serve and waits until it listens.
    * @param spawned A thread that was spawned ahead, for a quick start.
-   * @throws the system's error when it cannot listen, such as EADDRINUSE (`code` is kept).
+   * @param hear Is told what there is to log.
+   * @throws the system's error when it cannot listen, such as EADDRINUSE, or that of the authentication (`code` is kept).
    */
-  static async start(options: GatewayOptions, spawned: SpawnedGateway = spawnGateway()): Promise<GatewayThread> {
+  static async start(
+    options: GatewayOptions,
+    spawned: SpawnedGateway = spawnGateway(),
+    hear: (line: GatewayLogLine) => void = () => {},
+  ): Promise<GatewayThread> {
     const { worker, port, done } = spawned;
+    worker.on('message', hear);
     const api = wrapThread<GatewayApi>(port);
     try {
       const started = await Promise.race([api.start(options), done]);

@@ -8,10 +8,14 @@
 import { Store } from '../memory/store.ts';
 import { CLOSE_CODE } from '../wire/messages.ts';
 import { Admission } from './admission.ts';
+import type { Authentication } from './authentication.ts';
+import { openAuthentication } from './authentication-modes.ts';
 import { Connection } from './connection.ts';
 import type { GatewayContext } from './context.ts';
 import { GatewayCounters } from './counters.ts';
 import { Delivery } from './delivery.ts';
+import { GatewayLog } from './gateway-log.ts';
+import type { GatewayLogLine } from './gateway-log.ts';
 import { handleHttp } from './http-routes.ts';
 import { Inspection } from './inspection.ts';
 import { Listener } from './listener.ts';
@@ -21,7 +25,6 @@ import { Overview } from './overview.ts';
 import { PlayerMessages } from './player-messages.ts';
 import { SessionTable } from './session-table.ts';
 import type { ClusterNode, GatewayOptions, PausedCell } from './settings.ts';
-import { tokenVerifier } from './tokens.ts';
 
 const SWEEP_PERIOD_MS = 100;
 /** Closing costs some 50 µs; thousands that came together must not hold up everybody's snapshots when they go. */
@@ -41,6 +44,7 @@ export class Gateway {
   readonly #context: GatewayContext;
   readonly #connections = new Set<Connection>();
   readonly #table: SessionTable;
+  readonly #authentication: Authentication | undefined;
   readonly #messages: PlayerMessages;
   readonly #delivery: Delivery;
   readonly #overview: Overview;
@@ -55,21 +59,26 @@ export class Gateway {
 
   /**
    * Attaches to the store and listens; resolves with the port.
-   * @throws the system's error when it cannot listen.
+   * @throws the system's error when it cannot listen, AuthenticationError when nobody could log in.
    */
-  static async open(options: GatewayOptions): Promise<{ gateway: Gateway; port: number }> {
+  static async open(
+    options: GatewayOptions,
+    write: (line: GatewayLogLine) => void = () => {},
+  ): Promise<{ gateway: Gateway; port: number }> {
     const { settings } = options;
+    const nowMs = () => performance.now();
     const context: GatewayContext = {
       store: Store.attach(options.store),
       settings,
       counters: new GatewayCounters(),
-      nowMs: () => performance.now(),
+      log: new GatewayLog(write, nowMs),
+      nowMs,
       utcMs: () => performance.timeOrigin + performance.now(),
     };
-    const verifyToken = settings.authMode === 'token' ? await tokenVerifier(settings.authSecret) : undefined;
+    const authentication = await openAuthentication(context);
     const table = new SessionTable(context);
-    const admission = new Admission(context, { table, verifyToken });
-    const gateway = new Gateway(context, { table, admission, shownSettings: options.shownSettings });
+    const admission = new Admission(context, { table, authentication });
+    const gateway = new Gateway(context, { table, admission, authentication, shownSettings: options.shownSettings });
     const port = await gateway.#listener.listen();
     gateway.#start();
     return { gateway, port };
@@ -77,10 +86,16 @@ export class Gateway {
 
   private constructor(
     context: GatewayContext,
-    parts: { table: SessionTable; admission: Admission; shownSettings: GatewayOptions['shownSettings'] },
+    parts: {
+      table: SessionTable;
+      admission: Admission;
+      authentication: Authentication | undefined;
+      shownSettings: GatewayOptions['shownSettings'];
+    },
   ) {
     this.#context = context;
     this.#table = parts.table;
+    this.#authentication = parts.authentication;
     this.#messages = new PlayerMessages(context, parts);
     this.#delivery = new Delivery(context, parts.table);
     const load = () => this.load;
@@ -149,6 +164,7 @@ export class Gateway {
     this.#context.store.control.ringDoorbell();
     await this.#delivering;
     clearInterval(this.#sweepTimer);
+    this.#authentication?.dispose();
   }
 
   #start(): void {
@@ -162,10 +178,10 @@ export class Gateway {
     return this.#metrics;
   }
 
-  #addPlayer({ webSocket, socket, address, isRefused, query }: Arrival): void {
+  #addPlayer({ webSocket, socket, address, from, isRefused, query }: Arrival): void {
     const json = new URLSearchParams(query).get('format') === 'json';
     const number = this.#nextConnection++;
-    const connection = new Connection(this.#context, { webSocket, socket, address, json, number });
+    const connection = new Connection(this.#context, { webSocket, socket, address, from, json, number });
     this.#connections.add(connection);
     webSocket.on('message', (data: Buffer, isBinary) => this.#messages.receive(connection, data, isBinary));
     webSocket.on('ping', (data) => {

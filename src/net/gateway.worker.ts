@@ -1,6 +1,6 @@
 /** The gateway's thread. It is called over Comlink through the port that gateway-thread.ts hands it. */
 import type { MessagePort } from 'node:worker_threads';
-import { workerData } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
 import { exposeThread } from '../base/thread.ts';
 import { Gateway } from './gateway.ts';
@@ -16,7 +16,7 @@ function createApi() {
     async start(options: GatewayOptions): Promise<Started> {
       assert(gateway === undefined, 'a gateway starts once');
       try {
-        const opened = await Gateway.open(options);
+        const opened = await Gateway.open(options, (line) => parentPort?.postMessage(line));
         gateway = opened.gateway;
         return { port: opened.port };
       } catch (cause) {

@@ -30,8 +30,11 @@ const TICKS_SHOWN = 200;
 const PEER_STATE_NAMES = Object.keys(PEER_STATE) as (keyof typeof PEER_STATE)[];
 
 /** May this request see them? */
-export function mayInspect({ settings }: GatewayContext, { socket }: IncomingMessage): boolean {
-  return settings.inspectable === true || isLoopback(addressKey(socket.remoteAddress));
+export function mayInspect({ settings }: GatewayContext, { socket, headers }: IncomingMessage): boolean {
+  if (settings.inspectable === true) return true;
+  // What a proxy on this machine passes on comes from elsewhere.
+  const isForwarded = headers['x-forwarded-for'] !== undefined || headers.forwarded !== undefined;
+  return !isForwarded && isLoopback(addressKey(socket.remoteAddress));
 }
 
 export class Inspection {

@@ -12,7 +12,7 @@ export const COUNTER_HELP: Readonly<Record<Counter, string>> = {
   spawnsRefused: 'Spawns that found no room',
   inputsApplied: 'Inputs applied to the world',
   inputsClamped: 'Input values brought into their range by the world',
-  inputsDropped: 'Inputs dropped by the world because too many waited for one tick',
+  inputsDropped: 'Inputs that never acted: their clients gave them up before they could',
   speedsClamped: 'Entities slowed down to the greatest speed of their kind',
   eventsDelivered: 'Events between entities that were delivered',
   eventsLost: 'Events between entities whose target was gone',
@@ -78,6 +78,42 @@ export const GATEWAY_METRICS: readonly {
   gateway('sessions_expired', 'Sessions whose client did not come back', (counters) => counters.sessionsExpired),
   gateway('connections_cut', 'Connections over a limit, cut without an answer', (counters) => counters.connectionsCut),
   gateway('connections_idle', 'Connections cut for want of a sign of life', (counters) => counters.connectionsIdle),
+  gateway(
+    'connections_held_off',
+    'WebSockets refused because of the rate of their address',
+    (counters) => counters.connectionsHeldOff,
+  ),
+  gateway(
+    'requests_refused',
+    'HTTP requests refused because of the rate of their address',
+    (counters) => counters.requestsRefused,
+  ),
+  gateway(
+    'logins_held_off',
+    'Logins refused unseen because others of their address had failed',
+    (counters) => counters.loginsHeldOff,
+  ),
+  gateway(
+    'authentications_failed',
+    'Calls of the authentication hook that threw, were late or answered nonsense',
+    (counters) => counters.authenticationsFailed,
+  ),
+  gateway(
+    'authentications_crowded',
+    'Logins refused because too many calls of the authentication hook were under way',
+    (counters) => counters.authenticationsCrowded,
+  ),
+  gateway('key_files_read', 'Changes of the key file that were taken', (counters) => counters.keyFilesRead),
+  gateway(
+    'key_files_refused',
+    'Changes of the key file that could not be used',
+    (counters) => counters.keyFilesRefused,
+  ),
+  gateway(
+    'clocks_reported',
+    'Clients whose clock was off by more than clockSkewReportMs',
+    (counters) => counters.clocksReported,
+  ),
   gateway('overview_frames_sent', 'Frames sent to viewers', (counters) => counters.overviewFrames),
   gateway('overview_frames_skipped', 'Frames that a slow viewer missed', (counters) => counters.overviewFramesSkipped),
 ];

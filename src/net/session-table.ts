@@ -37,7 +37,7 @@ export interface Session {
   life: SessionLife;
   /** While attached. */
   connection: Connection | undefined;
-  /** The last input that was handed to the world. */
+  /** The last input that came of it. */
   inputSequence: number;
   /** In a cluster. */
   readonly route: SessionRoute | undefined;
@@ -46,6 +46,8 @@ export interface Session {
 export class SessionTable {
   readonly tokens = new ResumeTokens();
   readonly byAddress = new AddressCount();
+  /** Sessions of players who have an account. */
+  readonly byAccount = new AddressCount();
   readonly routes: SessionRoutes;
   readonly #context: GatewayContext;
   readonly #sessions: (Session | undefined)[];
@@ -105,6 +107,7 @@ export class SessionTable {
     this.#entering.add(session);
     if (isLogin) this.#loginEndsMs.set(session, nowMs() + LOGIN_MS_MAX);
     this.byAddress.add(session.address);
+    if (session.account !== '') this.byAccount.add(session.account);
     sessions.setState(index, SESSION_STATE.attached);
     this.#context.counters.sessionsOpened++;
     return session;
@@ -214,6 +217,7 @@ export class SessionTable {
         this.#entered(session);
         this.routes.forget(session);
         this.byAddress.remove(session.address);
+        this.byAccount.remove(session.account);
         sessions.setState(session.index, SESSION_STATE.free);
         return;
     }

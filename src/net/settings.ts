@@ -1,7 +1,9 @@
 /** What the gateway is told at its start. `main` validates the settings; the gateway believes them. */
 import type { StoreHandle } from '../memory/store.ts';
+import { PROTECTION_DEFAULTS } from './protection.ts';
+import type { ProtectionSettings } from './protection.ts';
 
-export interface GatewaySettings {
+export interface GatewaySettings extends ProtectionSettings {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
@@ -10,9 +12,6 @@ export interface GatewaySettings {
   /** Metres. */
   readonly aoiRadius: number;
   readonly edge: 'bounce' | 'stop';
-  readonly authMode: 'open' | 'token';
-  /** The key of HS256 tokens; used in token mode only. */
-  readonly authSecret: string;
   /** WebSocket connections, players and viewers together; over it: ERR_LIMIT_CONNECTIONS. */
   readonly connectionsMax: number;
   /** Connections of one address, and sessions of one address; over it: ERR_LIMIT_CONNECTIONS. */
@@ -75,14 +74,13 @@ export interface ClusterNode {
 }
 
 export const GATEWAY_DEFAULTS: GatewaySettings = {
+  ...PROTECTION_DEFAULTS,
   host: '127.0.0.1',
   port: 7777,
   tickHz: 20,
   snapshotHz: 10,
   aoiRadius: 128,
   edge: 'bounce',
-  authMode: 'open',
-  authSecret: '',
   connectionsMax: 4096,
   connectionsPerAddress: 64,
   connectionsPerAddressLoopback: 4096,

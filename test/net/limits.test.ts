@@ -1,6 +1,6 @@
 import test from 'ava';
 import type { SessionIndex } from '../../src/base/brand.ts';
-import { EMPTY_SNAPSHOT, rawSocket, schema, startRig, TestClient, until } from './fixture.ts';
+import { EMPTY_SNAPSHOT, HELLO, rawSocket, schema, startRig, TestClient, until } from './fixture.ts';
 import { encodeSnapshot } from '../../src/wire/snapshot.wire.ts';
 
 test('who talks too much is closed, WebSocket pings and pongs included', async (t) => {
@@ -30,7 +30,7 @@ test('connections over the limits are told so', async (t) => {
   client.webSocket.close();
   await client.end();
   const fourth = await TestClient.open(rig.url);
-  fourth.send({ type: 'ping', nonce: 1 });
+  fourth.send({ type: 'bye' });
   t.is((await fourth.end()).error, 'ERR_PROTOCOL_HELLO_EXPECTED');
 });
 
@@ -51,17 +51,7 @@ test('sessions without a connection count for their address', async (t) => {
     await client.end();
   }
   const third = await TestClient.open(rig.url);
-  third.send({
-    type: 'hello',
-    protocolVersion: 1,
-    schemaHash: 0,
-    name: 'Ada',
-    token: '',
-    resumeToken: '',
-    mode: 'tunnel',
-    clientTimeMs: 0,
-    lastKnownTick: 0,
-  });
+  third.send(HELLO);
   t.deepEqual(await third.end(), { error: 'ERR_LIMIT_CONNECTIONS', code: 4007 });
 });
 

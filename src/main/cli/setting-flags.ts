@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { readConfigOfProcess } from '../config/read.ts';
 import type { ResolvedConfig } from '../config/resolve.ts';
 import { defaultText } from '../config/settings-doc.ts';
-import { SETTING_NAMES, flagOf, metaOf } from '../config/settings.ts';
+import { SETTING_NAMES, flagOf, metaOf, optionOf } from '../config/settings.ts';
 import type { SettingName } from '../config/settings.ts';
 
 export interface SettingFlags {
@@ -30,11 +30,6 @@ export function addSettingFlags(command: Command, names: readonly SettingName[] 
   };
 }
 
-/** Under which commander keeps it; what is repeated stands in the singular. */
-function optionOf(name: SettingName): string {
-  return name === 'params' || name === 'peers' ? name.slice(0, -1) : name;
-}
-
 function optionsFor(name: SettingName): Option[] {
   const meta = metaOf(name);
   const flag = flagOf(name);
@@ -46,7 +41,7 @@ function optionsFor(name: SettingName): Option[] {
   if (meta.kind === 'params') {
     return [new Option(`${flag} <name=value>`, text).argParser(collectParam)];
   }
-  if (meta.kind === 'list') return [new Option(`${flag} <[name=]host:port>`, text).argParser(collect)];
+  if (meta.kind === 'list') return [new Option(`${flag} <${meta.placeholder ?? 'text'}>`, text).argParser(collect)];
   return [new Option(`${flag} <${placeholder(meta.kind, meta.unit)}>`, text)];
 }
 

@@ -39,6 +39,7 @@ export const CLUSTER_SETTINGS = {
     accepts: (given) => parsePeer(given) !== undefined,
     shape: 'host:port or name=host:port, repeated or separated by commas',
     example: 'b=127.0.0.1:7801',
+    placeholder: '[name=]host:port',
     about: 'Where to find a node whose address in the directory does not reach it from here',
   }),
   clusterSize: integer(1, {

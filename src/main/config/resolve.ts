@@ -8,8 +8,8 @@ import { ConfigError } from './config-error.ts';
 import type { ConfigProblem } from './config-error.ts';
 import { clusterConflicts } from './cluster-conflicts.ts';
 import { nearestName } from './nearest.ts';
+import { protectionConflicts } from './protection-conflicts.ts';
 import {
-  AUTH_SECRET_BYTES_MIN,
   SETTING_NAMES,
   accepts,
   allowedText,
@@ -176,7 +176,7 @@ function checkTogether(
 }
 
 function* conflictsOf(settings: Settings): Generator<Conflict> {
-  const { tickHz, snapshotHz, cellSize, hysteresis, authMode, worldSize } = settings;
+  const { tickHz, snapshotHz, cellSize, hysteresis, worldSize } = settings;
   if (tickHz % snapshotHz !== 0) {
     yield {
       setting: 'snapshotHz',
@@ -204,14 +204,7 @@ function* conflictsOf(settings: Settings): Generator<Conflict> {
   }
   yield* clientConflicts(settings);
   yield* clusterConflicts(settings);
-  if (authMode === 'token' && Buffer.byteLength(settings.authSecret) < AUTH_SECRET_BYTES_MIN) {
-    yield {
-      setting: 'authSecret',
-      found: settings.authSecret === '' ? 'not set' : 'too short (hidden)',
-      allowed: `at least ${AUTH_SECRET_BYTES_MIN} bytes when authMode is token`,
-      remedy: 'set WORLDMESH_AUTH_SECRET, for example to the output of "openssl rand -hex 32", or set authMode to open',
-    };
-  }
+  yield* protectionConflicts(settings);
 }
 
 function* clientConflicts({

@@ -17,6 +17,8 @@ export interface SettingMeta {
   /** In words, what may stand there, where kind and range do not say it. */
   readonly shape?: string;
   readonly example?: string;
+  /** What a flag of a list is given, in a word. */
+  readonly placeholder?: string;
 }
 
 export type SettingGroup =
@@ -26,6 +28,7 @@ export type SettingGroup =
   | 'Capacity'
   | 'Interest'
   | 'Clients'
+  | 'Protection'
   | 'Recording'
   | 'Cluster';
 

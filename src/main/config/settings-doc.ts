@@ -40,6 +40,7 @@ Each message says what was found and what to do. Exit codes: 0 done, 1 failed, 2
 | \`ERR_NODE_PARAM\` | a param that the world module does not have |
 | \`ERR_NODE_STOPPED\` | a thread ended without saying why: a bug in worldmesh |
 | \`ERR_NODE_TLS\` | a file of tlsCert, tlsKey or tlsCa cannot be read |
+| \`ERR_NODE_AUTH\` | authKeyFile or authFile cannot be used (\`ERR_AUTH_KEYS\`, \`ERR_AUTH_HOOK\`); the message says why |
 | \`ERR_NODE_FENCED\` | another node was given what this one owned, or its journal failed: it ended |
 | \`ERR_NODE_RELOAD\` | a node of a cluster does not take another version of its module; restart it |
 | \`ERR_NODE_CLUSTER_RUNS\` | "worldmesh cluster" on data that a running cluster uses |

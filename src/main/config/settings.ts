@@ -6,6 +6,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { CLUSTER_SETTINGS } from './cluster-settings.ts';
+import { PROTECTION_SETTINGS } from './protection-settings.ts';
 import { boolean, bytes, choice, integer, number, numbers, optionalNumber, text } from './setting.ts';
 import type { Setting, SettingMeta } from './setting.ts';
 
@@ -15,8 +16,6 @@ const MIB = 1024 * KIB;
 export const WORKERS_MAX = 64;
 /** Beyond this many workers a barrier costs more than another thread brings; an operator may still ask for more. */
 const WORKERS_DEFAULT_MAX = 8;
-/** HS256 is only as strong as its key: 32 bytes, as RFC 7518 section 3.2 demands. */
-export const AUTH_SECRET_BYTES_MIN = 32;
 const PARAMS_MAX = 64;
 
 const SETTINGS = {
@@ -162,16 +161,6 @@ const SETTINGS = {
     about: 'Entities in view of one client; the nearest win',
   }),
 
-  authMode: choice('open', ['open', 'token'], {
-    group: 'Clients',
-    about: 'Open admits everybody; token asks for a JWT (HS256)',
-  }),
-  authSecret: text('', {
-    group: 'Clients',
-    secret: true,
-    max: 4096,
-    about: `Key of the tokens, at least ${AUTH_SECRET_BYTES_MIN} bytes; better in the environment than in a flag`,
-  }),
   resumeGraceMs: integer(30_000, {
     group: 'Clients',
     unit: 'ms',
@@ -263,6 +252,8 @@ const SETTINGS = {
     about: 'A client behind for longer is dropped',
   }),
 
+  ...PROTECTION_SETTINGS,
+
   recordEntitiesMax: integer(20_000, {
     group: 'Recording',
     unit: 'entities',
@@ -309,10 +300,14 @@ export function defaultSettings(): Settings {
   return Object.fromEntries(SETTING_NAMES.map((name) => [name, defaultOf(name)])) as unknown as Settings;
 }
 
-/** `tickHz` → `--tick-hz`; what is repeated stands in the singular: `--param name=value`, `--peer name=host:port`. */
+/** What is repeated stands in the singular on a command line: `--param name=value`, `--peer name=host:port`. */
+export function optionOf(name: SettingName): string {
+  return name === 'params' || name === 'peers' || name === 'origins' ? name.slice(0, -1) : name;
+}
+
+/** `tickHz` → `--tick-hz`. */
 export function flagOf(name: SettingName): string {
-  const single = name === 'params' || name === 'peers' ? name.slice(0, -1) : name;
-  return `--${single.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  return `--${optionOf(name).replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
 /** `tickHz` → `WORLDMESH_TICK_HZ`. */
