@@ -1,8 +1,16 @@
 /** Facts, names, settings and schemas in the tables of the embedded directory. Each function runs inside a transaction. */
 import type { EntityId } from '../base/brand.ts';
 import { DirectoryError } from './directory-error.ts';
-import { SCHEMAS_REMEMBERED_MAX } from './directory.ts';
-import type { ClusterFacts, NameEntry, NameHome, SchemaEntry, SettingEntry, WorldFacts } from './directory.ts';
+import { SCHEMAS_REMEMBERED_MAX, SECRET_VALUE } from './directory.ts';
+import type {
+  ClusterFacts,
+  NameEntry,
+  NameHome,
+  SchemaEntry,
+  SecretName,
+  SettingEntry,
+  WorldFacts,
+} from './directory.ts';
 import { nextRevision } from './directory-tables.ts';
 import type { Database } from './directory-tables.ts';
 
@@ -24,7 +32,19 @@ export function writeFacts(database: Database, facts: ClusterFacts): void {
 
 export function readFacts(database: Database): ClusterFacts {
   const rows = database.prepare<[], { key: string; value: unknown }>('SELECT key, value FROM fact').all();
-  return Object.fromEntries(rows.map(({ key, value }) => [key, value])) as unknown as ClusterFacts;
+  const isShown = ({ key }: { key: string }): boolean => (FACT_KEYS as readonly string[]).includes(key);
+  return Object.fromEntries(rows.filter(isShown).map(({ key, value }) => [key, value])) as unknown as ClusterFacts;
+}
+
+/** Written once: whoever comes later is given what is there. */
+export function secret(
+  database: Database,
+  { name, candidate }: { readonly name: SecretName; readonly candidate: string },
+): string {
+  database.prepare('INSERT OR IGNORE INTO fact (key, value) VALUES (?, ?)').run(name, candidate);
+  const row = database.prepare<[string], { value: string }>('SELECT value FROM fact WHERE key = ?').get(name);
+  if (row !== undefined && SECRET_VALUE.test(row.value)) return row.value;
+  throw new DirectoryError('ERR_DIRECTORY_CORRUPT', `the fact "${name}" is not one that a node writes`);
 }
 
 /** @throws DirectoryError ERR_DIRECTORY_FACTS naming the setting. */

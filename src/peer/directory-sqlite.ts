@@ -12,7 +12,7 @@
 import { randomBytes } from 'node:crypto';
 import { claimBlocks, blocks, giveBlocks, makeBlocks, markPopulated } from './directory-blocks.ts';
 import { checkFacts, deleteName, getName, putName, putSetting } from './directory-entries.ts';
-import { readFacts, schemas, settings, writeFacts } from './directory-entries.ts';
+import { readFacts, schemas, secret, settings, writeFacts } from './directory-entries.ts';
 import { DirectoryError } from './directory-error.ts';
 import { fence, forget, join, leave, members, renew } from './directory-leases.ts';
 import { explain, isBusy, makeTables, openFile } from './directory-tables.ts';
@@ -31,6 +31,7 @@ import type {
   NameHome,
   Renewal,
   SchemaEntry,
+  SecretName,
   SettingEntry,
   WorldFacts,
 } from './directory.ts';
@@ -189,6 +190,11 @@ export class SqliteDirectory implements Directory {
   ): Promise<{ version: number } | undefined> {
     check.checkSetting(key, value);
     return this.#write((database) => putSetting(database, { key, value, expectedVersion }));
+  }
+
+  async secret(name: SecretName, candidate: string): Promise<string> {
+    check.checkSecret(name, candidate);
+    return this.#write((database) => secret(database, { name, candidate }));
   }
 
   async schemas(): Promise<SchemaEntry[]> {

@@ -102,6 +102,7 @@ class DirectoryThread implements Directory {
   deleteName: Directory['deleteName'] = (key, options) => this.#call('deleteName', [key, options]);
   settings: Directory['settings'] = () => this.#call('settings', []);
   putSetting: Directory['putSetting'] = (key, value, options) => this.#call('putSetting', [key, value, options]);
+  secret: Directory['secret'] = (name, candidate) => this.#call('secret', [name, candidate]);
   schemas: Directory['schemas'] = () => this.#call('schemas', []);
 
   watch: Directory['watch'] = (onChange, { onError } = {}) => {

@@ -5,6 +5,8 @@ import {
   NAME_KEY_MAX,
   NODE_NAME,
   SCHEMA_TEXT_MAX,
+  SECRET_NAMES,
+  SECRET_VALUE,
   SETTING_KEY_MAX,
   SETTING_VALUE_MAX,
 } from './directory.ts';
@@ -89,6 +91,11 @@ export function checkSetting(key: string, value: string): void {
   demandText('the key of a setting', key, SETTING_KEY_MAX);
   demand(key !== '', 'the key of a setting is not empty');
   demandText('the value of a setting', value, SETTING_VALUE_MAX);
+}
+
+export function checkSecret(name: string, candidate: string): void {
+  demand((SECRET_NAMES as readonly string[]).includes(name), `there is no secret of the name "${name.slice(0, 64)}"`);
+  demand(SECRET_VALUE.test(candidate), 'a secret is 64 hexadecimal digits');
 }
 
 export function demandCount(what: string, value: number): void {

@@ -166,6 +166,11 @@ export const DIRECTORY_SETTINGS = {
   closedBlocks: 'closedBlocks',
 } as const;
 
+/** `sessionKey`: the seed with which session tokens are signed, as hexadecimal digits. */
+export const SECRET_NAMES = ['sessionKey'] as const;
+export type SecretName = (typeof SECRET_NAMES)[number];
+export const SECRET_VALUE = /^[0-9a-f]{64}$/;
+
 export const NODE_NAME = /^[a-z][a-z0-9-]{0,31}$/;
 export const NAME_KEY_MAX = 256;
 export const SETTING_KEY_MAX = 64;
@@ -255,6 +260,12 @@ export interface Directory extends AsyncDisposable {
     value: string,
     options?: { readonly expectedVersion?: number },
   ): Promise<{ readonly version: number } | undefined>;
+
+  /**
+   * What the cluster has under this name: `candidate` if there was nothing, and then for ever. Told to nodes only, never watched.
+   * @throws ERR_DIRECTORY_VALUE
+   */
+  secret(name: SecretName, candidate: string): Promise<string>;
 
   schemas(): Promise<SchemaEntry[]>;
 

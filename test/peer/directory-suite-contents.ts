@@ -92,6 +92,24 @@ export function entryTests(test: TestFn, { name, makeUrl, open }: DirectoryFacto
   });
 }
 
+export function secretTests(test: TestFn, { name, makeUrl, open }: DirectoryFactory): void {
+  test(`${name}: of all who offer a secret at once one wins, for ever, and it is no fact`, async (t) => {
+    const url = makeUrl();
+    await using near = await open(url, FACTS);
+    await using far = await open(url, FACTS);
+    const offers = ['1', '2', '3', '4'].map((digit) => digit.repeat(64));
+    const taken = await Promise.all(
+      offers.map((offer, index) => (index % 2 === 0 ? near : far).secret('sessionKey', offer)),
+    );
+    t.is(new Set(taken).size, 1);
+    t.true(offers.includes(taken[0]!));
+    await using late = await open(url, FACTS);
+    t.is(await late.secret('sessionKey', 'f'.repeat(64)), taken[0]!);
+    t.false(JSON.stringify(late.facts).includes(taken[0]!));
+    t.false(JSON.stringify(await late.settings()).includes(taken[0]!));
+  });
+}
+
 export function watchTests(test: TestFn, { name, makeUrl, open }: DirectoryFactory): void {
   test(`${name}: a watch tells everything, then what changes, here and elsewhere`, async (t) => {
     const url = makeUrl();

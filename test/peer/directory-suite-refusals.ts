@@ -111,6 +111,8 @@ export function limitTests(test: TestFn, { name, makeUrl, open }: DirectoryFacto
       () => directory.putName('x', { ledger: newLedger(), entity: (2 ** 53) as never }, { expectedVersion: 0 }),
       () => directory.getName('x'.repeat(257)),
       () => directory.putSetting('x', 'y'.repeat(65_537)),
+      () => directory.secret('clusterId' as never, 'a'.repeat(64)),
+      () => directory.secret('sessionKey', 'A'.repeat(64)),
     ];
     for (const attempt of attempts) await refusal(t, attempt, 'ERR_DIRECTORY_VALUE');
     await refusal(t, () => open(makeUrl(), { ...FACTS, blockCount: 0 }), 'ERR_DIRECTORY_VALUE');

@@ -6,7 +6,7 @@ import type { TestFn } from 'ava';
 import type { DirectoryFactory } from './directory-fixture.ts';
 import { chainTests, fenceTests, membershipTests, renewalTests } from './directory-suite-members.ts';
 import { factTests, limitTests } from './directory-suite-refusals.ts';
-import { blockTests, entryTests, watchTests } from './directory-suite-contents.ts';
+import { blockTests, entryTests, secretTests, watchTests } from './directory-suite-contents.ts';
 import { counterTests, raceTests } from './directory-suite-processes.ts';
 
 export function directorySuite(test: TestFn, factory: DirectoryFactory): void {
@@ -18,6 +18,7 @@ export function directorySuite(test: TestFn, factory: DirectoryFactory): void {
   limitTests(test, factory);
   blockTests(test, factory);
   entryTests(test, factory);
+  secretTests(test, factory);
   watchTests(test, factory);
   counterTests(test, factory);
   raceTests(test, factory);
