@@ -23,6 +23,9 @@ export interface GameState {
   readonly resumed: boolean;
   readonly self: Seen | undefined;
   readonly others: readonly Seen[];
+  /** Of the last snapshot. */
+  readonly tick: number;
+  readonly inputsKept: number;
   /** What the page shows. */
   readonly shownStatus: string;
   readonly shownScores: string;
@@ -70,6 +73,8 @@ export async function readGame(page: Page): Promise<GameState> {
       resumed: client.status.kind === 'online' && client.status.resumed,
       self: seen.find(({ id }) => id === client.self?.id),
       others: seen.filter(({ id }) => id !== client.self?.id),
+      tick: client.statistics.tick,
+      inputsKept: client.statistics.inputsUnacknowledged,
       shownStatus: scope.document.getElementById('status')?.textContent ?? '',
       shownScores: scope.document.getElementById('scores')?.textContent ?? '',
       loadMark: performance.timeOrigin,
