@@ -6,7 +6,7 @@
  *   ghosts        u8 2 · u8 node · u16 0 · bytes u32 · what another node's conductor made (ghost.wire.ts)
  *   subscribe     u8 3 · u8 node · u16 0 · cells u32 · cell u32 × cells
  *   ownership     u8 4 · u8 0 · u16 0 · cells u32 · owner u8 × cells
- *   input         u8 5 · u8 payloadBytes · u16 0 · session low u32 · session high u32 · sequence u32 · packed input
+ *   input         u8 5 · u8 payloadBytes · u16 back · session low u32 · session high u32 · sequence u32 · packed input
  *   sessionState  u8 6 · u8 state · u8 viewReset · u8 0 · session low u32 · session high u32 · backlogBytes u32
  *   sessionLeave  u8 7 · u8 0 · u16 0 · session low u32 · session high u32
  *   event         u8 8 · u8 event · u16 payloadBytes · entity low u32 · entity high u32 · number low u32 · number high u32
@@ -81,6 +81,8 @@ export interface Activation {
 export interface ArrivedInput {
   readonly session: number;
   readonly sequence: number;
+  /** `sequence - back` is the oldest input that the client may send again. */
+  readonly back: number;
   readonly payload: Uint8Array;
 }
 
@@ -152,11 +154,12 @@ export function writeOwnership(ring: Ring, { owners }: { owners: Uint8Array }): 
 }
 
 /** Input for a player who is owned here and whose socket is elsewhere. */
-export function writeArrivedInput(ring: Ring, { session, sequence, payload }: ArrivedInput): boolean {
+export function writeArrivedInput(ring: Ring, { session, sequence, back, payload }: ArrivedInput): boolean {
   assert(payload.length <= INPUT_BYTES_MAX, 'an input was bounded');
   const at = ring.reserve(INPUT_BYTES + payload.length);
   if (at < 0) return false;
   writeHead(ring, at, { type: ARRIVAL.input, byte: payload.length });
+  ring.view.setUint16(at + 2, back, true);
   writeU53(ring.view, at + 4, session);
   ring.view.setUint32(at + 12, sequence, true);
   ring.bytes.set(payload, at + INPUT_BYTES);
@@ -283,7 +286,9 @@ export function readArrival(source: ByteSpan, at: number, visitor: ArrivalVisito
       return visitor.ownership(readList(source, at));
     case ARRIVAL.input: {
       const payload = bytes.slice(at + INPUT_BYTES, at + INPUT_BYTES + byte);
-      return visitor.arrivedInput({ session: readU53(view, at + 4), sequence: view.getUint32(at + 12, true), payload });
+      const back = view.getUint16(at + 2, true);
+      const sequence = view.getUint32(at + 12, true);
+      return visitor.arrivedInput({ session: readU53(view, at + 4), sequence, back, payload });
     }
     case ARRIVAL.sessionState:
       return visitor.sessionState({

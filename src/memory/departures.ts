@@ -8,7 +8,7 @@
  *   despawn       u8 3 · u8 0 · u16 0 · id low u32 · id high u32
  *   ghosts        u8 4 · u8 node · u16 0 · bytes u32 · for that node's conductor (ghost.wire.ts)
  *   emit          u8 5 · u8 event · u8 hint · u8 0 · entity low u32 · entity high u32 · payloadBytes u32 · packed event
- *   input         u8 6 · u8 payloadBytes · u16 0 · session low u32 · session high u32 · sequence u32 · packed input
+ *   input         u8 6 · u8 payloadBytes · u16 back · session low u32 · session high u32 · sequence u32 · packed input
  *   sessionLeave  u8 7 · u8 0 · u16 0 · session low u32 · session high u32
  *   session       u8 8 · u8 gateway · u16 0 · session low u32 · session high u32 · row u32 · generation u32 · id low u32
  *                 · id high u32 · seq u32 · lastInput u32
@@ -28,6 +28,7 @@
 import { assert } from '../base/assert.ts';
 import { passengerBytesMax, readPassenger, readU53, writePassenger, writeU53 } from './passenger.ts';
 import type { ByteSpan, EntityPassenger, PassengerInput } from './passenger.ts';
+import type { ArrivedInput } from './arrivals.ts';
 import type { Ring } from './ring.ts';
 
 export const DEPARTURE = {
@@ -159,13 +160,11 @@ export function writeEmit(ring: Ring, { entity, event, payload, hint }: EmittedE
 }
 
 /** An input for a player who is not owned here (any more): to be forwarded. */
-export function writeForwardedInput(
-  ring: Ring,
-  { session, sequence, payload }: { session: number; sequence: number; payload: Uint8Array },
-): boolean {
+export function writeForwardedInput(ring: Ring, { session, sequence, back, payload }: ArrivedInput): boolean {
   const at = ring.reserve(16 + payload.length);
   if (at < 0) return false;
   writeHead(ring, at, { type: DEPARTURE.input, byte: payload.length });
+  ring.view.setUint16(at + 2, back, true);
   writeU53(ring.view, at + 4, session);
   ring.view.setUint32(at + 12, sequence, true);
   ring.bytes.set(payload, at + 16);
@@ -256,7 +255,7 @@ export interface DepartureVisitor {
   despawn(id: number): void;
   ghosts(node: number, bytes: Uint8Array): void;
   emit(emitted: EmittedEvent): void;
-  input(input: { readonly session: number; readonly sequence: number; readonly payload: Uint8Array }): void;
+  input(input: ArrivedInput): void;
   sessionLeave(session: number): void;
   session(bound: BoundSession): void;
   durable(wish: { readonly number: number; readonly id: number; readonly seq: number }): void;
@@ -290,7 +289,9 @@ export function readDeparture(source: ByteSpan, at: number, visitor: DepartureVi
       });
     case DEPARTURE.input: {
       const payload = bytes.slice(at + 16, at + 16 + byte);
-      return visitor.input({ session: readU53(view, at + 4), sequence: view.getUint32(at + 12, true), payload });
+      const back = view.getUint16(at + 2, true);
+      const sequence = view.getUint32(at + 12, true);
+      return visitor.input({ session: readU53(view, at + 4), sequence, back, payload });
     }
     case DEPARTURE.sessionLeave:
       return visitor.sessionLeave(readU53(view, at + 4));

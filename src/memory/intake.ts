@@ -3,7 +3,7 @@
  *
  *   join   u8 1 · u8 nameBytes · u8 accountBytes · u8 0 · u32 session · u32 generation · name · account (UTF-8)
  *   leave  u8 2 · u8 0 · u16 0 · u32 session · u32 generation
- *   input  u8 3 · u8 0 · u16 payloadBytes · u32 session · u32 generation · u32 sequence · packed input
+ *   input  u8 3 · u8 back · u16 payloadBytes · u32 session · u32 generation · u32 sequence · packed input
  *   mark   u8 4 · u8 0 · u16 0 · u32 session · u32 generation
  *
  * A mark is the last frame of a session before its inputs take the way through the peer thread (tunnel.ts).
@@ -77,14 +77,14 @@ function writeHeadOnly(
 /** False when the ring is full; the input is dropped and counted. The payload was checked against the schema. */
 export function writeInput(
   ring: Ring,
-  input: { session: number; generation: number; sequence: number; payload: Uint8Array },
+  input: { session: number; generation: number; sequence: number; back: number; payload: Uint8Array },
 ): boolean {
   assert(input.payload.length <= INPUT_BYTES_MAX, 'an input was bounded');
   const sizeBytes = INPUT_HEAD_BYTES + input.payload.length;
   const at = ring.reserve(sizeBytes);
   if (at < 0) return false;
   ring.bytes[at] = INTAKE.input;
-  ring.bytes[at + 1] = 0;
+  ring.bytes[at + 1] = input.back;
   ring.view.setUint16(at + 2, input.payload.length, true);
   ring.view.setUint32(at + 4, input.session, true);
   ring.view.setUint32(at + 8, input.generation, true);
@@ -94,11 +94,19 @@ export function writeInput(
   return true;
 }
 
+/** `sequence - back` is the oldest input that the client may send again. */
+export interface IntakeInput {
+  readonly sequence: number;
+  readonly back: number;
+  readonly at: number;
+  readonly sizeBytes: number;
+}
+
 /** What the conductor does with each frame. Offsets are into `bytes`. */
 export interface IntakeVisitor {
   join(session: number, generation: number, player: { name: string; account: string }): void;
   leave(session: number, generation: number): void;
-  input(session: number, generation: number, input: { sequence: number; at: number; sizeBytes: number }): void;
+  input(session: number, generation: number, input: IntakeInput): void;
   mark(session: number, generation: number): void;
 }
 
@@ -124,7 +132,8 @@ export function readIntake(
     case INTAKE.input: {
       const sizeBytes = view.getUint16(at + 2, true);
       const sequence = view.getUint32(at + 12, true);
-      return visitor.input(session, generation, { sequence, at: at + INPUT_HEAD_BYTES, sizeBytes });
+      const back = bytes[at + 1]!;
+      return visitor.input(session, generation, { sequence, back, at: at + INPUT_HEAD_BYTES, sizeBytes });
     }
     case INTAKE.mark:
       return visitor.mark(session, generation);

@@ -11,7 +11,7 @@
  *   6     inputSequence  workers     observe            the last input applied
  *   7     viewCount      observe     gateway            entities in its view
  *   8     lastSnapshotTick observe   observe
- *   9     pendingCount   conductor   workers            inputs waiting in this tick
+ *   9     pendingCount   conductor   workers            inputs that act in this tick
  *  10     skipped        observe     gateway            snapshots not made because of backlog or a full ring
  *  11     refusal        conductor   gateway            1 + index in REFUSALS when the world took no player, else 0
  *  12     route          peer thread gateway            0: its entity is owned here; else the NodeNumber of its owner
@@ -20,6 +20,10 @@
  *
  * A row with another gateway is a *remote* one: opened by the conductor when a player arrives, freed by it when it leaves.
  * `open` claims a row by compare-and-swap of its state, because gateway and conductor both do it.
+ *
+ * The input window: an input waits in the place of its sequence modulo INPUT_WINDOW until all before it have acted.
+ *
+ *   sequence u32 (0: empty) · size u16 · 0 u16 · the packed input
  *
  * The view: for each one-byte alias 1 … 255 (index alias - 1), what the client was last sent of that entity.
  *
@@ -31,6 +35,7 @@ import { assert } from '../base/assert.ts';
 import { COUNTER_RANGE } from '../base/brand.ts';
 import type { SessionIndex } from '../base/brand.ts';
 import { INPUT_BYTES_MAX } from '../base/schema.ts';
+import { INPUT_WINDOW } from '../wire/messages.ts';
 
 const STATE = 0;
 const GENERATION = 1;
@@ -48,7 +53,10 @@ const ROUTE = 12;
 const GATEWAY = 13;
 const SESSION_ID_LOW = 14;
 const SESSION_ID_HIGH = 15;
-const ROW_WORDS = 16;
+const PENDING_FIRST = 16;
+const INPUT_FLOOR = 17;
+const DURABLE_INPUT = 18;
+const ROW_WORDS = 20;
 
 export const SESSION_STATE = { free: 0, attached: 1, detached: 2, opening: 3 } as const;
 export type SessionState = (typeof SESSION_STATE)[keyof typeof SESSION_STATE];
@@ -60,10 +68,10 @@ export type Refusal = (typeof REFUSALS)[number];
 /** Aliases are one byte and 0 is never used. */
 export const VIEW_ENTITIES_MAX = 255;
 const VIEW_FIELDS = 5;
-/** Inputs of one session that wait for one tick; more are dropped, oldest first, and counted. */
-export const PENDING_INPUTS_MAX = 8;
-/** sequence u32 · size u16 · 0 u16 · the packed input. */
-export const PENDING_INPUT_BYTES = 8 + INPUT_BYTES_MAX;
+/** Inputs of one session that act in one tick; the rest waits for the next. */
+export const INPUTS_PER_TICK_MAX = 8;
+const WINDOW_HEAD_BYTES = 8;
+const WINDOW_ENTRY_BYTES = WINDOW_HEAD_BYTES + INPUT_BYTES_MAX;
 
 export class Sessions {
   readonly capacity: number;
@@ -73,13 +81,12 @@ export class Sessions {
   readonly viewX: Int32Array<SharedArrayBuffer>;
   readonly viewZ: Int32Array<SharedArrayBuffer>;
   readonly viewTick: Uint32Array<SharedArrayBuffer>;
-  /** Inputs for this tick: row = session × PENDING_INPUTS_MAX + n, PENDING_INPUT_BYTES each. */
-  readonly pendingBytes: Uint8Array<SharedArrayBuffer>;
-  readonly pendingView: DataView<SharedArrayBuffer>;
+  readonly #windowBytes: Uint8Array<SharedArrayBuffer>;
+  readonly #windowView: DataView<SharedArrayBuffer>;
 
   static sizeBytes(capacity: number): number {
     const viewBytes = capacity * VIEW_ENTITIES_MAX * VIEW_FIELDS * 4;
-    return capacity * ROW_WORDS * 4 + viewBytes + capacity * PENDING_INPUTS_MAX * PENDING_INPUT_BYTES;
+    return capacity * ROW_WORDS * 4 + viewBytes + capacity * INPUT_WINDOW * WINDOW_ENTRY_BYTES;
   }
 
   constructor(buffer: SharedArrayBuffer, offsetBytes: number, capacity: number) {
@@ -94,10 +101,10 @@ export class Sessions {
     this.viewZ = new Int32Array(buffer, (at += viewLength * 4), viewLength);
     this.viewTick = new Uint32Array(buffer, (at += viewLength * 4), viewLength);
     at += viewLength * 4;
-    const pendingSizeBytes = capacity * PENDING_INPUTS_MAX * PENDING_INPUT_BYTES;
-    this.pendingBytes = new Uint8Array(buffer, at, pendingSizeBytes);
-    this.pendingView = new DataView(buffer, at, pendingSizeBytes);
-    assert(at + pendingSizeBytes - offsetBytes === Sessions.sizeBytes(capacity), 'the session table fills its region');
+    const windowSizeBytes = capacity * INPUT_WINDOW * WINDOW_ENTRY_BYTES;
+    this.#windowBytes = new Uint8Array(buffer, at, windowSizeBytes);
+    this.#windowView = new DataView(buffer, at, windowSizeBytes);
+    assert(at + windowSizeBytes - offsetBytes === Sessions.sizeBytes(capacity), 'the session table fills its region');
   }
 
   // Gateway; open and setState also the conductor, for remote rows.
@@ -118,6 +125,7 @@ export class Sessions {
       Atomics.add(this.#rows, row + GENERATION, 1);
       Atomics.store(this.#rows, row + BACKLOG_BYTES, 0);
       Atomics.store(this.#rows, row + INPUT_SEQUENCE, 0);
+      Atomics.store(this.#rows, row + DURABLE_INPUT, 0);
       Atomics.store(this.#rows, row + SKIPPED, 0);
       Atomics.store(this.#rows, row + REFUSAL, 0);
       Atomics.store(this.#rows, row + ROUTE, 0);
@@ -220,12 +228,58 @@ export class Sessions {
     return this.#rows[session * ROW_WORDS + PENDING_COUNT]!;
   }
 
-  setPendingCount(session: SessionIndex, count: number): void {
+  /** Of the first input that acts in this tick. */
+  pendingFirst(session: SessionIndex): number {
+    return this.#rows[session * ROW_WORDS + PENDING_FIRST]! >>> 0;
+  }
+
+  /** The inputs from `first` on act in this tick. */
+  setPending(session: SessionIndex, first: number, count: number): void {
+    this.#rows[session * ROW_WORDS + PENDING_FIRST] = first | 0;
     this.#rows[session * ROW_WORDS + PENDING_COUNT] = count;
   }
 
-  pendingOffsetBytes(session: SessionIndex, index: number): number {
-    return (session * PENDING_INPUTS_MAX + index) * PENDING_INPUT_BYTES;
+  /** A player begins: what has acted, and nothing waits. */
+  startInputs(session: SessionIndex, lastSequence: number): void {
+    this.setInputSequence(session, lastSequence);
+    this.setPending(session, 0, 0);
+    this.#rows[session * ROW_WORDS + INPUT_FLOOR] = 0;
+    for (let place = 0; place < INPUT_WINDOW; place++) {
+      this.#windowView.setUint32((session * INPUT_WINDOW + place) * WINDOW_ENTRY_BYTES, 0, true);
+    }
+  }
+
+  inputFloor(session: SessionIndex): number {
+    return this.#rows[session * ROW_WORDS + INPUT_FLOOR]! >>> 0;
+  }
+
+  setInputFloor(session: SessionIndex, sequence: number): void {
+    this.#rows[session * ROW_WORDS + INPUT_FLOOR] = sequence | 0;
+  }
+
+  /** Whether this input waits in the window. */
+  holdsInput(session: SessionIndex, sequence: number): boolean {
+    return sequence !== 0 && this.heldInput(session, sequence) === sequence;
+  }
+
+  /** The sequence of the input that waits in the place of this one; 0: the place is empty. */
+  heldInput(session: SessionIndex, sequence: number): number {
+    return this.#windowView.getUint32(windowOffsetBytes(session, sequence), true);
+  }
+
+  /** Puts an input into its place, over whatever was there. */
+  holdInput(session: SessionIndex, sequence: number, payload: Uint8Array): void {
+    const at = windowOffsetBytes(session, sequence);
+    this.#windowView.setUint32(at, sequence, true);
+    this.#windowView.setUint16(at + 4, payload.length, true);
+    this.#windowBytes.set(payload, at + WINDOW_HEAD_BYTES);
+  }
+
+  /** A copy of the packed input that waits. */
+  inputPayload(session: SessionIndex, sequence: number): Uint8Array {
+    const at = windowOffsetBytes(session, sequence);
+    const first = at + WINDOW_HEAD_BYTES;
+    return this.#windowBytes.slice(first, first + this.#windowView.getUint16(at + 4, true));
   }
 
   // Workers.
@@ -236,6 +290,15 @@ export class Sessions {
 
   setInputSequence(session: SessionIndex, sequence: number): void {
     Atomics.store(this.#rows, session * ROW_WORDS + INPUT_SEQUENCE, sequence | 0);
+  }
+
+  durableInput(session: SessionIndex): number {
+    return Atomics.load(this.#rows, session * ROW_WORDS + DURABLE_INPUT) >>> 0;
+  }
+
+  /** Peer thread: the effects of all inputs up to this one survive a crash. */
+  setDurableInput(session: SessionIndex, sequence: number): void {
+    Atomics.store(this.#rows, session * ROW_WORDS + DURABLE_INPUT, sequence | 0);
   }
 
   /** Observe: true once after each requested reset. */
@@ -261,4 +324,8 @@ export class Sessions {
   countSkipped(session: SessionIndex): void {
     Atomics.add(this.#rows, session * ROW_WORDS + SKIPPED, 1);
   }
+}
+
+function windowOffsetBytes(session: SessionIndex, sequence: number): number {
+  return (session * INPUT_WINDOW + (sequence % INPUT_WINDOW)) * WINDOW_ENTRY_BYTES;
 }

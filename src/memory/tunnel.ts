@@ -9,7 +9,7 @@
  *   0         1         2          4         8            12            16            20
  *
  *   gateway ▶ peer, ring gatewayToPeer
- *   input     size = payloadBytes · sequence u32 · packed input
+ *   input     byte = back, size = payloadBytes · sequence u32 · packed input
  *   state     byte = state | VIEW_RESET · backlogBytes u32
  *   leave     nothing
  *   login     byte = nameBytes, size = accountBytes · name · account (UTF-8)
@@ -31,6 +31,7 @@
 import { assert } from '../base/assert.ts';
 import { INPUT_BYTES_MAX } from '../base/schema.ts';
 import { ACCOUNT_BYTES_MAX, NAME_BYTES_MAX } from './intake.ts';
+import type { IntakeInput } from './intake.ts';
 import type { Ring } from './ring.ts';
 import type { SessionState } from './sessions.ts';
 
@@ -76,16 +77,20 @@ export interface TunnelState {
   readonly viewReset: boolean;
 }
 
+export interface TunnelInput {
+  readonly sequence: number;
+  /** `sequence - back` is the oldest input that the client may send again. */
+  readonly back: number;
+  readonly payload: Uint8Array;
+}
+
 /** False, here and below, when the ring is full: nothing was written. */
-export function writeTunnelInput(
-  ring: Ring,
-  { sequence, payload, ...head }: TunnelHead & { readonly sequence: number; readonly payload: Uint8Array },
-): boolean {
+export function writeTunnelInput(ring: Ring, { sequence, back, payload, ...head }: TunnelHead & TunnelInput): boolean {
   assert(payload.length <= INPUT_BYTES_MAX, 'an input was bounded');
   const sizeBytes = HEAD_BYTES + SEQUENCE_BYTES + payload.length;
   const at = ring.reserve(sizeBytes);
   if (at < 0) return false;
-  writeHead(ring, at, { ...head, type: TUNNEL.input, byte: 0, size: payload.length });
+  writeHead(ring, at, { ...head, type: TUNNEL.input, byte: back, size: payload.length });
   ring.view.setUint32(at + HEAD_BYTES, sequence, true);
   ring.bytes.set(payload, at + HEAD_BYTES + SEQUENCE_BYTES);
   ring.commit(sizeBytes);
@@ -145,7 +150,7 @@ export function writeTunnelHandedOver(ring: Ring, { seq, ...head }: TunnelHead &
 
 /** What the peer thread does with each frame of the gateway. Offsets are into the bytes of the ring. */
 export interface GatewayFrameVisitor {
-  input(head: TunnelHead, input: { sequence: number; at: number; sizeBytes: number }): void;
+  input(head: TunnelHead, input: IntakeInput): void;
   state(head: TunnelHead, state: TunnelState): void;
   leave(head: TunnelHead): void;
   login(head: TunnelHead, player: { name: string; account: string }): void;
@@ -164,7 +169,7 @@ export function readGatewayFrame({ bytes, view }: Ring, at: number, visitor: Gat
   switch (bytes[at]) {
     case TUNNEL.input: {
       const sequence = view.getUint32(body, true);
-      return visitor.input(head, { sequence, at: body + SEQUENCE_BYTES, sizeBytes: size });
+      return visitor.input(head, { sequence, back: byte, at: body + SEQUENCE_BYTES, sizeBytes: size });
     }
     case TUNNEL.state: {
       const state = (byte & ~VIEW_RESET) as SessionState;

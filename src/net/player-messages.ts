@@ -6,7 +6,7 @@ import { WireError } from '../base/errors.ts';
 import { packFields } from '../base/pack.ts';
 import type { Values } from '../base/pack.ts';
 import { INPUT_BYTES_MAX } from '../base/schema.ts';
-import { decodeClientMessage, INPUT_HEAD_BYTES } from '../wire/client.wire.ts';
+import { checkBack, decodeClientMessage, INPUT_HEAD_BYTES } from '../wire/client.wire.ts';
 import { valuesFromJson } from '../wire/json-values.wire.ts';
 import { clientMessageFromJson } from '../wire/json.wire.ts';
 import { CLOSE_CODE, MESSAGE } from '../wire/messages.ts';
@@ -18,6 +18,7 @@ import { clampPacked, clampValues } from './input-range.core.ts';
 import type { SessionTable } from './session-table.ts';
 
 const SEQUENCE_OFFSET_BYTES = 1;
+const BACK_OFFSET_BYTES = 5;
 const SEQUENCE_MAX = 0xffff_ffff;
 
 export class PlayerMessages {
@@ -37,7 +38,7 @@ export class PlayerMessages {
     const { counters, settings } = this.#context;
     counters.messagesIn++;
     counters.bytesIn += data.length;
-    if (connection.stage === 'closed' || !connection.hear(this.#context.nowMs())) return;
+    if (connection.stage === 'closed' || !connection.hear(this.#context.nowMs(), data.length)) return;
     if (data.length > settings.maxMessageBytes) {
       const message = `a message of ${data.length} bytes, at most ${settings.maxMessageBytes}`;
       return connection.fail('ERR_PROTOCOL_MALFORMED', message);
@@ -66,9 +67,10 @@ export class PlayerMessages {
         `an input of ${payloadBytes} bytes, 0 to ${INPUT_BYTES_MAX} are possible`,
       );
     }
+    const back = checkBack(data[BACK_OFFSET_BYTES] ?? 0, sequence);
     const view = new DataView(data.buffer, data.byteOffset + INPUT_HEAD_BYTES, payloadBytes);
     const clamped = clampInput(() => clampPacked(schema.input, view, 0));
-    this.#applyInput(connection, { sequence, payload: data.subarray(INPUT_HEAD_BYTES), clamped });
+    this.#applyInput(connection, { sequence, back, payload: data.subarray(INPUT_HEAD_BYTES), clamped });
   }
 
   #receiveText(connection: Connection, text: string): void {
@@ -77,10 +79,9 @@ export class PlayerMessages {
     if (table['type'] !== 'input' || connection.stage !== 'playing') {
       return this.#receiveMessage(connection, clientMessageFromJson(text, schema));
     }
-    const { sequence, input } = table;
-    if (!Number.isInteger(sequence) || (sequence as number) < 0 || (sequence as number) > SEQUENCE_MAX) {
-      throw new WireError('ERR_WIRE_JSON', `sequence: an integer from 0 to ${SEQUENCE_MAX} expected`);
-    }
+    const { input } = table;
+    const sequence = wholeNumber(table, 'sequence', SEQUENCE_MAX);
+    const back = checkBack(wholeNumber(table, 'back', SEQUENCE_MAX), sequence);
     if (!isObject(input)) throw new WireError('ERR_WIRE_JSON', 'input: an object expected');
     const clamped = clampInput(() => clampValues(schema.input, input));
     const values = clampInput(() => valuesFromJson(schema.input, input));
@@ -88,30 +89,27 @@ export class PlayerMessages {
     clampValues(schema.input, values);
     const sizeBytes = packFields(schema.input, values, this.#scratch);
     const payload = this.#scratch.subarray(0, sizeBytes);
-    this.#applyInput(connection, { sequence: sequence as number, payload, clamped });
+    this.#applyInput(connection, { sequence, back, payload, clamped });
   }
 
   #applyInput(
     connection: Connection,
-    { sequence, payload, clamped }: { sequence: number; payload: Uint8Array; clamped: number },
+    { clamped, ...input }: { sequence: number; back: number; payload: Uint8Array; clamped: number },
   ): void {
     const { counters } = this.#context;
     const { session } = connection;
     if (session === undefined) return;
     this.#table.tokens.confirm(session.index);
-    if (sequence <= session.inputSequence) {
-      // After a reconnect a client sends again what it saw no acknowledgement of: each input acts once.
-      counters.inputsRepeated++;
-      return;
-    }
     counters.inputsClamped += clamped;
-    if (!this.#table.routes.writeInput(session, { sequence, payload })) {
-      // The sequence stays, so that the client may send this input again.
+    // The client misses its acknowledgement, and sends this input again.
+    if (!this.#table.routes.writeInput(session, input)) {
       counters.inputsDropped++;
       return;
     }
-    session.inputSequence = sequence;
     counters.inputsAccepted++;
+    // Which of them act, and that each acts once, is for the owner of the player to decide.
+    if (input.sequence <= session.inputSequence) counters.inputsRepeated++;
+    session.inputSequence = Math.max(session.inputSequence, input.sequence);
   }
 
   /** Also before the hello: a client may want to know its clock's error first. */
@@ -184,6 +182,12 @@ function parseObject(text: string): Record<string, unknown> {
   }
   if (isObject(value)) return value;
   throw new WireError('ERR_WIRE_JSON', 'a message is an object');
+}
+
+function wholeNumber(table: Readonly<Record<string, unknown>>, key: string, max: number): number {
+  const value = table[key];
+  if (Number.isInteger(value) && (value as number) >= 0 && (value as number) <= max) return value as number;
+  throw new WireError('ERR_WIRE_JSON', `${key}: an integer from 0 to ${max} expected`);
 }
 
 function isObject(value: unknown): value is Values {

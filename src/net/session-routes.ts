@@ -18,7 +18,7 @@ import {
   writeTunnelLogin,
   writeTunnelState,
 } from '../memory/tunnel.ts';
-import type { TunnelHead } from '../memory/tunnel.ts';
+import type { TunnelHead, TunnelInput } from '../memory/tunnel.ts';
 import type { GatewayContext } from './context.ts';
 import type { Session } from './session-table.ts';
 
@@ -88,7 +88,7 @@ export class SessionRoutes {
   }
 
   /** False when a ring on its way is full: the client may send it again. */
-  writeInput(session: Session, input: { readonly sequence: number; readonly payload: Uint8Array }): boolean {
+  writeInput(session: Session, input: TunnelInput): boolean {
     const { store, counters } = this.#context;
     const { index, generation, route } = session;
     if (route?.isTunnelled === true) this.#tryDirect(session, route);
@@ -149,7 +149,6 @@ export class SessionRoutes {
     const { route } = session;
     if (route === undefined || !route.isUnanswered || route.seq !== seq) return;
     route.isUnanswered = false;
-    session.inputSequence = 0;
     counters.handoversAnswered++;
     // It is for statistics: a full ring loses nothing else.
     if (writeTunnelHandedOver(store.gatewayToPeer, { ...headOf(session, route), seq })) store.control.ringPeerBell();

@@ -7,6 +7,7 @@
  *                       written together, however the ring was read in between
  */
 import type { EntityId } from '../base/brand.ts';
+import type { ArrivedInput } from '../memory/arrivals.ts';
 import type { BoundSession, Checkpoint, DepartureVisitor, EmittedEvent, Release } from '../memory/departures.ts';
 import { readDeparture } from '../memory/departures.ts';
 import type { Store } from '../memory/store.ts';
@@ -23,7 +24,7 @@ export interface DepartureSink {
   checkpointed(row: EntityRow): void;
   despawned(id: EntityId): void;
   ghosts(node: NodeNumber, bytes: Uint8Array): void;
-  forwardInput(input: { session: number; sequence: number; payload: Uint8Array }): void;
+  forwardInput(input: ArrivedInput): void;
   forwardLeave(session: number): void;
   bound(bound: BoundSession): void;
   /** Answer with this number when everything until now is on disk. */
@@ -107,7 +108,7 @@ export class DepartureReader implements DepartureVisitor {
     this.#sink.ghosts(node, bytes);
   }
 
-  input(input: { readonly session: number; readonly sequence: number; readonly payload: Uint8Array }): void {
+  input(input: ArrivedInput): void {
     this.#sink.forwardInput(input);
   }
 
@@ -129,7 +130,7 @@ export class DepartureReader implements DepartureVisitor {
   }
 
   mark(): void {
-    // Inputs are put into order where they act (input-gate.core.ts), whichever way they took.
+    // Inputs are put into order where they act, whichever way they took.
   }
 
   populated(): void {

@@ -27,7 +27,7 @@ import type {
   Ledger,
   NodeNumber,
   PeerIdentity,
-  PendingInput,
+  SessionId,
 } from './protocol.ts';
 
 export interface HandoverShellOptions {
@@ -37,7 +37,9 @@ export interface HandoverShellOptions {
   readonly append: (position: number, writes: readonly JournalWrite[]) => void;
   readonly send: (node: NodeNumber, type: number, payload: Uint8Array) => 'sent' | 'busy' | 'down';
   readonly nodeOf: (ledger: Ledger) => NodeNumber;
-  readonly activated: (row: EntityRow, inputs: { pendingInputs: readonly PendingInput[]; isExact: boolean }) => void;
+  readonly activated: (row: EntityRow) => void;
+  /** What the inputs of a session up to `lastInput` have done is stable. */
+  readonly inputsStable: (session: SessionId, lastInput: number) => void;
   /** A player who rests in this ledger. */
   readonly rests: (row: EntityRow) => void;
   readonly importStable: () => void;
@@ -87,6 +89,8 @@ export class HandoverShell {
   /** Ledgers whose import is written and not stable, by position; and those that are. */
   readonly #imports = new Map<Ledger, number>();
   readonly #imported = new Set<Ledger>();
+  /** Players' rows that are written and not stable, in the order of the journal. */
+  readonly #inputs: { readonly position: number; readonly session: SessionId; readonly lastInput: number }[] = [];
   readonly #history: HandoverHistory;
   /** Batches of a turn that is not over. */
   #turn: { readonly position: number; readonly writes: readonly JournalWrite[] }[] | undefined;
@@ -208,6 +212,13 @@ export class HandoverShell {
       this.#options.crashPoints.pass('afterImport');
       this.#options.importStable();
     }
+    let stable = 0;
+    for (const { position: written, session, lastInput } of this.#inputs) {
+      if (written > position) break;
+      this.#options.inputsStable(session, lastInput);
+      stable++;
+    }
+    this.#inputs.splice(0, stable);
     this.step({ kind: 'fsynced', position });
   }
 
@@ -246,6 +257,7 @@ export class HandoverShell {
     this.#position = position;
     for (const write of writes) {
       this.#history.write(write);
+      this.#noteInputs(write, position);
       if (write.kind !== 'import') continue;
       this.#imports.set(write.frozen.ledger, position);
       for (const { ledger } of write.imports) this.#imports.set(ledger, position);
@@ -254,6 +266,12 @@ export class HandoverShell {
     const batch = { position, writes: traces.length === 0 ? writes : [...writes, ...traces] };
     if (this.#turn === undefined) this.#options.append(batch.position, batch.writes);
     else this.#turn.push(batch);
+  }
+
+  #noteInputs(write: JournalWrite, position: number): void {
+    if (write.kind !== 'entity' && write.kind !== 'accept') return;
+    const { session, lastInput } = write.row.passenger;
+    if (session !== 0) this.#inputs.push({ position, session, lastInput });
   }
 
   #send(to: PeerIdentity, message: WiredMessage): void {
@@ -282,7 +300,7 @@ export class HandoverShell {
       return;
     }
     this.#options.arrivals.activate({ cause, row, targetCell, pendingInputs });
-    this.#options.activated(row, { pendingInputs, isExact: cause === 'handover' || cause === 'reclaim' });
+    this.#options.activated(row);
   }
 
   /** The core says how many there may be; the table holds what the simulation has not used yet. */

@@ -7,8 +7,7 @@
  *   turn  ─▶ departures · gateway's ring · tunnel rings ──▶ core, router, links; woken by the peer bell
  *   stop  ─▶ the last state of every entity on disk, the lease gone
  *
- * While the lease is not valid nothing is taken from the rings and nothing that comes from links is heard: it waits, and the
- * simulation stands still. A node that was fenced ends.
+ * While the lease is not valid, what is in rings and links waits, and the simulation stands still. A fenced node ends.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Store } from '../memory/store.ts';
@@ -206,10 +205,11 @@ export class PeerNode {
         append: (position, writes) => this.#membered.journal.append(position, writes),
         send: (node, type, payload) => this.#neighbours?.sendHandover(node, type, payload) ?? 'down',
         nodeOf: (ledger) => this.#membership?.nodeOf(ledger) ?? 0,
-        activated: (row, inputs) => {
+        activated: (row) => {
           this.#players.seen(row);
-          this.#router.activated(row, inputs);
+          this.#router.activated(row);
         },
+        inputsStable: (session, lastInput) => this.#router.durable(session, lastInput),
         rests: (row) => this.#players.rests(row),
         importStable: () => this.#membership?.importStable(),
         stopped: (reason) => this.#fail(reason),

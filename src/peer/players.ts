@@ -169,7 +169,7 @@ export class Players {
     this.#options.step({ kind: 'checkpoint', rows: [awake] });
     this.#options.arrivals.activate({ cause: 'recovery', row: awake, targetCell: 0, pendingInputs: [] });
     this.seen(awake);
-    this.#options.router.activated(awake, { pendingInputs: [], isExact: true });
+    this.#options.router.activated(awake);
   }
 
   /** Ends the session that a newer one replaces; its player rests then. */

@@ -4,7 +4,7 @@
  *
  *   ghosts     the bytes of memory/ghosts.ts, as they are
  *   subscribe  list of cells u32                       which of your cells I want to see
- *   input      session u53 · sequence u32 · hops u8 · payload blob          gateway → owner
+ *   input      session u53 · sequence u32 · back u8 · hops u8 · payload blob          gateway → owner
  *   state      session u53 · state u8 · viewReset u8 · backlogBytes u32     gateway → owner
  *   leave      session u53 · hops u8                                        gateway → owner
  *   snapshot   session u53 · the snapshot's bytes                           owner → gateway
@@ -20,6 +20,7 @@ import { readerOver } from '../base/pack.ts';
 import type { Reader } from '../base/pack.ts';
 import { INPUT_BYTES_MAX } from '../base/schema.ts';
 import { readEnd, readU32, readU8 } from '../wire/cursor.wire.ts';
+import { INPUT_WINDOW } from '../wire/messages.ts';
 import type { MessageBuffer } from './message-buffer.ts';
 import { readBlob, readCount, readEntity, readNode, readShortText, readU53 } from './message-fields.wire.ts';
 import { HOPS_MAX } from './protocol.ts';
@@ -32,6 +33,8 @@ export type SessionMessage =
       readonly kind: 'input';
       readonly session: SessionId;
       readonly sequence: number;
+      /** `sequence - back` is the oldest input that the client may send again. */
+      readonly back: number;
       readonly hops: number;
       readonly payload: Uint8Array;
     }
@@ -99,6 +102,7 @@ export function encodeSessionMessage(message: SessionMessage, buffer: MessageBuf
   switch (message.kind) {
     case 'input':
       buffer.u32(message.sequence);
+      buffer.u8(message.back);
       buffer.u8(message.hops);
       return buffer.blob(message.payload);
     case 'state':
@@ -155,8 +159,10 @@ function readOfSession(type: number, reader: Reader): SessionMessage {
   switch (type) {
     case SESSION_MESSAGE_TYPE.input: {
       const sequence = readU32(reader);
+      const back = readU8(reader);
+      if (back >= INPUT_WINDOW) throw new WireError('ERR_WIRE_RANGE', `an input with ${back} before it`);
       const hops = readHops(reader);
-      return { kind: 'input', session, sequence, hops, payload: readBlob(reader, INPUT_BYTES_MAX) };
+      return { kind: 'input', session, sequence, back, hops, payload: readBlob(reader, INPUT_BYTES_MAX) };
     }
     case SESSION_MESSAGE_TYPE.state: {
       const state = readU8(reader);

@@ -12,16 +12,16 @@
  */
 import { COUNTER_RANGE } from '../base/brand.ts';
 import type { EntityId, SessionIndex } from '../base/brand.ts';
+import type { ArrivedInput } from '../memory/arrivals.ts';
 import { NO_SESSION_ROW } from '../memory/departures.ts';
 import type { BoundSession, Release } from '../memory/departures.ts';
+import type { IntakeInput } from '../memory/intake.ts';
 import { OUTBOUND_HEAD_BYTES } from '../memory/outbound.ts';
 import { SESSION_STATE } from '../memory/sessions.ts';
 import type { Store } from '../memory/store.ts';
 import { readGatewayFrame, writeTunnelEnded, writeTunnelRoute, writeTunnelSnapshot } from '../memory/tunnel.ts';
 import type { EndedReason, GatewayFrameVisitor, TunnelHead, TunnelState } from '../memory/tunnel.ts';
 import type { ArrivalQueue } from './arrival-queue.ts';
-import { createInputGate, expireGap, offerInput } from './input-gate.core.ts';
-import type { InputGate, WaitingInput } from './input-gate.core.ts';
 import type { EntityRow, NodeNumber, PeerIdentity, SessionId } from './protocol.ts';
 import { expirePointers, mayHop, POINTER_MS, setPointer, takeRoute } from './routing.core.ts';
 import type { Pointer, Route } from './routing.core.ts';
@@ -43,13 +43,6 @@ export interface SessionRouterOptions {
   readonly graceMs: number;
 }
 
-/** What is known of the inputs of a player who becomes owned here. */
-export interface ActivatedInputs {
-  readonly pendingInputs: readonly WaitingInput[];
-  /** False after a crash: the player may have acted on more than was written down. */
-  readonly isExact: boolean;
-}
-
 /** A player who is owned here. */
 interface Player {
   readonly session: SessionId;
@@ -57,7 +50,8 @@ interface Player {
   readonly seq: number;
   /** The node with the socket; this one's own number, too. */
   readonly gateway: NodeNumber;
-  readonly gate: InputGate;
+  /** Its session row, NO_SESSION_ROW before it has one. */
+  row: number;
   lastInput: number;
   /** When ROUTE was sent first; 0 once it was answered. */
   routeSinceMs: number;
@@ -105,17 +99,15 @@ export class SessionRouter implements GatewayFrameVisitor {
   // What the simulation says.
 
   /** An entity with a session is about to become owned here: inputs may go to it from now on, behind it. */
-  activated({ id, seq, passenger }: EntityRow, { pendingInputs, isExact }: ActivatedInputs): void {
+  activated({ id, seq, passenger }: EntityRow): void {
     const { session, gateway, lastInput } = passenger;
     if (session === 0) return;
-    const last = pendingInputs.reduce((highest, { sequence }) => Math.max(highest, sequence), lastInput);
-    const gate = createInputGate(last, { isExact });
     this.#players.set(session, {
       session,
       id,
       seq,
       gateway,
-      gate,
+      row: NO_SESSION_ROW,
       lastInput,
       routeSinceMs: 0,
       routeDueMs: 0,
@@ -134,13 +126,12 @@ export class SessionRouter implements GatewayFrameVisitor {
     if (row === NO_SESSION_ROW && !isHere) {
       this.#options.send(gateway, { kind: 'ended', session, reason: ENDED_REASON.refused });
     }
-    const known = this.#players.get(session);
     const player: Player = {
       session,
       id: id as EntityId,
       seq,
       gateway: isHere ? me.node : gateway,
-      gate: known?.gate ?? createInputGate(lastInput),
+      row,
       lastInput,
       routeSinceMs: nowMs(),
       routeDueMs: 0,
@@ -162,9 +153,16 @@ export class SessionRouter implements GatewayFrameVisitor {
     this.#players.delete(session);
   }
 
-  forwardInput({ session, sequence, payload }: { session: SessionId; sequence: number; payload: Uint8Array }): void {
+  forwardInput(input: ArrivedInput): void {
     this.#options.store.peerStats.add('inputsForwarded', 1);
-    this.#forward({ kind: 'input', session, sequence, hops: 0, payload });
+    this.#forward({ kind: 'input', ...input, hops: 0 });
+  }
+
+  /** What the inputs of this session up to `lastInput` have done is on disk. */
+  durable(session: SessionId, lastInput: number): void {
+    const { sessions } = this.#store;
+    const row = (this.#players.get(session)?.row ?? NO_SESSION_ROW) as SessionIndex;
+    if (row !== NO_SESSION_ROW && sessions.sessionId(row) === session) sessions.setDurableInput(row, lastInput);
   }
 
   forwardLeave(session: SessionId): void {
@@ -202,12 +200,9 @@ export class SessionRouter implements GatewayFrameVisitor {
 
   // What the gateway says (GatewayFrameVisitor).
 
-  input(
-    { session }: TunnelHead,
-    { sequence, at, sizeBytes }: { sequence: number; at: number; sizeBytes: number },
-  ): void {
+  input({ session }: TunnelHead, { sequence, back, at, sizeBytes }: IntakeInput): void {
     const payload = this.#store.gatewayToPeer.bytes.slice(at, at + sizeBytes);
-    this.#deliver({ kind: 'input', session, sequence, hops: 0, payload });
+    this.#deliver({ kind: 'input', session, sequence, back, hops: 0, payload });
   }
 
   state({ session }: TunnelHead, { state, backlogBytes, viewReset }: TunnelState): void {
@@ -264,7 +259,6 @@ export class SessionRouter implements GatewayFrameVisitor {
       if ((held[0]?.untilMs ?? 0) <= nowMs) this.#held.delete(session);
     }
     for (const player of this.#players.values()) {
-      expireGap(player.gate, { nowMs, pass: (input) => this.#pass(player.session, input) });
       if (player.routeSinceMs !== 0 && nowMs >= player.routeDueMs) this.#sendRoute(player, nowMs);
       this.#watchGateway(player, nowMs);
     }
@@ -281,15 +275,13 @@ export class SessionRouter implements GatewayFrameVisitor {
       this.#forward(message);
       return;
     }
-    const { arrivals, nowMs } = this.#options;
+    const { arrivals } = this.#options;
     const { session } = message;
     switch (message.kind) {
-      case 'input': {
-        const { sequence, payload } = message;
-        const passing = { nowMs: nowMs(), pass: (input: WaitingInput) => this.#pass(session, input) };
-        offerInput(player.gate, { sequence, payload }, passing);
+      case 'input':
+        this.#store.peerStats.add('inputsReceived', 1);
+        arrivals.input(message);
         return;
-      }
       case 'state':
         arrivals.sessionState(message);
         return;
@@ -297,11 +289,6 @@ export class SessionRouter implements GatewayFrameVisitor {
         arrivals.sessionLeave(session);
         return;
     }
-  }
-
-  #pass(session: SessionId, { sequence, payload }: WaitingInput): void {
-    this.#store.peerStats.add('inputsReceived', 1);
-    this.#options.arrivals.input({ session, sequence, payload });
   }
 
   #forward(message: Held['message']): void {

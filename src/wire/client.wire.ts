@@ -119,7 +119,7 @@ export function decodeClientMessage(bytes: Uint8Array, schema: Schema | undefine
     case MESSAGE.input: {
       if (schema === undefined) throw new WireError('ERR_WIRE_TYPE', 'an input before the hello');
       const sequence = readU32(reader);
-      const back = readBack(reader, sequence);
+      const back = checkBack(readU8(reader), sequence);
       return { type: 'input', sequence, back, input: decodeInput(bytes.subarray(INPUT_HEAD_BYTES), schema) };
     }
     case MESSAGE.ping: {
@@ -291,9 +291,8 @@ function readMode(reader: Reader): ClientMode {
   return mode;
 }
 
-/** Of an input: how many before it the client still has. */
-function readBack(reader: Reader, sequence: number): number {
-  const back = readU8(reader);
+/** Of an input: how many before it the client still has. @throws WireError ERR_WIRE_RANGE. */
+export function checkBack(back: number, sequence: number): number {
   if (back < INPUT_WINDOW && back < Math.max(1, sequence)) return back;
   throw new WireError('ERR_WIRE_RANGE', `input ${sequence} with ${back} before it, at most ${INPUT_WINDOW - 1}`);
 }

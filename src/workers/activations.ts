@@ -7,16 +7,15 @@
  */
 import type { SessionIndex, Slot } from '../base/brand.ts';
 import { CapacityError, RecordError } from '../base/errors.ts';
-import type { Activation, ArrivedInput } from '../memory/arrivals.ts';
+import type { Activation } from '../memory/arrivals.ts';
 import { NO_SESSION_ROW, writeSession } from '../memory/departures.ts';
 import { PASSENGER_INPUTS_MAX } from '../memory/passenger.ts';
-import type { PassengerInput } from '../memory/passenger.ts';
 import { adopt, despawn, overwrite, setGhostOf } from '../memory/entities.ts';
 import { decodeRecord } from '../memory/record.ts';
 import type { DecodedRecord, SchemaRegistry } from '../memory/record.ts';
 import { SESSION_STATE } from '../memory/sessions.ts';
 import type { Store } from '../memory/store.ts';
-import type { Intake } from './intake.ts';
+import type { FlooredInput, Intake } from './intake.ts';
 import type { Outbox } from './outbox.ts';
 import type { Orphan, Passengers } from './passengers.ts';
 
@@ -40,7 +39,7 @@ interface Waiting {
   readonly activation: Activation;
   readonly decoded: DecodedRecord;
   hasLeft: boolean;
-  readonly pendingInputs: PassengerInput[];
+  readonly pendingInputs: FlooredInput[];
 }
 
 export class Activator {
@@ -67,7 +66,8 @@ export class Activator {
     if (activation.row.atRest) return;
     try {
       const decoded = decodeRecord(activation.row.record, this.#parts.registry);
-      const waiting = { activation, decoded, hasLeft: false, pendingInputs: [...activation.pendingInputs] };
+      const pendingInputs = activation.pendingInputs.map((input) => ({ ...input, floor: 0 }));
+      const waiting = { activation, decoded, hasLeft: false, pendingInputs };
       if (this.#waiting.length > 0 || !this.#activate(waiting)) this.#waiting.push(waiting);
     } catch (error) {
       // The journal keeps it; a process that knows its schema can have it.
@@ -93,12 +93,10 @@ export class Activator {
   }
 
   /** An input for a player who waits; false when no such player waits. More than travel with an entity are dropped. */
-  inputWaiting({ session, sequence, payload }: ArrivedInput): boolean {
+  inputWaiting(session: number, input: FlooredInput): boolean {
     const waiting = this.#waiting.find(({ activation }) => activation.row.passenger.session === session);
     if (waiting === undefined) return false;
-    const last = waiting.pendingInputs.at(-1)?.sequence ?? -1;
-    if (sequence > last && waiting.pendingInputs.length < PASSENGER_INPUTS_MAX)
-      waiting.pendingInputs.push({ sequence, payload });
+    if (waiting.pendingInputs.length < PASSENGER_INPUTS_MAX) waiting.pendingInputs.push(input);
     return true;
   }
 
@@ -160,12 +158,12 @@ export class Activator {
   }
 
   /** A player without a row: its client is there after all, or there may be a row now. */
-  bindOrphan(slot: Slot, pendingInputs: readonly PassengerInput[]): void {
+  bindOrphan(slot: Slot, pendingInputs: readonly FlooredInput[]): void {
     const orphan = this.#parts.passengers.orphan(slot);
     if (orphan !== undefined) this.#bind(slot, orphan, pendingInputs);
   }
 
-  #bind(slot: Slot, orphan: Orphan, pendingInputs: readonly PassengerInput[]): void {
+  #bind(slot: Slot, orphan: Orphan, pendingInputs: readonly FlooredInput[]): void {
     const { store, passengers, intake, outbox } = this.#parts;
     const { sessions, peerTable, columns } = store;
     const { session, gateway, lastInput } = orphan;

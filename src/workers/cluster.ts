@@ -197,9 +197,9 @@ export class Cluster implements ArrivalVisitor {
   }
 
   /** A session whose player is at another node. */
-  forwardInput(session: number, sequence: number, payload: Uint8Array): void {
-    const copy = payload.slice();
-    const taken = this.#forwarded.offer((ring) => writeForwardedInput(ring, { session, sequence, payload: copy }));
+  forwardInput(input: ArrivedInput): void {
+    const copy = { ...input, payload: input.payload.slice() };
+    const taken = this.#forwarded.offer((ring) => writeForwardedInput(ring, copy));
     if (!taken) this.#store.stats.add(CONDUCTOR, 'inputsDropped', 1);
   }
 
@@ -315,10 +315,11 @@ export class Cluster implements ArrivalVisitor {
   arrivedInput(input: ArrivedInput): void {
     const row = this.#rowOf(input.session);
     const orphan = this.#passengers.slotOfOrphan(input.session);
+    const floored = { sequence: input.sequence, payload: input.payload, floor: input.sequence - input.back };
     if (row >= 0 && this.#store.sessions.slotPlusOne(row as SessionIndex) !== 0)
-      this.#intake.push(row as SessionIndex, input);
-    else if (orphan >= 0) this.#activator.bindOrphan(orphan as Slot, [input]);
-    else if (!this.#activator.inputWaiting(input)) this.forwardInput(input.session, input.sequence, input.payload);
+      this.#intake.push(row as SessionIndex, floored);
+    else if (orphan >= 0) this.#activator.bindOrphan(orphan as Slot, [floored]);
+    else if (!this.#activator.inputWaiting(input.session, floored)) this.forwardInput(input);
   }
 
   sessionState({ session, state, backlogBytes, viewReset }: ArrivedSessionState): void {

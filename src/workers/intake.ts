@@ -8,12 +8,15 @@ import { Random, mixSeed } from '../base/random.ts';
 import type { World } from '../base/world.ts';
 import { despawn, spawn } from '../memory/entities.ts';
 import { readIntake } from '../memory/intake.ts';
-import type { IntakeVisitor } from '../memory/intake.ts';
+import type { IntakeInput, IntakeVisitor } from '../memory/intake.ts';
 import { packRow, rowBytesMax } from '../memory/row.ts';
 import type { StartValues } from '../memory/row.ts';
-import { PENDING_INPUTS_MAX, PENDING_INPUT_BYTES } from '../memory/sessions.ts';
+import { INPUTS_PER_TICK_MAX } from '../memory/sessions.ts';
+import type { ArrivedInput } from '../memory/arrivals.ts';
+import { PASSENGER_INPUTS_MAX } from '../memory/passenger.ts';
 import type { PassengerInput } from '../memory/passenger.ts';
 import type { Store } from '../memory/store.ts';
+import { INPUT_WINDOW } from '../wire/messages.ts';
 
 const CONDUCTOR = 0;
 /** Frames taken in one tick; the rest wait in the ring. */
@@ -31,6 +34,11 @@ export interface IntakeOptions {
   readonly keepsFrames: boolean;
 }
 
+export interface FlooredInput extends PassengerInput {
+  /** The oldest input that the client may send again; 0 when that is not known. */
+  readonly floor: number;
+}
+
 /** The part of a cluster's conductor that intake tells of sessions, see cluster.ts. */
 export interface IntakeCluster {
   /** After the input ring, before inputs are delivered. */
@@ -38,7 +46,7 @@ export interface IntakeCluster {
   joined(slot: number, account: string): void;
   /** The client is gone; its session row holds the entity no more. */
   playerLeaves(slot: Slot): void;
-  forwardInput(session: number, sequence: number, payload: Uint8Array): void;
+  forwardInput(input: ArrivedInput): void;
   forwardLeave(session: number): void;
   forwardMark(session: number, generation: number): void;
 }
@@ -49,8 +57,10 @@ export class Intake implements IntakeVisitor {
   readonly #packed: Uint8Array;
   /** Generation of the session that a row's entity was made for; owned by the conductor. */
   readonly #generations: Uint32Array;
-  /** Sessions with inputs to apply in this tick. */
+  /** Rows of sessions of which an input may act, a flag for each, and those of this tick in order. */
   readonly #pending: Uint32Array;
+  readonly #isPending: Uint8Array;
+  readonly #due: Uint32Array;
   #pendingCount = 0;
   /** Per row: the SessionId of the session that joined, and whether its player is at another node. */
   readonly #sessionIds: Float64Array;
@@ -68,6 +78,8 @@ export class Intake implements IntakeVisitor {
     this.#packed = new Uint8Array(Math.max(...sizes));
     this.#generations = new Uint32Array(store.options.sessionsMax);
     this.#pending = new Uint32Array(store.options.sessionsMax);
+    this.#isPending = new Uint8Array(store.options.sessionsMax);
+    this.#due = new Uint32Array(store.options.sessionsMax);
     this.#sessionIds = new Float64Array(store.options.sessionsMax);
     this.#isAway = new Uint8Array(store.options.sessionsMax);
     this.#source = store.inputRing;
@@ -77,7 +89,7 @@ export class Intake implements IntakeVisitor {
   /** Takes the frames of one tick from the input ring. */
   run(tick: number): void {
     const { store, keepsFrames } = this.#options;
-    this.#begin(tick);
+    this.#tick = tick;
     this.#source = store.inputRing;
     store.inputRing.drain((at, sizeBytes) => {
       if (keepsFrames) this.#keep(at, sizeBytes);
@@ -89,7 +101,7 @@ export class Intake implements IntakeVisitor {
 
   /** Takes the frames of one tick from a recording: each behind its length, u32. */
   replay(tick: number, intake: Uint8Array): void {
-    this.#begin(tick);
+    this.#tick = tick;
     const view = new DataView(intake.buffer, intake.byteOffset, intake.byteLength);
     this.#source = { bytes: intake, view };
     for (let at = 0; at < intake.length; at += LENGTH_BYTES + view.getUint32(at, true)) {
@@ -110,8 +122,7 @@ export class Intake implements IntakeVisitor {
     this.#generations[session] = sessions.generation(session);
     this.#sessionIds[session] = sessions.sessionId(session);
     this.#isAway[session] = 0;
-    sessions.setPendingCount(session, 0);
-    sessions.setInputSequence(session, lastInput);
+    sessions.startInputs(session, lastInput);
     sessions.requestViewReset(session);
     sessions.setSlotPlusOne(session, slot + 1);
   }
@@ -124,21 +135,19 @@ export class Intake implements IntakeVisitor {
   /** Inputs that wait for a tick; they wait no longer. */
   takePending(session: SessionIndex): PassengerInput[] {
     const { sessions } = this.#options.store;
-    const inputs = Array.from({ length: sessions.pendingCount(session) }, (_, index) => {
-      const at = sessions.pendingOffsetBytes(session, index);
-      const sizeBytes = sessions.pendingView.getUint16(at + 4, true);
-      return {
-        sequence: sessions.pendingView.getUint32(at, true),
-        payload: sessions.pendingBytes.slice(at + 8, at + 8 + sizeBytes),
-      };
-    });
-    sessions.setPendingCount(session, 0);
+    const last = sessions.inputSequence(session);
+    const inputs: PassengerInput[] = [];
+    for (let sequence = last + 1; sequence <= last + INPUT_WINDOW && inputs.length < PASSENGER_INPUTS_MAX; sequence++) {
+      if (!sessions.holdsInput(session, sequence)) continue;
+      inputs.push({ sequence, payload: sessions.inputPayload(session, sequence) });
+    }
+    sessions.startInputs(session, last);
     return inputs;
   }
 
-  /** An input for this tick that did not come by the input ring. */
-  push(session: SessionIndex, { sequence, payload }: PassengerInput): void {
-    this.#add(session, sequence, payload);
+  /** An input that did not come by the input ring. */
+  push(session: SessionIndex, input: FlooredInput): void {
+    this.#add(session, input);
   }
 
   /** The frames of the last tick, in the form that `replay` takes. */
@@ -171,8 +180,7 @@ export class Intake implements IntakeVisitor {
     // A row that was closed and opened again meanwhile is another session's.
     const isSame = store.sessions.generation(row) === generation;
     this.#sessionIds[session] = isSame ? store.sessions.sessionId(row) : 0;
-    store.sessions.setPendingCount(row, 0);
-    store.sessions.setInputSequence(row, 0);
+    store.sessions.startInputs(row, 0);
     try {
       const slot = this.#spawnPlayer(session, player);
       store.columns.session[slot] = session + 1;
@@ -194,57 +202,82 @@ export class Intake implements IntakeVisitor {
     this.#generations[session] = 0;
   }
 
-  input(session: number, generation: number, input: { sequence: number; at: number; sizeBytes: number }): void {
+  input(session: number, generation: number, { sequence, back, at, sizeBytes }: IntakeInput): void {
     if (this.#generations[session] !== generation) return;
-    const payload = this.#source.bytes.subarray(input.at, input.at + input.sizeBytes);
+    const payload = this.#source.bytes.subarray(at, at + sizeBytes);
     if (this.#options.store.sessions.slotPlusOne(session as SessionIndex) !== 0)
-      this.#add(session as SessionIndex, input.sequence, payload);
+      this.#add(session as SessionIndex, { sequence, payload, floor: sequence - back });
     else if (this.#isAway[session] === 1)
-      this.#cluster?.forwardInput(this.#sessionIds[session]!, input.sequence, payload);
+      this.#cluster?.forwardInput({ session: this.#sessionIds[session]!, sequence, back, payload });
   }
 
   mark(session: number, generation: number): void {
     this.#cluster?.forwardMark(session, generation);
   }
 
-  #add(row: SessionIndex, sequence: number, payload: Uint8Array): void {
+  /** Into the window; it acts when all before it have acted, or are older than the floor. */
+  #add(row: SessionIndex, { sequence, payload, floor }: FlooredInput): void {
     const { sessions, stats } = this.#options.store;
-    const count = sessions.pendingCount(row);
-    // A client that resumed, or has a new owner, may send again what was applied before, or waits here already.
-    if (sequence <= this.#lastSequence(row, count)) return;
-    if (count === 0) this.#pending[this.#pendingCount++] = row;
-    if (count === PENDING_INPUTS_MAX) this.#dropOldest(row);
-    const at = sessions.pendingOffsetBytes(row, Math.min(count, PENDING_INPUTS_MAX - 1));
-    sessions.pendingView.setUint32(at, sequence, true);
-    sessions.pendingView.setUint16(at + 4, payload.length, true);
-    sessions.pendingBytes.set(payload, at + 8);
-    sessions.setPendingCount(row, Math.min(count + 1, PENDING_INPUTS_MAX));
-    if (count === PENDING_INPUTS_MAX) stats.add(CONDUCTOR, 'inputsDropped', 1);
+    const last = sessions.inputSequence(row);
+    if (floor > sessions.inputFloor(row)) {
+      sessions.setInputFloor(row, floor);
+      // What waited behind a gap that is given up now.
+      this.#await(row);
+    }
+    // A client that resumed, or has a new owner, sends again what may have acted before, or waits here already.
+    if (sequence <= last || sessions.holdsInput(row, sequence)) return;
+    // Further ahead than any client may be: its place is somebody else's.
+    if (sequence > Math.max(last, sessions.inputFloor(row) - 1) + INPUT_WINDOW) return;
+    if (sessions.heldInput(row, sequence) > last) stats.add(CONDUCTOR, 'inputsDropped', 1);
+    sessions.holdInput(row, sequence, payload);
+    this.#await(row);
   }
 
-  /** Of the inputs that wait, else of those applied. */
-  #lastSequence(session: SessionIndex, count: number): number {
-    const { sessions } = this.#options.store;
-    if (count === 0) return sessions.inputSequence(session);
-    return sessions.pendingView.getUint32(sessions.pendingOffsetBytes(session, count - 1), true);
-  }
-
-  #begin(tick: number): void {
-    this.#tick = tick;
-    this.#pendingCount = 0;
+  /** Something of this session may act. */
+  #await(row: SessionIndex): void {
+    if (this.#isPending[row] === 1) return;
+    this.#isPending[row] = 1;
+    this.#pending[this.#pendingCount++] = row;
   }
 
   /** Puts the sessions with inputs into the inboxes of their cells, in the order of session rows. */
   #deliver(): void {
-    const { store } = this.#options;
-    const pending = this.#pending.subarray(0, this.#pendingCount).sort();
-    for (const session of pending) {
-      const row = session as SessionIndex;
-      const slot = store.sessions.slotPlusOne(row) - 1;
-      const cell = slot < 0 ? 0 : store.columns.cell[slot]!;
-      const isDelivered = slot >= 0 && store.pausedCells[cell] === 0 && store.inbox.addInput(cell, { slot, session });
-      if (!isDelivered) store.sessions.setPendingCount(row, 0);
+    const due = this.#due.subarray(0, this.#pendingCount);
+    due.set(this.#pending.subarray(0, this.#pendingCount));
+    due.sort();
+    this.#pendingCount = 0;
+    for (const session of due) {
+      this.#isPending[session] = 0;
+      this.#deliverOf(session as SessionIndex);
     }
+  }
+
+  #deliverOf(row: SessionIndex): void {
+    const { store } = this.#options;
+    const { sessions } = store;
+    const slot = sessions.slotPlusOne(row) - 1;
+    if (slot < 0) return;
+    const first = this.#firstReady(row);
+    let count = 0;
+    while (count < INPUTS_PER_TICK_MAX && sessions.holdsInput(row, first + count)) count++;
+    // What is missing comes again, or is given up by its client; either way another input will tell.
+    if (count === 0) return;
+    const cell = store.columns.cell[slot]!;
+    const isDelivered = store.pausedCells[cell] === 0 && store.inbox.addInput(cell, { slot, session: row });
+    sessions.setPending(row, first, isDelivered ? count : 0);
+    if (!isDelivered || sessions.holdsInput(row, first + count)) this.#await(row);
+  }
+
+  /** The next input in order, or, when its client has given that up, the first that is there. */
+  #firstReady(row: SessionIndex): number {
+    const { sessions, stats } = this.#options.store;
+    const next = sessions.inputSequence(row) + 1;
+    const floor = sessions.inputFloor(row);
+    if (next >= floor) return next;
+    let first = Math.max(next, floor - INPUT_WINDOW);
+    while (first < floor && !sessions.holdsInput(row, first)) first++;
+    if (sessions.holdsInput(row, first)) stats.add(CONDUCTOR, 'inputsDropped', first - next);
+    return first;
   }
 
   #spawnPlayer(session: number, { name, account }: { name: string; account: string }): Slot {
@@ -273,21 +306,11 @@ export class Intake implements IntakeVisitor {
     store.stats.add(CONDUCTOR, 'entitiesDespawned', 1);
   }
 
-  #dropOldest(session: SessionIndex): void {
-    const { sessions } = this.#options.store;
-    const first = sessions.pendingOffsetBytes(session, 0);
-    sessions.pendingBytes.copyWithin(
-      first,
-      first + PENDING_INPUT_BYTES,
-      first + PENDING_INPUTS_MAX * PENDING_INPUT_BYTES,
-    );
-  }
-
   /** Takes over the sessions of a store that was in use before (development mode). */
   #adopt(): void {
     const { sessions } = this.#options.store;
     for (let session = 0; session < sessions.capacity; session++) {
-      sessions.setPendingCount(session as SessionIndex, 0);
+      sessions.setPending(session as SessionIndex, 0, 0);
       if (sessions.slotPlusOne(session as SessionIndex) === 0) continue;
       this.#generations[session] = sessions.generation(session as SessionIndex);
     }

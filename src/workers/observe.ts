@@ -12,6 +12,7 @@
 import type { SessionIndex } from '../base/brand.ts';
 import { MESSAGE } from '../wire/messages.ts';
 import {
+  DURABLE_LAG_MAX,
   SNAPSHOT_ENTER_BYTES,
   SNAPSHOT_ENTRIES_MAX,
   SNAPSHOT_FLAG,
@@ -140,8 +141,9 @@ export class Observer {
     encoder.u8(MESSAGE.snapshot);
     encoder.u8((isKeyframe ? SNAPSHOT_FLAG.keyframe : 0) | SNAPSHOT_FLAG.self);
     encoder.u32(this.#tick);
-    encoder.u32(sessions.inputSequence(this.#session));
-    encoder.u8(0);
+    const inputSequence = sessions.inputSequence(this.#session);
+    encoder.u32(inputSequence);
+    encoder.u8(this.#durableLag(inputSequence));
     const selfAliasAt = encoder.at;
     this.#writeSelf();
     this.#writeLeaves();
@@ -151,6 +153,14 @@ export class Observer {
     this.#writeChanges();
     this.#writeEvents(eventsAfterTick);
     return encoder.at;
+  }
+
+  /** How many of the last inputs a crash of this node would take back. Without a journal nothing comes back anyway. */
+  #durableLag(inputSequence: number): number {
+    const { peerTable, sessions } = this.#store;
+    if (peerTable.self === 0) return 0;
+    const lag = inputSequence - sessions.durableInput(this.#session);
+    return Math.max(0, Math.min(lag, DURABLE_LAG_MAX));
   }
 
   #clearView(): void {

@@ -5,7 +5,7 @@
  * When world code throws, the entity is looked for by running the system on one entity at a time; the cell is not
  * simulated any more after that, so what the search changes in its rows does no harm.
  */
-import type { CellIndex } from '../base/brand.ts';
+import type { CellIndex, SessionIndex } from '../base/brand.ts';
 import { CapacityError, ModuleError, SystemError } from '../base/errors.ts';
 import { unpackFields } from '../base/pack.ts';
 import type { Schema } from '../base/schema.ts';
@@ -149,19 +149,18 @@ export class CellSimulator implements InboxVisitor {
   input(slot: number, session: number): void {
     const { sessions, schema, columns, stats } = this.#store;
     const apply = this.#world.declaration.input?.apply;
-    const count = sessions.pendingCount(session as never);
+    const row = session as SessionIndex;
+    const first = sessions.pendingFirst(row);
+    const count = sessions.pendingCount(row);
     this.#running = 'input.apply';
     this.#entity = columns.id[slot]!;
     this.#cursor.moveTo(slot);
-    for (let index = 0; index < count; index++) {
-      const at = sessions.pendingOffsetBytes(session as never, index);
-      const sizeBytes = sessions.pendingView.getUint16(at + 4, true);
-      const packed = sessions.pendingBytes.slice(at + 8, at + 8 + sizeBytes);
-      apply?.(this.#cursor.self, unpackFields(schema.input, packed));
+    for (let sequence = first; sequence < first + count; sequence++) {
+      apply?.(this.#cursor.self, unpackFields(schema.input, sessions.inputPayload(row, sequence)));
       this.#limitSpeed(slot);
-      sessions.setInputSequence(session as never, sessions.pendingView.getUint32(at, true));
+      sessions.setInputSequence(row, sequence);
     }
-    sessions.setPendingCount(session as never, 0);
+    sessions.setPending(row, 0, 0);
     stats.add(this.#worker, 'inputsApplied', count);
   }
 

@@ -107,7 +107,7 @@ class Crowd {
       const values = { moveX: inwards(columns.x[slot] ?? 0), moveZ: inwards(columns.z[slot] ?? 0) };
       const sizeBytes = packFields(schema.input, values, this.#payload);
       const payload = this.#payload.slice(0, sizeBytes);
-      writeInput(this.#store.inputRing, { session, generation, sequence: this.#sequence, payload });
+      writeInput(this.#store.inputRing, { session, generation, sequence: this.#sequence, back: 0, payload });
     }
   }
 }

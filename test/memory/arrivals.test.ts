@@ -22,7 +22,7 @@ const ACTIVATION = {
 
 test('every arrival comes out as it was written', (t) => {
   const ring = makeRing();
-  const input = { session: 2 ** 52, sequence: 2 ** 32 - 1, payload: Uint8Array.of(5, 6) };
+  const input = { session: 2 ** 52, sequence: 2 ** 32 - 1, back: 5, payload: Uint8Array.of(5, 6) };
   const state = { session: 77, state: 2, backlogBytes: 1234, viewReset: true };
   const event = { issuer: LEDGER, number: 2 ** 41, entity: 2 ** 33 + 1, event: 63, payload: Uint8Array.of(1, 0, 255) };
   t.true(writeActivate(ring, ACTIVATION));
@@ -67,7 +67,7 @@ test('a full ring refuses, keeps what it has, and takes more once it was read', 
   t.false(writeOwnership(ring, { owners: new Uint8Array(1024) }));
   t.false(writeSubscribe(ring, { node: 1, cells: new Uint32Array(256) }));
   while (writeSessionLeave(ring, { session: 1 }));
-  t.false(writeArrivedInput(ring, { session: 1, sequence: 1, payload: new Uint8Array(1) }));
+  t.false(writeArrivedInput(ring, { session: 1, sequence: 1, back: 5, payload: new Uint8Array(1) }));
   t.false(writeSessionState(ring, { session: 1, state: 1, backlogBytes: 0, viewReset: false }));
   t.false(writeEvent(ring, { issuer: LEDGER, number: 1, entity: 1, event: 1, payload: new Uint8Array() }));
   t.false(writeDurable(ring, { number: 1 }));
@@ -86,10 +86,10 @@ test('frames of changing size go round and round', (t) => {
     const activation = { ...ACTIVATION, row: { ...ACTIVATION.row, record } };
     // The first attempt may only move on to the start of the ring.
     t.true(writeActivate(ring, activation) || writeActivate(ring, activation));
-    t.true(writeArrivedInput(ring, { session: round, sequence: round, payload: record.slice(0, 64) }));
+    t.true(writeArrivedInput(ring, { session: round, sequence: round, back: 5, payload: record.slice(0, 64) }));
     t.deepEqual(drainArrivals(ring), [
       ['activate', activation],
-      ['arrivedInput', { session: round, sequence: round, payload: record.slice(0, 64) }],
+      ['arrivedInput', { session: round, sequence: round, back: 5, payload: record.slice(0, 64) }],
     ]);
   }
 });

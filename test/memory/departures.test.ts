@@ -50,7 +50,7 @@ test('every departure comes out as it was written', (t) => {
   t.true(writeDespawn(ring, { id: 2 ** 35 + 1 }));
   t.true(writeGhostsOut(ring, { node: 4, bytes: Uint8Array.of(1, 2, 3, 4), sizeBytes: 3 }));
   t.true(writeEmit(ring, emitted));
-  t.true(writeForwardedInput(ring, { session: 2 ** 36, sequence: 9, payload: Uint8Array.of(7) }));
+  t.true(writeForwardedInput(ring, { session: 2 ** 36, sequence: 9, back: 5, payload: Uint8Array.of(7) }));
   t.true(writeForwardedLeave(ring, { session: 2 ** 37 }));
   t.true(writeSession(ring, bound));
   t.true(writeDurableWish(ring, { number: 2 ** 38, id: 2 ** 39, seq: 6 }));
@@ -65,7 +65,7 @@ test('every departure comes out as it was written', (t) => {
     ['despawn', 2 ** 35 + 1],
     ['ghosts', 4, Uint8Array.of(1, 2, 3)],
     ['emit', emitted],
-    ['input', { session: 2 ** 36, sequence: 9, payload: Uint8Array.of(7) }],
+    ['input', { session: 2 ** 36, sequence: 9, back: 5, payload: Uint8Array.of(7) }],
     ['sessionLeave', 2 ** 37],
     ['session', bound],
     ['durable', { number: 2 ** 38, id: 2 ** 39, seq: 6 }],
@@ -86,7 +86,7 @@ test('a full ring refuses every frame and loses none', (t) => {
   t.false(writeCheckpoint(ring, { id, seq, passenger, record, atRest: false }));
   t.false(writeDespawn(ring, { id }));
   t.false(writeEmit(ring, { entity: 1, event: 1, payload: new Uint8Array(), hint: 0 }));
-  t.false(writeForwardedInput(ring, { session: 1, sequence: 1, payload: new Uint8Array() }));
+  t.false(writeForwardedInput(ring, { session: 1, sequence: 1, back: 5, payload: new Uint8Array() }));
   t.false(writeForwardedLeave(ring, { session: 1 }));
   t.false(writeTick(ring, { tick: 1 }));
   t.false(writeMarkOut(ring, { row: 1, generation: 1 }));

@@ -105,7 +105,9 @@ test('announcements: those after a tick, as long as they are kept', (t) => {
 test('intake: frames come out as they were written, and a full ring refuses them', (t) => {
   const ring = new Ring(new SharedArrayBuffer(Ring.sizeBytes(256)), 0, 256);
   t.true(writeJoin(ring, { session: 1, generation: 2, name: 'Žofie', account: 'acc' }));
-  t.true(writeInput(ring, { session: 3, generation: 4, sequence: 2 ** 32 - 1, payload: Uint8Array.of(1, 2, 3) }));
+  t.true(
+    writeInput(ring, { session: 3, generation: 4, sequence: 2 ** 32 - 1, back: 5, payload: Uint8Array.of(1, 2, 3) }),
+  );
   t.true(writeLeave(ring, { session: 5, generation: 2 ** 32 - 1 }));
   t.true(writeMark(ring, { session: 6, generation: 7 }));
   const frames: unknown[] = [];
@@ -114,17 +116,17 @@ test('intake: frames come out as they were written, and a full ring refuses them
       join: (...frame) => frames.push(['join', ...frame]),
       leave: (...frame) => frames.push(['leave', ...frame]),
       mark: (...frame) => frames.push(['mark', ...frame]),
-      input: (session, generation, { sequence, at: first, sizeBytes }) =>
-        frames.push(['input', session, generation, sequence, [...ring.bytes.subarray(first, first + sizeBytes)]]),
+      input: (session, generation, { sequence, back, at: first, sizeBytes }) =>
+        frames.push(['input', session, generation, sequence, back, [...ring.bytes.subarray(first, first + sizeBytes)]]),
     }),
   );
   t.deepEqual(frames, [
     ['join', 1, 2, { name: 'Žofie', account: 'acc' }],
-    ['input', 3, 4, 2 ** 32 - 1, [1, 2, 3]],
+    ['input', 3, 4, 2 ** 32 - 1, 5, [1, 2, 3]],
     ['leave', 5, 2 ** 32 - 1],
     ['mark', 6, 7],
   ]);
   while (writeLeave(ring, { session: 0, generation: 0 }));
   t.false(writeJoin(ring, { session: 0, generation: 0, name: '', account: '' }));
-  t.false(writeInput(ring, { session: 0, generation: 0, sequence: 0, payload: new Uint8Array() }));
+  t.false(writeInput(ring, { session: 0, generation: 0, sequence: 0, back: 5, payload: new Uint8Array() }));
 });

@@ -1,12 +1,8 @@
 import test from 'ava';
 import type { SessionIndex } from '../../src/base/brand.ts';
-import {
-  PENDING_INPUTS_MAX,
-  PENDING_INPUT_BYTES,
-  SESSION_STATE,
-  Sessions,
-  VIEW_ENTITIES_MAX,
-} from '../../src/memory/sessions.ts';
+import { INPUT_BYTES_MAX } from '../../src/base/schema.ts';
+import { SESSION_STATE, Sessions, VIEW_ENTITIES_MAX } from '../../src/memory/sessions.ts';
+import { INPUT_WINDOW } from '../../src/wire/messages.ts';
 
 const make = (capacity = 3): Sessions => new Sessions(new SharedArrayBuffer(Sessions.sizeBytes(capacity)), 0, capacity);
 const FIRST = 0 as SessionIndex;
@@ -78,13 +74,12 @@ test('a view reset is taken once for any number of requests', (t) => {
 test('views and pending inputs of sessions do not overlap', (t) => {
   const sessions = make();
   t.is(sessions.viewX.length, 3 * VIEW_ENTITIES_MAX);
-  const offsets = [0, 1, 2].flatMap((session) =>
-    Array.from({ length: PENDING_INPUTS_MAX }, (_, index) =>
-      sessions.pendingOffsetBytes(session as SessionIndex, index),
-    ),
+  const payload = (session: number, sequence: number) =>
+    Uint8Array.from({ length: INPUT_BYTES_MAX }, (_, at) => (session * 97 + sequence * 7 + at) & 0xff);
+  const each = [0, 1, 2].flatMap((session) =>
+    Array.from({ length: INPUT_WINDOW }, (_, index) => [session as SessionIndex, 100 + index] as const),
   );
-  t.is(new Set(offsets).size, offsets.length);
-  t.is(Math.max(...offsets) + PENDING_INPUT_BYTES, sessions.pendingBytes.length);
+  for (const [session, sequence] of each) sessions.holdInput(session, sequence, payload(session, sequence));
   for (const view of [
     sessions.viewSlotPlusOne,
     sessions.viewGeneration,
@@ -101,7 +96,12 @@ test('views and pending inputs of sessions do not overlap', (t) => {
     sessions.viewTick,
   ])
     t.true(view.every((value) => value === (view.byteOffset & 0xffff)));
-  sessions.setPendingCount(FIRST, 3);
+  for (const [session, sequence] of each) {
+    t.true(sessions.holdsInput(session, sequence));
+    t.deepEqual(sessions.inputPayload(session, sequence), payload(session, sequence));
+  }
+  sessions.setPending(FIRST, 104, 3);
+  t.is(sessions.pendingFirst(FIRST), 104);
   sessions.setViewCount(FIRST, 9);
   sessions.setLastSnapshotTick(FIRST, 2 ** 31 + 1);
   t.deepEqual(

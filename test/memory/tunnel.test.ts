@@ -25,8 +25,8 @@ function drainGateway(ring: Ring): unknown[] {
   const frames: unknown[] = [];
   ring.drain((at) =>
     readGatewayFrame(ring, at, {
-      input: (head, { sequence, at: first, sizeBytes }) =>
-        frames.push(['input', head, sequence, [...ring.bytes.subarray(first, first + sizeBytes)]]),
+      input: (head, { sequence, back, at: first, sizeBytes }) =>
+        frames.push(['input', head, sequence, back, [...ring.bytes.subarray(first, first + sizeBytes)]]),
       state: (...frame) => frames.push(['state', ...frame]),
       leave: (...frame) => frames.push(['leave', ...frame]),
       login: (...frame) => frames.push(['login', ...frame]),
@@ -61,14 +61,14 @@ function drainPeer(ring: Ring): unknown[] {
 
 test('frames of the gateway come out as they were written', (t) => {
   const ring = makeRing();
-  t.true(writeTunnelInput(ring, { ...HEAD, sequence: 2 ** 32 - 2, payload: Uint8Array.of(1, 2, 3) }));
+  t.true(writeTunnelInput(ring, { ...HEAD, sequence: 2 ** 32 - 2, back: 5, payload: Uint8Array.of(1, 2, 3) }));
   t.true(writeTunnelState(ring, { ...HEAD, state: 2, backlogBytes: 70_000, viewReset: true }));
   t.true(writeTunnelState(ring, { ...HEAD, state: 1, backlogBytes: 2 ** 40, viewReset: false }));
   t.true(writeTunnelLeave(ring, HEAD));
   t.true(writeTunnelLogin(ring, { ...HEAD, name: 'Žofie', account: '' }));
   t.true(writeTunnelHandedOver(ring, { ...HEAD, seq: 2 ** 32 - 1 }));
   t.deepEqual(drainGateway(ring), [
-    ['input', HEAD, 2 ** 32 - 2, [1, 2, 3]],
+    ['input', HEAD, 2 ** 32 - 2, 5, [1, 2, 3]],
     ['state', HEAD, { state: 2, backlogBytes: 70_000, viewReset: true }],
     ['state', HEAD, { state: 1, backlogBytes: 2 ** 32 - 1, viewReset: false }],
     ['leave', HEAD],
@@ -98,7 +98,7 @@ test('a full ring takes nothing, and says so', (t) => {
   t.true(writeTunnelLeave(ring, HEAD));
   t.true(writeTunnelLeave(ring, HEAD));
   t.false(writeTunnelLeave(ring, HEAD));
-  t.false(writeTunnelInput(ring, { ...HEAD, sequence: 1, payload: new Uint8Array(0) }));
+  t.false(writeTunnelInput(ring, { ...HEAD, sequence: 1, back: 5, payload: new Uint8Array(0) }));
   t.false(writeTunnelState(ring, { ...HEAD, state: 0, backlogBytes: 0, viewReset: false }));
   t.false(writeTunnelLogin(ring, { ...HEAD, name: '', account: '' }));
   t.false(writeTunnelHandedOver(ring, { ...HEAD, seq: 0 }));
@@ -113,8 +113,15 @@ test('a full ring takes nothing, and says so', (t) => {
 
 test('the bytes of a frame stay', (t) => {
   const ring = makeRing();
-  writeTunnelInput(ring, { row: 1, generation: 2, session: 3 * 2 ** 32 + 4, sequence: 5, payload: Uint8Array.of(6) });
+  writeTunnelInput(ring, {
+    row: 1,
+    generation: 2,
+    session: 3 * 2 ** 32 + 4,
+    sequence: 5,
+    back: 5,
+    payload: Uint8Array.of(6),
+  });
   const hex: string[] = [];
   ring.drain((at, sizeBytes) => hex.push(Buffer.from(ring.bytes.slice(at, at + sizeBytes)).toString('hex')));
-  t.deepEqual(hex, ['01000100010000000200000004000000030000000500000006']);
+  t.deepEqual(hex, ['01050100010000000200000004000000030000000500000006']);
 });

@@ -46,6 +46,7 @@ export interface Intake {
   readonly name?: string;
   readonly account?: string;
   readonly sequence?: number;
+  readonly back?: number;
   readonly payload?: Uint8Array;
 }
 
@@ -79,9 +80,9 @@ export class WorldStandIn {
           this.intakes.push({ kind: 'leave', session, generation });
           sessions.setSlotPlusOne(session as SessionIndex, 0);
         },
-        input: (session, generation, { sequence, at: start, sizeBytes }) => {
+        input: (session, generation, { sequence, back, at: start, sizeBytes }) => {
           const payload = inputRing.bytes.slice(start, start + sizeBytes);
-          this.intakes.push({ kind: 'input', session, generation, sequence, payload });
+          this.intakes.push({ kind: 'input', session, generation, sequence, back, payload });
         },
         mark: (session, generation) => {
           this.intakes.push({ kind: 'mark', session, generation });

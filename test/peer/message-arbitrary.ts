@@ -66,7 +66,7 @@ export const anySessionMessage: fc.Arbitrary<SessionMessage> = fc.oneof(
     kind: kind('subscribe'),
     cells: fc.array(u32, { maxLength: 30 }).map((cells) => Uint32Array.from(cells)),
   }),
-  fc.record({ kind: kind('input'), session: id, sequence: u32, hops, payload: bytes }),
+  fc.record({ kind: kind('input'), session: id, sequence: u32, back: fc.nat(63), hops, payload: bytes }),
   fc.record({ kind: kind('state'), session: id, state: u8, viewReset: fc.boolean(), backlogBytes: u32 }),
   fc.record({ kind: kind('leave'), session: id, hops }),
   fc.record({ kind: kind('snapshot'), session: id, bytes }),

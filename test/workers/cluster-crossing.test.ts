@@ -108,7 +108,8 @@ test('inputs go after the player, arrive once and in order; repeats do nothing',
   step(twins, 10);
   const generation = west.store.sessions.generation(session);
   const payload = packedInput({ vx: 0, vz: 0 });
-  for (const sequence of [1, 2, 3]) writeInput(west.store.inputRing, { session, generation, sequence, payload });
+  for (const sequence of [1, 2, 3])
+    writeInput(west.store.inputRing, { session, generation, sequence, back: 0, payload });
   step(twins);
   t.deepEqual(
     west.inputs.map(({ session: id, sequence }) => [id, sequence]),

@@ -18,7 +18,8 @@ function actAsClients({ store }: Threaded, round: number): void {
     const bytes = new Uint8Array(64);
     const moveX = Math.sin(session + round);
     const payload = bytes.subarray(0, packFields(busy.schema.input, { moveX, moveZ: 1 - Math.abs(moveX) }, bytes));
-    for (const n of [1, 2]) writeInput(store.inputRing, { session, generation, sequence: round * 2 + n, payload });
+    for (const n of [1, 2])
+      writeInput(store.inputRing, { session, generation, sequence: round * 2 + n, back: 0, payload });
     if (round === 9 && session % 5 === 0) writeLeave(store.inputRing, { session, generation });
   }
 }

@@ -1,7 +1,9 @@
 import test from 'ava';
+import * as fc from 'fast-check';
 import { component, defineWorld, entity, f32, list, u32 } from '../../src/index.ts';
 import type { System } from '../../src/index.ts';
 import { SystemError } from '../../src/base/errors.ts';
+import { INPUT_WINDOW } from '../../src/wire/messages.ts';
 import { Headless } from '../fixtures/headless.ts';
 import type { HeadlessOptions } from '../fixtures/headless.ts';
 
@@ -66,15 +68,70 @@ test('inputs act in order, each once, and the last one applied is acknowledged',
   t.is(world.store.columns.vx[slot], 2, 'the velocity holds until the next input');
 });
 
-test('more inputs than fit one tick drop the oldest and are counted', (t) => {
+test('more inputs than act in one tick wait for the next', (t) => {
   const world = headless({ run() {} });
   const session = world.join();
   world.tick();
-  for (let sequence = 1; sequence <= 11; sequence++) world.input(session, sequence, { vx: sequence / 10, vz: 0 });
+  for (let sequence = 1; sequence <= 19; sequence++) world.input(session, sequence, { vx: sequence / 10, vz: 0 });
+  const acted = [1, 2, 3, 4].map(() => {
+    world.tick();
+    return world.store.sessions.inputSequence(session);
+  });
+  t.deepEqual(acted, [8, 16, 19, 19]);
+  t.is(hitsOf(world)[world.slotOf(session)], 19);
+  t.is(world.store.stats.counter('inputsDropped'), 0);
+});
+
+test('an input that is missing is waited for while its client has it, and given up when it has not', (t) => {
+  const world = headless({ run() {} });
+  const session = world.join();
   world.tick();
-  t.is(hitsOf(world)[world.slotOf(session)], 8);
-  t.is(world.store.stats.counter('inputsDropped'), 3);
-  t.is(world.store.sessions.inputSequence(session), 11);
+  const acted = (sequence: number, back: number): number => {
+    world.input(session, sequence, { vx: sequence / 10, vz: 0 }, back);
+    world.tick();
+    return world.store.sessions.inputSequence(session);
+  };
+  t.is(acted(2, 1), 0, 'the first is missing');
+  t.is(acted(3, 2), 0);
+  t.is(acted(1, 0), 3, 'it came, and the others after it');
+  t.is(acted(3, 2), 3, 'a repeat');
+  t.is(acted(6, 2), 3);
+  t.is(acted(7, 1), 7, 'the client has neither 4 nor 5 any more');
+  t.is(world.store.stats.counter('inputsDropped'), 2);
+  t.is(hitsOf(world)[world.slotOf(session)], 5);
+  t.is(acted(200, 63), 7);
+  t.is(acted(137, 0), 137, 'far ahead, behind a gap that is given up');
+  t.is(acted(200, 0), 200);
+});
+
+test('whatever is lost, repeated and out of order: each input that its client keeps sending acts once, in order', (t) => {
+  const script = fc.array(fc.tuple(fc.nat(9), fc.constantFrom('lost', 'sent', 'twice', 'tick')), { minLength: 40 });
+  fc.assert(
+    fc.property(script, (steps) => {
+      const world = headless({ run() {} });
+      const session = world.join();
+      world.tick();
+      let last = 0;
+      const send = (sequence: number): void => {
+        const oldest = Math.max(world.store.sessions.inputSequence(session) + 1, last - INPUT_WINDOW + 1);
+        world.input(session, sequence, { vx: sequence / 1000, vz: 0 }, sequence - Math.min(sequence, oldest));
+      };
+      for (const [ago, fate] of steps) {
+        if (fate === 'tick') world.tick();
+        else last++;
+        if (fate === 'sent' || fate === 'twice') send(last);
+        if (fate === 'twice') send(Math.max(1, last - ago));
+      }
+      // The client misses acknowledgements, and says what it has again.
+      const { sessions } = world.store;
+      for (let sequence = sessions.inputSequence(session) + 1; sequence <= last; sequence++) send(sequence);
+      for (let tick = 0; tick <= INPUT_WINDOW / 8; tick++) world.tick();
+      t.is(sessions.inputSequence(session), last);
+      t.is(hitsOf(world)[world.slotOf(session)]! + world.store.stats.counter('inputsDropped'), last);
+      if (last <= INPUT_WINDOW) t.is(hitsOf(world)[world.slotOf(session)], last);
+    }),
+    { numRuns: 30 },
+  );
 });
 
 test('an impossible speed is clamped to the speed limit of the kind and counted', (t) => {
