@@ -24,6 +24,7 @@ class Clients {
   readonly #clients: Client[] = [];
   readonly #walks: Walk[] = [];
   readonly #shared: SharedSchema = { schema: undefined };
+  #wanted = 0;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: JOINS_AT_ONCE });
 
   constructor(plan: ClientsPlan) {
@@ -38,8 +39,9 @@ class Clients {
   /** Joins until there are so many, so many at once; the first goes alone, because others may need what it is sent. */
   async grow(count: number): Promise<Grown> {
     const startMs = performance.now();
+    this.#wanted = count;
     const joinNext = async (): Promise<void> => {
-      while (this.#clients.length < count) {
+      while (this.#clients.length < this.#wanted) {
         const client = this.#create(this.#clients.length);
         this.#clients.push(client);
         await client.join();
@@ -54,7 +56,9 @@ class Clients {
     return { type: 'grown', seconds: (performance.now() - startMs) / 1000, online: this.online };
   }
 
+  /** Also ends growing. */
   shrink(count: number): void {
+    this.#wanted = count;
     for (const client of this.#clients.splice(count)) client.leave();
   }
 

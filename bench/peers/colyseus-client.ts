@@ -12,9 +12,6 @@ import { Connection } from './client.ts';
 import type { Client, ClientOptions } from './client.ts';
 import { COLYSEUS_INPUT, COLYSEUS_ROOM, defineState } from './colyseus-state.ts';
 
-/** An operation that sets a field anew, without adding anything. */
-const OPERATION_REPLACE = 0;
-
 export class ColyseusClient implements Client {
   readonly #connection: Connection;
   readonly #options: ClientOptions;
@@ -101,9 +98,8 @@ export class ColyseusClient implements Client {
 
   /** Stamps of people who were in view before. */
   #look(changes: readonly DataChange[]): void {
-    for (const { field, op, value, previousValue } of changes) {
-      if (field !== 'stamp' || op !== OPERATION_REPLACE || previousValue === undefined) continue;
-      this.#connection.stamp(Number(value));
+    for (const { field, value, previousValue } of changes) {
+      if (field === 'stamp' && previousValue !== undefined) this.#connection.stamp(Number(value));
     }
   }
 }

@@ -56,6 +56,10 @@ export class MeasuredServer implements AsyncDisposable {
     return await this.#process.ask<Usage>({ type: 'usage' }, 'usage');
   }
 
+  get metricsUrl(): string {
+    return `http://127.0.0.1:${this.port}/metrics`;
+  }
+
   /** For the bare server: the sizes of the frames that it is to write. */
   async repeat(sizes: readonly number[]): Promise<void> {
     const order: FrameSizes = { type: 'sizes', sizes };

@@ -48,7 +48,9 @@ export class WorldmeshClient implements Client {
     this.#connection.send(encodeClientMessage(input, schema));
   }
 
+  /** Without a word the session would be kept for a while. */
   leave(): void {
+    if (this.isOnline) this.#connection.send(encodeClientMessage({ type: 'bye' }, undefined));
     this.#connection.close();
   }
 
@@ -108,6 +110,7 @@ class Sight implements SnapshotVisitor {
   }
   self(): void {}
   move(): void {}
+  turn(): void {}
   jump(): void {}
   event(): void {}
 }
