@@ -142,6 +142,7 @@ export function gatewaySettings(settings: Settings, { world }: { world: WorldMod
   return {
     ...pick(settings, PROTECTION_SETTINGS),
     host: settings.host,
+    reusePort: settings.reusePort,
     port: settings.port,
     tickHz: settings.tickHz,
     snapshotHz: settings.snapshotHz,

@@ -106,10 +106,10 @@ export class Listener {
 
   /** Resolves with the port once it listens. @throws the system's error, such as EADDRINUSE. */
   async listen(): Promise<number> {
-    const { host, port } = this.#context.settings;
+    const { host, port, reusePort } = this.#context.settings;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#server.once('error', reject);
-    this.#server.listen({ host, port, backlog: 1024 }, resolve);
+    this.#server.listen({ host, port, reusePort, backlog: 1024 }, resolve);
     await promise;
     this.#server.off('error', reject);
     return (this.#server.address() as AddressInfo).port;

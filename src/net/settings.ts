@@ -5,6 +5,8 @@ import type { ProtectionSettings } from './protection.ts';
 
 export interface GatewaySettings extends ProtectionSettings {
   readonly host: string;
+  /** Other gateways of this host listen on the same port. */
+  readonly reusePort: boolean;
   /** 0: any free port. */
   readonly port: number;
   readonly tickHz: number;
@@ -76,6 +78,7 @@ export interface ClusterNode {
 export const GATEWAY_DEFAULTS: GatewaySettings = {
   ...PROTECTION_DEFAULTS,
   host: '127.0.0.1',
+  reusePort: false,
   port: 7777,
   tickHz: 20,
   snapshotHz: 10,

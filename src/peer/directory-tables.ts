@@ -44,7 +44,7 @@ CREATE TABLE lease (
   pid INTEGER NOT NULL,
   release TEXT NOT NULL,
   schema_version INTEGER NOT NULL,
-  capacity REAL NOT NULL CHECK (capacity > 0),
+  capacity REAL NOT NULL CHECK (capacity >= 0),
   position INTEGER NOT NULL,
   is_protected INTEGER NOT NULL DEFAULT 0,
   buddy INTEGER NOT NULL DEFAULT 0,

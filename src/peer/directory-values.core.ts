@@ -103,7 +103,7 @@ export function demandCount(what: string, value: number): void {
 }
 
 function demandCapacity(capacity: number): void {
-  demand(Number.isFinite(capacity) && capacity > 0, `capacity is above 0, found ${capacity}`);
+  demand(Number.isFinite(capacity) && capacity >= 0, `capacity is a number from 0 on, found ${capacity}`);
 }
 
 function demandText(what: string, text: string, lengthMax: number): void {

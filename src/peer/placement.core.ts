@@ -8,6 +8,8 @@
  * With it a node wins a block with a chance of its capacity over the sum of all (Schindelhauer and Schomaker, "Weighted
  * distributed hash tables", SPAA 2005). Names are hashed and not numbers: a cluster that is started anew looks the same.
  *
+ * A node of capacity 0 owns nothing: it is a gateway only.
+ *
  * A block is blockCells × blockCells cells, counted from the grid's lower corner; those at the upper edges may be cut.
  */
 import { assert } from '../base/assert.ts';
@@ -18,7 +20,7 @@ import type { NodeNumber } from './protocol.ts';
 export interface PlacementNode {
   readonly node: NodeNumber;
   readonly name: string;
-  /** Above 0. */
+  /** 0 and above. */
   readonly capacity: number;
 }
 
@@ -60,13 +62,14 @@ export function cellsOfBlock({ width, depth, blockCells, blocksWide }: BlockGrid
   return cells;
 }
 
-/** The owner of each block, 0 when there are no nodes. The order of the nodes does not matter. */
+/** The owner of each block, 0 when no node has any capacity. The order of the nodes does not matter. */
 export function placeBlocks(blocks: readonly number[], nodes: readonly PlacementNode[]): NodeNumber[] {
   const seeds = nodes.map(({ name }) => hashText(name));
   return blocks.map((block) => {
     let best: PlacementNode | undefined;
     let bestScore = -1;
     for (const [index, node] of nodes.entries()) {
+      if (node.capacity === 0) continue;
       const score = scoreOf(seeds[index] ?? 0, block, node.capacity);
       // Equal draws are settled by name, so that order does not matter.
       if (score < bestScore || (score === bestScore && best && best.name <= node.name)) continue;

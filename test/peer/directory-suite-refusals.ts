@@ -99,7 +99,7 @@ export function limitTests(test: TestFn, { name, makeUrl, open }: DirectoryFacto
     const attempts: readonly (() => Promise<unknown>)[] = [
       () => directory.join(joinRequest('A')),
       () => directory.join(joinRequest('a', { ledger: 'x' })),
-      () => directory.join(joinRequest('a', { capacity: 0 })),
+      () => directory.join(joinRequest('a', { capacity: -1 })),
       () => directory.join(joinRequest('a', { incarnationSeen: 0.5 })),
       () => directory.join(joinRequest('a', { folder: 'x'.repeat(5000) })),
       () => directory.renew({ node: 64, incarnation: 1 }),

@@ -33,6 +33,11 @@ test('shares follow capacity', (t) => {
   t.true(Math.abs(a! - 1 / 8) < 0.02 && Math.abs(b! - 2 / 8) < 0.02 && Math.abs(c! - 5 / 8) < 0.025, `${a} ${b} ${c}`);
 });
 
+test('a gateway owns nothing, and without others nobody does', (t) => {
+  t.deepEqual(placeBlocks(BLOCKS, nodes(1, 2, 0)), placeBlocks(BLOCKS, nodes(1, 2)));
+  t.deepEqual([...new Set(placeBlocks(BLOCKS, nodes(0, 0)))], [0]);
+});
+
 test('who joins only takes, who goes only gives', (t) => {
   const before = placeBlocks(BLOCKS, nodes(1, 1, 1));
   const after = placeBlocks(BLOCKS, nodes(1, 1, 1, 1));

@@ -23,6 +23,7 @@ at once at first, then after longer and longer pauses. Meanwhile another node ta
 The nodes find each other by a directory in the data folder, and come back to what they owned at the next start.
 
   ports     clients of node a at --port, of b at the next one, and so on; 0 takes free ones
+  gateways  --gateways N starts N more nodes that own no cells: they share --port, and the nodes take the ports above it
   data      <data-dir>/cluster: the directory, and a folder with the journal of each node
   log       one for all: the node's name before each line on a terminal, else JSON lines with a field "node"
   stop      Ctrl+C or SIGTERM stops all nodes and waits for them; a second one kills them
@@ -33,6 +34,7 @@ Every other flag is handed on to the nodes.
 
 interface ClusterFlags {
   readonly nodes: number;
+  readonly gateways: number;
   readonly restart: boolean;
   readonly config?: string;
 }
@@ -43,6 +45,12 @@ export function addClusterCommand(program: Command): void {
     .description('Run a world on several nodes of this machine, and keep them running')
     .argument('[module]', 'world module, a .ts or .js file (default: the meadow example)')
     .option('--nodes <count>', 'how many processes', wholeNumber(1, CLUSTER_NODES_MAX), NODES_DEFAULT)
+    .option(
+      '--gateways <count>',
+      'how many more that only speak to clients, on one port',
+      wholeNumber(0, CLUSTER_NODES_MAX - 1),
+      0,
+    )
     .addOption(new Option('--restart <true|false>', 'start a node that died again').argParser(yesOrNo).default(true));
   const flags = addSettingFlags(
     command,
@@ -55,24 +63,27 @@ export function addClusterCommand(program: Command): void {
       'worldmesh cluster',
       'worldmesh cluster game.ts --nodes 5 --port 9000 --workers 2',
       'worldmesh cluster examples/meadow.ts --block-cells 2 --param botsPerCell=100',
+      'worldmesh cluster --nodes 2 --gateways 2 --port 7777',
       'worldmesh cluster --nodes 2 --restart false --log-format json',
     ]),
   );
-  command.action(async (module: string | undefined, { nodes, restart, config }: ClusterFlags) => {
+  command.action(async (module: string | undefined, { nodes, gateways, restart, config }: ClusterFlags) => {
     // Checked as node a would be, so that what is wrong is said once and not by each node.
     const resolved = flags.read({
       node: nodeName(0),
       directory: 'sqlite:directory.sqlite',
       listen: PEER_ADDRESS,
-      clusterSize: String(nodes),
+      clusterSize: String(Math.min(nodes + gateways, CLUSTER_NODES_MAX)),
     });
-    await run({ module, nodes, restarts: restart, configFile: config, resolved });
+    if (nodes + gateways > CLUSTER_NODES_MAX) throw tooManyNodes(nodes + gateways);
+    await run({ module, nodes, gateways, restarts: restart, configFile: config, resolved });
   });
 }
 
 async function run(given: {
   module: string | undefined;
   nodes: number;
+  gateways: number;
   restarts: boolean;
   configFile: string | undefined;
   resolved: ResolvedConfig;
@@ -87,6 +98,7 @@ async function run(given: {
   const pretty = isPretty(settings);
   const plan = planCluster({
     count: given.nodes,
+    gateways: given.gateways,
     module: given.module,
     settings,
     origins,
@@ -94,7 +106,7 @@ async function run(given: {
     folder: process.cwd(),
     logFormat: pretty ? 'pretty' : 'json',
   });
-  if (plan === undefined) throw tooFewPorts(given.resolved, given.nodes);
+  if (plan === undefined) throw tooFewPorts(given.resolved, given.nodes + Math.sign(given.gateways));
   const log = new ClusterLog({
     pretty,
     nodes: plan.nodes.map(({ name }) => name),
@@ -166,6 +178,19 @@ function shownNode({ name, pid, ready: { type: _type, ...rest } }: RunningNode):
 function yesOrNo(text: string): boolean {
   if (text !== 'true' && text !== 'false') throw new InvalidArgumentError('Allowed are true and false.');
   return text === 'true';
+}
+
+function tooManyNodes(count: number): ConfigError {
+  return new ConfigError([
+    {
+      code: 'ERR_CONFIG_VALUE',
+      setting: 'nodes',
+      found: `${count} with the gateways`,
+      source: 'flags',
+      allowed: `1 to ${CLUSTER_NODES_MAX} nodes and gateways together`,
+      remedy: 'start fewer of them',
+    },
+  ]);
 }
 
 function tooFewPorts({ settings, origins }: ResolvedConfig, nodes: number): ConfigError {

@@ -25,7 +25,10 @@ export interface ClusterPlan {
 }
 
 export interface ClusterRequest {
+  /** Nodes that own cells. */
   readonly count: number;
+  /** Nodes that only speak to clients, all on one port. */
+  readonly gateways: number;
   readonly module: string | undefined;
   readonly settings: Settings;
   /** By name of the setting, where it came from; a setting from flags is passed on as a flag. */
@@ -44,6 +47,8 @@ export const NODE_OWN_SETTINGS: readonly SettingName[] = [
   'peers',
   'clientUrl',
   'clusterSize',
+  'capacity',
+  'reusePort',
 ];
 /** Passed on in another form than they came. */
 const PLANNED_SETTINGS: ReadonlySet<SettingName> = new Set<SettingName>([
@@ -63,10 +68,19 @@ export function nodeName(index: number): string {
   return index < 26 ? letter : nodeName(Math.floor(index / 26) - 1) + letter;
 }
 
-/** Ports count up from the one that is set; undefined when there are not that many. */
+/** g1, g2, … */
+export function gatewayName(index: number): string {
+  return `g${index + 1}`;
+}
+
+/**
+ * Ports count up from the one that is set; undefined when there are not that many. Gateways share that one, so that clients
+ * need to know no other, and nodes take those above.
+ */
 export function planCluster(request: ClusterRequest): ClusterPlan | undefined {
-  const { count, module, settings, origins, configFile, logFormat } = request;
-  if (settings.port !== 0 && settings.port + count - 1 > PORT_MAX) return undefined;
+  const { count, gateways, module, settings, origins, configFile, logFormat } = request;
+  const firstNodePort = settings.port + (gateways === 0 ? 0 : 1);
+  if (settings.port !== 0 && firstNodePort + count - 1 > PORT_MAX) return undefined;
   const folder = path.resolve(request.folder, settings.dataDir, CLUSTER_FOLDER);
   const directory = `sqlite:${path.join(folder, DIRECTORY_FILE)}`;
   // The nodes share the cores, unless told how many threads each may have.
@@ -77,17 +91,21 @@ export function planCluster(request: ClusterRequest): ClusterPlan | undefined {
     ...passedFlags(settings, origins),
     `--directory=${directory}`,
     `--data-dir=${folder}`,
-    `--cluster-size=${count}`,
+    `--cluster-size=${count + gateways}`,
     `--listen=${PEER_ADDRESS}`,
     `--workers=${workers}`,
     `--log-format=${logFormat}`,
   ];
   const nodes = Array.from({ length: count }, (_, index) => {
     const name = nodeName(index);
-    const port = settings.port === 0 ? 0 : settings.port + index;
+    const port = settings.port === 0 ? 0 : firstNodePort + index;
     return { name, port, args: [...shared, `--node=${name}`] };
   });
-  return { nodes, folder, directory, workers };
+  const doors = Array.from({ length: gateways }, (_, index) => {
+    const name = gatewayName(index);
+    return { name, port: settings.port, args: [...shared, `--node=${name}`, '--capacity=0', '--reuse-port'] };
+  });
+  return { nodes: [...doors, ...nodes], folder, directory, workers };
 }
 
 /** The settings that were given as flags, as flags again. Environment and file reach the nodes by themselves. */

@@ -51,9 +51,9 @@ export const CLUSTER_SETTINGS = {
   }),
   capacity: number(1, {
     group: 'Cluster',
-    min: 0.01,
+    min: 0,
     max: 1000,
-    about: 'Share of the world that this node takes, in proportion to the others',
+    about: 'Share of the world that this node takes, in proportion to the others; 0: none, it is a gateway only',
   }),
   clientUrl: shapedText('', {
     group: 'Cluster',

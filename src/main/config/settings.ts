@@ -25,6 +25,10 @@ const SETTINGS = {
     max: 65_535,
     about: 'Port for clients, viewer and metrics; 0 takes a free one',
   }),
+  reusePort: boolean(false, {
+    group: 'Process',
+    about: 'Share the port with other gateways on this host; the kernel spreads clients over them (Linux)',
+  }),
   host: text('127.0.0.1', { group: 'Process', max: 255, about: 'Address to listen on; 0.0.0.0 admits other machines' }),
   dataDir: text('.worldmesh', { group: 'Process', max: 1024, about: 'Folder for what must survive a restart' }),
   viewer: boolean(true, { group: 'Process', about: 'Serve the web page and its feed' }),

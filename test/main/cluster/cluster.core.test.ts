@@ -98,7 +98,8 @@ function request(flags: Record<string, string>, count = 3): ClusterRequest {
   const own = { node: 'a', directory: 'sqlite:x', clusterSize: String(count) };
   const values = new Map(Object.entries({ ...flags, ...own }));
   const { settings, origins } = resolveConfig([{ kind: 'flag', path: '', values }]);
-  return { count, module: 'game.ts', settings, origins, configFile: undefined, folder: '/srv/game', logFormat: 'json' };
+  const files = { module: 'game.ts', configFile: undefined, folder: '/srv/game' };
+  return { count, gateways: 0, settings, origins, ...files, logFormat: 'json' };
 }
 
 test('each node is given its name and port, what they share, and every flag that was given', (t) => {
@@ -141,6 +142,23 @@ test('nodes share the cores, keep port 0, and refuse ports that there are not', 
   t.is(planCluster({ ...given, settings: { ...given.settings, workers: 2 } })?.workers, 1);
   t.is(planCluster(request({ port: '65534' })), undefined);
   t.not(planCluster(request({ port: '65533' })), undefined);
+});
+
+test('gateways own no cells and share the port that is set; the nodes take those above', (t) => {
+  const plan = planCluster({ ...request({ port: '9000' }, 2), gateways: 2 });
+  t.deepEqual(
+    plan?.nodes.map(({ name, port }) => [name, port]),
+    [
+      ['g1', 9000],
+      ['g2', 9000],
+      ['a', 9001],
+      ['b', 9002],
+    ],
+  );
+  const own = plan?.nodes.map(({ args }) => args.filter((arg) => /capacity|reuse|cluster-size/.test(arg)));
+  t.deepEqual(own?.[0], ['--cluster-size=4', '--capacity=0', '--reuse-port']);
+  t.deepEqual(own?.[2], ['--cluster-size=4']);
+  t.is(planCluster({ ...request({ port: '65535' }, 1), gateways: 1 }), undefined);
 });
 
 test('only what a node says is taken from the channel', (t) => {
