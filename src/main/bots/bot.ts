@@ -1,228 +1,253 @@
-/** One client that walks and checks what it is sent: a WebSocket and the wire decoders, and as little else as possible. */
-import { WebSocket } from 'ws';
-import { WireError } from '../../base/errors.ts';
+/**
+ * One client that walks and checks what it is sent: the SDK plays, as in a game, and beside it the bytes of its
+ * connections are read by decoders of the wire alone.
+ */
 import { Random } from '../../base/random.ts';
 import type { Schema } from '../../base/schema.ts';
-import { decodeServerMessage, encodeClientMessage } from '../../wire/client.wire.ts';
-import { MESSAGE, PROTOCOL_VERSION } from '../../wire/messages.ts';
-import type { Welcome } from '../../wire/messages.ts';
-import { visitSnapshot } from '../../wire/snapshot.wire.ts';
+import { Client } from '../../client/index.ts';
+import type { BackoffOptions, ClientStatus, UntypedEntity } from '../../client/index.ts';
+import type { ClientMode, HandoverStart, Welcome } from '../../wire/messages.ts';
+import { BotConnection } from './bot-connection.ts';
+import type { ConnectionOwner } from './bot-connection.ts';
+import { botSocketConstructor } from './bot-socket.ts';
+import { InputLedger } from './input-ledger.core.ts';
 import { count } from './measures.ts';
 import type { Measures } from './measures.ts';
-import { ServerTime } from './server-time.core.ts';
+import { PresenceCheck } from './presence-check.core.ts';
+import { RedirectWatch } from './redirect-watch.core.ts';
+import type { ServerTime } from './server-time.core.ts';
 import { ViewCheck } from './view-check.core.ts';
-import { Walk } from './walk.core.ts';
+import type { NewWay, Way } from './walk.core.ts';
 
-/** The schema is asked for once and shared; all bots share one estimate of the server's time, too. */
 export interface BotsShared {
-  readonly url: string;
-  readonly token: string;
   readonly measures: Measures;
-  schema: Schema | undefined;
-  serverTime: ServerTime | undefined;
+  readonly mode: ClientMode;
+  /** Every bot's name begins with it, and nobody else's: so names tell who is in view twice. */
+  readonly namePrefix: string;
+  readonly newWay: NewWay;
+  readonly backoff: BackoffOptions | undefined;
+  /** One estimate for each gateway, by its URL. */
+  readonly serverTimes: Map<string, ServerTime>;
+}
+
+export interface BotOptions {
+  readonly url: string;
+  readonly name: string;
+  readonly token: string;
+  readonly seed: number;
 }
 
 const JOIN_MS_MAX = 20_000;
-const HEADER_BYTES = { small: 2, medium: 4, large: 10 } as const;
+const LEAVE_MS_MAX = 1000;
 
-export class Bot {
-  readonly #shared: BotsShared;
-  readonly #name: string;
+export class Bot implements ConnectionOwner {
+  readonly client: Client;
+  readonly check: ViewCheck;
+  readonly ledger: InputLedger;
+  readonly shared: BotsShared;
+  readonly redirects: RedirectWatch;
+  schema: Schema | undefined;
   readonly #random: Random;
-  readonly #check: ViewCheck;
-  #socket: WebSocket | undefined;
+  readonly #presence: PresenceCheck;
+  #connection: BotConnection | undefined;
   #welcome: Welcome | undefined;
-  #walk: Walk | undefined;
-  #sequence = 0;
-  #nonce = 0;
-  #pingSentMs = 0;
+  #way: Way | undefined;
   #lastSnapshotMs = 0;
-  /** Another node than that of the welcome owns the player, or did. */
-  #isElsewhere = false;
-  /** One input at a time is followed until it is acknowledged. */
-  #followedSequence = 0;
-  #followedSentMs = 0;
+  #longestGapMs = 0;
+  #wasOnline = false;
+  #lostMs = 0;
   #leaving = false;
 
-  constructor(shared: BotsShared, { name, seed }: { name: string; seed: number }) {
-    this.#shared = shared;
-    this.#name = name;
+  constructor(shared: BotsShared, { url, name, token, seed }: BotOptions) {
+    const { measures } = shared;
+    this.shared = shared;
     this.#random = new Random(seed);
-    this.#check = new ViewCheck((violation) => shared.measures.violation(violation));
+    this.check = new ViewCheck((violation) => measures.violation(violation));
+    this.ledger = new InputLedger(measures.events);
+    this.#presence = new PresenceCheck(measures.presence);
+    this.redirects = new RedirectWatch(measures.redirects, (gapMs) => measures.duration('redirectGap', gapMs));
+    const options = {
+      name,
+      token,
+      mode: shared.mode,
+      predict: false as const,
+      WebSocket: botSocketConstructor((target, socket) => new BotConnection(this, { url: target, socket })),
+      ...(shared.backoff && { backoff: shared.backoff }),
+    };
+    this.client = new Client(url, options);
+    this.client.onStatus((status) => this.#changeStatus(status));
+    this.client.onEnter((entity) => this.#enter(entity));
+    this.client.onLeave((entity) => this.#leave(entity));
   }
 
   get isOnline(): boolean {
-    return this.#welcome !== undefined && this.#socket?.readyState === WebSocket.OPEN;
+    return this.client.status.kind === 'online';
   }
 
   get welcome(): Welcome | undefined {
     return this.#welcome;
   }
 
-  get inViewCount(): number {
-    return this.#check.inViewCount;
+  /** Where its snapshots come from; empty before the first. */
+  get gateway(): string {
+    return this.isOnline ? (this.#connection?.url ?? '') : '';
   }
 
-  /** Resolves true with the welcome, or false when the connection ended or took too long. */
+  /** Resolves true when online, or false when the first connection ended or took too long. */
   async join(): Promise<boolean> {
-    const { measures, url } = this.#shared;
+    const { measures } = this.shared;
     const startMs = performance.now();
-    const socket = new WebSocket(url, {
-      perMessageDeflate: false,
-      skipUTF8Validation: true,
-      handshakeTimeout: JOIN_MS_MAX,
-    });
-    this.#socket = socket;
     const { promise, resolve } = Promise.withResolvers<boolean>();
     const deadline = setTimeout(() => {
       count(measures.errorsByCode, 'JOIN_TIMEOUT');
-      socket.terminate();
-    }, JOIN_MS_MAX);
-    socket.on('open', () => this.#hello(socket));
-    socket.on('message', (data: Buffer) => {
-      this.#receive(data);
-      if (this.#welcome !== undefined) resolve(true);
-    });
-    socket.on('error', (error: NodeJS.ErrnoException) => count(measures.errorsByCode, error.code ?? error.name));
-    socket.on('close', (closeCode) => {
       resolve(false);
-      if (!this.#leaving) count(measures.disconnectsByCode, closeCode);
+    }, JOIN_MS_MAX);
+    const off = this.client.onStatus(({ kind }) => {
+      if (kind !== 'connecting') resolve(kind === 'online');
     });
+    this.client.open();
     const joined = await promise;
     clearTimeout(deadline);
-    if (joined) measures.join(performance.now() - startMs);
+    off();
+    if (joined) measures.duration('join', performance.now() - startMs);
+    else this.client.close();
     return joined;
   }
 
   sendInput(nowMs: number): void {
-    const { schema, measures } = this.#shared;
-    if (!this.isOnline || this.#walk === undefined || schema === undefined) return;
-    const input = this.#walk.next(nowMs, { x: this.#check.selfX, z: this.#check.selfZ });
-    const sequence = ++this.#sequence;
-    this.#check.sentSequence = sequence;
-    if (this.#followedSequence === 0) {
-      this.#followedSequence = sequence;
-      this.#followedSentMs = nowMs;
-    }
-    this.#socket?.send(encodeClientMessage({ type: 'input', sequence, back: 0, input }, schema));
-    if (!measures.isMeasuring) return;
-    measures.messagesOut++;
-    measures.inputsSent++;
+    if (!this.isOnline || this.#way === undefined) return;
+    const values = this.#way.next(nowMs, { x: this.check.selfX, z: this.check.selfZ });
+    if (values !== undefined && this.client.input(values)) this.#way.taken?.();
   }
 
   sendPing(nowMs: number): void {
-    if (!this.isOnline) return;
-    this.#nonce = (this.#nonce + 1) >>> 0;
-    this.#pingSentMs = nowMs;
-    this.#socket?.send(encodeClientMessage({ type: 'ping', nonce: this.#nonce }, undefined));
-    if (this.#shared.measures.isMeasuring) this.#shared.measures.messagesOut++;
+    if (this.isOnline) this.#connection?.ping(nowMs);
+  }
+
+  /** What came before does not count for the longest gap. */
+  beginMeasuring(nowMs: number): void {
+    this.#longestGapMs = 0;
+    if (this.#lastSnapshotMs > 0) this.#lastSnapshotMs = nowMs;
+  }
+
+  /** Tells what there is one of for each bot; silence until now counts as a gap. */
+  endMeasuring(nowMs: number): void {
+    if (this.#lastSnapshotMs === 0) return;
+    this.shared.measures.duration('longestGap', Math.max(this.#longestGapMs, nowMs - this.#lastSnapshotMs));
   }
 
   /** Says bye; resolves when the connection is closed. */
   async leave(): Promise<void> {
-    const socket = this.#socket;
     this.#leaving = true;
-    if (socket === undefined || socket.readyState === WebSocket.CLOSED) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const cut = setTimeout(() => socket.terminate(), 1000);
-    socket.once('close', () => {
-      clearTimeout(cut);
-      resolve();
-    });
-    if (this.isOnline) socket.send(encodeClientMessage({ type: 'bye' }, undefined));
-    else socket.terminate();
-    await promise;
+    this.client.close();
+    await this.#connection?.whenClosed(LEAVE_MS_MAX);
   }
 
-  #hello(socket: WebSocket): void {
-    const { schema, token } = this.#shared;
-    socket.send(
-      encodeClientMessage(
-        {
-          type: 'hello',
-          protocolVersion: PROTOCOL_VERSION,
-          schemaHash: schema?.hash ?? 0,
-          name: this.#name,
-          token,
-          resumeToken: '',
-          mode: 'tunnel',
-          clientTimeMs: 0,
-          lastKnownTick: 0,
-        },
-        undefined,
-      ),
-    );
-  }
-
-  #receive(data: Buffer): void {
-    const { measures } = this.#shared;
-    const receivedMs = performance.now();
-    if (measures.isMeasuring) {
-      measures.messagesIn++;
-      measures.bytesIn += data.length + headerBytes(data.length);
+  takes(connection: BotConnection): boolean {
+    if (connection === this.#connection) return true;
+    const { welcome } = connection;
+    if (connection.hadSnapshot || welcome === undefined) return false;
+    this.#connection = connection;
+    this.#welcome = welcome;
+    this.#presence.radius = welcome.aoiRadius;
+    this.check.aoiRadius = welcome.aoiRadius;
+    if (welcome.resumed) this.check.restart({ mayResync: connection.lastKnownTick > 0 });
+    else {
+      this.check.forget(connection.sentSequence);
+      this.ledger.forget(connection.sentSequence);
     }
-    try {
-      if (data[0] === MESSAGE.snapshot) this.#snapshot(data, receivedMs);
-      else this.#other(data, receivedMs);
-    } catch (error) {
-      if (!(error instanceof WireError)) throw error;
-      count(measures.errorsByCode, error.code);
-    }
+    if (this.schema !== undefined) this.#way ??= this.shared.newWay(this.#random, this.schema, welcome);
+    return true;
   }
 
-  #snapshot(data: Buffer, receivedMs: number): void {
-    const { measures, schema, serverTime } = this.#shared;
-    if (schema === undefined || this.#welcome === undefined) return;
-    const check = this.#check;
-    visitSnapshot(data, schema, check);
-    check.end();
-    if (this.#lastSnapshotMs > 0) measures.interval(receivedMs - this.#lastSnapshotMs, 1000 / this.#welcome.snapshotHz);
+  isSwitch(connection: BotConnection): boolean {
+    const last = this.#connection;
+    return last !== undefined && last !== connection && (last.isOpen || last.isMoved);
+  }
+
+  snapshot({ receivedMs, isSwitch }: { receivedMs: number; isSwitch: boolean }): void {
+    const { measures } = this.shared;
+    if (this.#lastSnapshotMs > 0) {
+      const intervalMs = receivedMs - this.#lastSnapshotMs;
+      measures.interval(intervalMs, 1000 / (this.#welcome?.snapshotHz ?? 1));
+      this.#longestGapMs = Math.max(this.#longestGapMs, intervalMs);
+      this.redirects.snapshot({ intervalMs, nowMs: receivedMs, isSwitch });
+    }
     this.#lastSnapshotMs = receivedMs;
-    // Each node counts its own ticks: only those of the node that sent the welcome can be told in its time.
-    const latencyMs = this.#isElsewhere ? Number.NaN : (serverTime?.sinceTick(check.tick, receivedMs) ?? Number.NaN);
-    if (latencyMs > 0) measures.receipt(latencyMs);
-    if (this.#followedSequence > 0 && check.inputSequence >= this.#followedSequence) {
-      measures.acknowledgement(receivedMs - this.#followedSentMs);
-      this.#followedSequence = 0;
-    }
     if (!measures.isMeasuring) return;
-    measures.snapshots++;
-    measures.inViewSum += check.inViewCount;
+    measures.traffic.snapshots++;
+    measures.traffic.inViewSum += this.check.inViewCount;
   }
 
-  #other(data: Buffer, receivedMs: number): void {
-    const { measures } = this.#shared;
-    const message = decodeServerMessage(data, this.#shared.schema);
-    switch (message.type) {
-      case 'welcome': {
-        this.#shared.schema ??= message.schema;
-        this.#shared.serverTime ??= new ServerTime(message.tickHz);
-        this.#welcome = message;
-        this.#check.aoiRadius = message.aoiRadius;
-        if (this.#shared.schema !== undefined) this.#walk = new Walk(this.#random, this.#shared.schema, message);
-        return;
+  handover(): void {
+    this.shared.measures.events.handovers++;
+    this.check.restart();
+    this.#way?.ownerChanged?.(performance.now());
+  }
+
+  redirect({ validMs }: HandoverStart): void {
+    this.redirects.offer({ nowMs: performance.now(), validMs });
+    this.#way?.ownerChanged?.(performance.now());
+  }
+
+  closed(connection: BotConnection, closeCode: number): void {
+    const isLoss = this.#connection === undefined || (connection === this.#connection && !connection.isMoved);
+    if (isLoss && !this.#leaving) count(this.shared.measures.disconnectsByCode, String(closeCode));
+  }
+
+  #changeStatus(status: ClientStatus): void {
+    const { measures } = this.shared;
+    const nowMs = performance.now();
+    if (status.kind === 'online') {
+      if (this.#lostMs === 0 && this.#wasOnline) return;
+      if (this.#wasOnline) {
+        measures.duration('reconnect', nowMs - this.#lostMs);
+        if (status.resumed) measures.events.resumes++;
+        else this.#loseSession();
       }
-      case 'pong': {
-        if (message.nonce !== this.#nonce) return;
-        measures.roundTrip(receivedMs - this.#pingSentMs);
-        this.#shared.serverTime?.pong(message, { sentMs: this.#pingSentMs, receivedMs });
-        return;
-      }
-      case 'error':
-        count(measures.errorsByCode, message.code);
-        return;
-      case 'handover':
-        this.#isElsewhere = true;
-        this.#check.restart();
-        this.#socket?.send(encodeClientMessage({ type: 'handoverAck', seq: message.seq }, undefined));
-        return;
-      case 'snapshot':
-        return;
+      this.#wasOnline = true;
+      this.#lostMs = 0;
+      return;
+    }
+    if (status.kind === 'connecting' || this.#leaving) return;
+    const code = status.error?.code;
+    // What the server or the way did has been counted at the socket.
+    if (code !== undefined && code !== 'ERR_CLIENT_CONNECTION' && code !== 'ERR_CLIENT_REFUSED') {
+      count(measures.disconnectsByCode, code);
+    }
+    if (this.#wasOnline && this.#lostMs === 0) {
+      this.#lostMs = nowMs;
+      this.redirects.lost();
     }
   }
-}
 
-function headerBytes(payloadBytes: number): number {
-  if (payloadBytes < 126) return HEADER_BYTES.small;
-  return payloadBytes < 65_536 ? HEADER_BYTES.medium : HEADER_BYTES.large;
+  #loseSession(): void {
+    this.shared.measures.events.sessionsLost++;
+    this.#presence.forget();
+  }
+
+  #enter(entity: UntypedEntity): void {
+    const identity = this.#identityOf(entity);
+    this.#presence.enter(entity.id, { identity, distance: this.#distanceTo(entity), nowMs: performance.now() });
+  }
+
+  #leave(entity: UntypedEntity): void {
+    const inViewCount = this.client.entities.size;
+    this.#presence.leave(entity.id, { distance: this.#distanceTo(entity), inViewCount, nowMs: performance.now() });
+  }
+
+  /** Its name, where the world shows names and this one is a bot's; else nothing. */
+  #identityOf({ components }: UntypedEntity): string {
+    for (const component of Object.values(components)) {
+      for (const value of Object.values(component ?? {})) {
+        if (typeof value === 'string' && value.startsWith(this.shared.namePrefix)) return value;
+      }
+    }
+    return '';
+  }
+
+  #distanceTo({ x, z }: UntypedEntity): number {
+    const { self } = this.client;
+    return self === undefined ? Number.NaN : Math.hypot(self.x - x, self.z - z);
+  }
 }

@@ -1,10 +1,14 @@
-/** What all bots of a run measured together. Histograms count microseconds. */
-import { build } from 'hdr-histogram-js';
+/** What all bots of a run measured together. Histograms count microseconds. Those of several processes can be added up. */
+import { build, decodeFromCompressedBase64, encodeIntoCompressedBase64 } from 'hdr-histogram-js';
 import type { Histogram } from 'hdr-histogram-js';
+import type { PresenceCounts } from './presence-check.core.ts';
+import type { RedirectCounts } from './redirect-watch.core.ts';
 import type { Violation } from './view-check.core.ts';
 
 const US_PER_MS = 1000;
-const US_MAX = 60_000_000;
+/** An hour: a bot may wait for its server as long as a run takes. */
+const US_MAX = 3_600_000_000;
+const ON_TIME_MS = 20;
 
 export interface Percentiles {
   readonly count: number;
@@ -14,69 +18,111 @@ export interface Percentiles {
   readonly max: number;
 }
 
+const DURATIONS = [
+  'interval',
+  'roundTrip',
+  'receipt',
+  'acknowledgement',
+  'join',
+  /** One for each bot: the longest time without a snapshot. */
+  'longestGap',
+  /** From the loss of a connection until the session was taken up again, or another one began. */
+  'reconnect',
+  /** One for each redirect. */
+  'redirectGap',
+] as const;
+export type Duration = (typeof DURATIONS)[number];
+
+/** Counted only while the run is measured. */
+const TRAFFIC = {
+  snapshots: 0,
+  bytesIn: 0,
+  messagesIn: 0,
+  messagesOut: 0,
+  inputsSent: 0,
+  inViewSum: 0,
+  intervalsOnTime: 0,
+};
+/** Counted from the first join to the last leave. */
+const EVENTS = {
+  resumes: 0,
+  sessionsLost: 0,
+  inputsRepeated: 0,
+  inputsGivenUp: 0,
+  handovers: 0,
+};
+
+/** As it goes from process to process. */
+export interface MeasuresData {
+  readonly durations: Readonly<Record<Duration, string>>;
+  readonly counts: Readonly<Record<string, number>>;
+  readonly keyed: Readonly<Record<'disconnects' | 'errors' | 'violations', Readonly<Record<string, number>>>>;
+}
+
 export class Measures {
-  readonly #intervals = histogram();
-  readonly #roundTrips = histogram();
-  readonly #receipts = histogram();
-  readonly #acknowledgements = histogram();
-  readonly #joins = histogram();
-  readonly disconnectsByCode = new Map<number, number>();
+  readonly traffic = { ...TRAFFIC };
+  readonly events = { ...EVENTS };
+  readonly presence: PresenceCounts = { flickers: 0, seenTwice: 0 };
+  readonly redirects: RedirectCounts = { offered: 0, done: 0, fallbacks: 0, lost: 0 };
+  /** By close code, or by the error for which the SDK gave a connection up. */
+  readonly disconnectsByCode = new Map<string, number>();
   readonly errorsByCode = new Map<string, number>();
   readonly violations = new Map<Violation, number>();
-  /** What is counted only while the run is measured. */
   isMeasuring = false;
-  snapshots = 0;
-  bytesIn = 0;
-  messagesIn = 0;
-  messagesOut = 0;
-  inputsSent = 0;
-  inViewSum = 0;
-  intervalsOnTime = 0;
+  readonly #histograms: Record<Duration, Histogram>;
+
+  constructor() {
+    this.#histograms = Object.fromEntries(DURATIONS.map((name) => [name, histogram()])) as Record<Duration, Histogram>;
+  }
 
   /** @param nominalMs what it should be; within ±20 ms it is on time. */
   interval(intervalMs: number, nominalMs: number): void {
     if (!this.isMeasuring) return;
-    record(this.#intervals, intervalMs);
-    if (Math.abs(intervalMs - nominalMs) <= 20) this.intervalsOnTime++;
+    this.duration('interval', intervalMs);
+    if (Math.abs(intervalMs - nominalMs) <= ON_TIME_MS) this.traffic.intervalsOnTime++;
   }
 
-  roundTrip(rttMs: number): void {
-    if (this.isMeasuring) record(this.#roundTrips, rttMs);
+  /** Only while the run is measured. */
+  measured(name: Duration, durationMs: number): void {
+    if (this.isMeasuring) this.duration(name, durationMs);
   }
 
-  receipt(latencyMs: number): void {
-    if (this.isMeasuring) record(this.#receipts, latencyMs);
-  }
-
-  acknowledgement(latencyMs: number): void {
-    if (this.isMeasuring) record(this.#acknowledgements, latencyMs);
-  }
-
-  join(durationMs: number): void {
-    record(this.#joins, durationMs);
+  duration(name: Duration, durationMs: number): void {
+    this.#histograms[name].recordValue(Math.min(US_MAX, Math.max(0, Math.round(durationMs * US_PER_MS))));
   }
 
   violation(violation: Violation): void {
     count(this.violations, violation);
   }
 
-  get intervalMs(): Percentiles {
-    return percentiles(this.#intervals);
+  percentiles(name: Duration): Percentiles {
+    const source = this.#histograms[name];
+    const at = (percentile: number): number =>
+      source.totalCount === 0 ? 0 : source.getValueAtPercentile(percentile) / US_PER_MS;
+    return { count: source.totalCount, p50: at(50), p90: at(90), p99: at(99), max: at(100) };
   }
-  get rttMs(): Percentiles {
-    return percentiles(this.#roundTrips);
+
+  toData(): MeasuresData {
+    const encoded = DURATIONS.map((name) => [name, encodeIntoCompressedBase64(this.#histograms[name])]);
+    return {
+      durations: Object.fromEntries(encoded) as Record<Duration, string>,
+      counts: { ...this.traffic, ...this.events, ...this.presence, ...this.redirects },
+      keyed: {
+        disconnects: Object.fromEntries(this.disconnectsByCode),
+        errors: Object.fromEntries(this.errorsByCode),
+        violations: Object.fromEntries(this.violations),
+      },
+    };
   }
-  get receiptMs(): Percentiles {
-    return percentiles(this.#receipts);
-  }
-  get acknowledgeMs(): Percentiles {
-    return percentiles(this.#acknowledgements);
-  }
-  get joinMs(): Percentiles {
-    return percentiles(this.#joins);
-  }
-  get intervalsCount(): number {
-    return this.#intervals.totalCount;
+
+  add({ durations, counts, keyed }: MeasuresData): void {
+    for (const name of DURATIONS) this.#histograms[name].add(decodeFromCompressedBase64(durations[name]) as Histogram);
+    for (const target of [this.traffic, this.events, this.presence, this.redirects] as Record<string, number>[]) {
+      for (const name of Object.keys(target)) target[name] = (target[name] ?? 0) + (counts[name] ?? 0);
+    }
+    addAll(this.disconnectsByCode, keyed.disconnects);
+    addAll(this.errorsByCode, keyed.errors);
+    addAll(this.violations as Map<string, number>, keyed.violations);
   }
 }
 
@@ -84,16 +130,16 @@ export function count<Key>(counts: Map<Key, number>, key: Key): void {
   counts.set(key, (counts.get(key) ?? 0) + 1);
 }
 
+export function sum(counts: ReadonlyMap<unknown, number>): number {
+  let total = 0;
+  for (const value of counts.values()) total += value;
+  return total;
+}
+
+function addAll(target: Map<string, number>, source: Readonly<Record<string, number>>): void {
+  for (const [key, value] of Object.entries(source)) target.set(key, (target.get(key) ?? 0) + value);
+}
+
 function histogram(): Histogram {
   return build({ lowestDiscernibleValue: 1, highestTrackableValue: US_MAX, numberOfSignificantValueDigits: 3 });
-}
-
-function record(target: Histogram, durationMs: number): void {
-  target.recordValue(Math.min(US_MAX, Math.max(0, Math.round(durationMs * US_PER_MS))));
-}
-
-function percentiles(source: Histogram): Percentiles {
-  const at = (percentile: number): number =>
-    source.totalCount === 0 ? 0 : source.getValueAtPercentile(percentile) / US_PER_MS;
-  return { count: source.totalCount, p50: at(50), p90: at(90), p99: at(99), max: at(100) };
 }

@@ -1,16 +1,21 @@
 /**
  * What one bot has in view, as far as it takes to check that the server's snapshots are right: aliases are used and freed
  * in order, nobody is there twice, nobody is seen from too far away, time and acknowledgements go forward.
+ *
+ * It reads the bytes beside the SDK and shares no code with its view: who checks does not share the mistakes of who is
+ * checked.
  */
 import type { EntityId } from '../../base/brand.ts';
 import type { EnterEntry } from '../../wire/messages.ts';
-import type { SnapshotVisitor } from '../../wire/snapshot.wire.ts';
+import { DURABLE_LAG_MAX } from '../../wire/snapshot.wire.ts';
+import type { SnapshotHead, SnapshotVisitor } from '../../wire/snapshot.wire.ts';
 
 export const VIOLATIONS = [
   'firstNotKeyframe',
   'tickBackwards',
   'acknowledgedUnsent',
   'acknowledgedBackwards',
+  'durableBackwards',
   'leaveOfUnknown',
   'enterOfUsedAlias',
   'enterTwice',
@@ -30,6 +35,8 @@ export class ViewCheck implements SnapshotVisitor {
   /** Of the last snapshot; -1 before the first. */
   tick = -1;
   inputSequence = 0;
+  /** The last input of which a snapshot said that it survives a crash of the owner. */
+  durableSequence = 0;
   /** The greatest that was sent. */
   sentSequence = 0;
   selfAlias = 0;
@@ -39,6 +46,14 @@ export class ViewCheck implements SnapshotVisitor {
   readonly #ids: (EntityId | 0)[] = Array.from({ length: ALIASES }, () => 0 as const);
   readonly #inView = new Set<EntityId>();
   readonly #violation: (violation: Violation) => void;
+  /** The next snapshot comes from somebody else. */
+  #isNew = true;
+  #isFresh = false;
+  /** Whether that one may continue what this client said it has. */
+  #mayResync = false;
+  /** Aliases that a resync has told of; used only while one is read. */
+  readonly #told = new Set<number>();
+  #isResync = false;
 
   constructor(violation: (violation: Violation) => void) {
     this.#violation = violation;
@@ -48,19 +63,42 @@ export class ViewCheck implements SnapshotVisitor {
     return this.#inView.size;
   }
 
-  /** A new connection: the tick may be any, and a keyframe is due. */
-  restart(): void {
-    this.tick = -1;
+  /**
+   * A new connection or another owner: the tick may be any, a keyframe is due (or a resync, where the client said what it
+   * has), and inputs that were not durable may have been taken back.
+   */
+  restart({ mayResync = false }: { readonly mayResync?: boolean } = {}): void {
+    this.#isNew = true;
+    this.#mayResync = mayResync;
   }
 
-  head({ keyframe, tick, inputSequence }: { keyframe: boolean; tick: number; inputSequence: number }): void {
-    if (this.tick < 0 && !keyframe) this.#violation('firstNotKeyframe');
-    if (tick <= this.tick) this.#violation('tickBackwards');
+  /** A session that knows nothing of the last one's inputs, and was sent these; its player may know earlier ones. */
+  forget(sentSequence: number): void {
+    this.restart();
+    this.#isFresh = true;
+    this.inputSequence = 0;
+    this.durableSequence = 0;
+    this.sentSequence = sentSequence;
+  }
+
+  head({ keyframe, resync, tick, inputSequence, durableLag }: SnapshotHead): void {
+    const isContinued = keyframe || (resync && this.#mayResync);
+    if (this.#isNew && !isContinued) this.#violation('firstNotKeyframe');
+    if (!this.#isNew && tick <= this.tick) this.#violation('tickBackwards');
+    if (this.#isFresh) this.sentSequence = Math.max(this.sentSequence, inputSequence);
     if (inputSequence > this.sentSequence) this.#violation('acknowledgedUnsent');
-    if (inputSequence < this.inputSequence) this.#violation('acknowledgedBackwards');
+    if (!this.#isNew && inputSequence < this.inputSequence) this.#violation('acknowledgedBackwards');
+    if (inputSequence < this.durableSequence) this.#violation('durableBackwards');
+    if (durableLag < DURABLE_LAG_MAX) {
+      this.durableSequence = Math.max(this.durableSequence, inputSequence - durableLag);
+    }
+    this.#isNew = false;
+    this.#isFresh = false;
+    this.#isResync = resync;
     this.tick = tick;
     this.inputSequence = inputSequence;
     this.selfAlias = 0;
+    if (resync) this.#told.clear();
     if (!keyframe) return;
     this.#ids.fill(0);
     this.#inView.clear();
@@ -80,7 +118,11 @@ export class ViewCheck implements SnapshotVisitor {
   }
 
   enter({ alias, id, xCm, zCm }: EnterEntry): void {
-    if (this.#ids[alias] !== 0) this.#violation('enterOfUsedAlias');
+    const former = this.#ids[alias] ?? 0;
+    if (this.#isResync) {
+      this.#told.add(alias);
+      if (former !== 0) this.#inView.delete(former);
+    } else if (former !== 0) this.#violation('enterOfUsedAlias');
     if (this.#inView.has(id)) this.#violation('enterTwice');
     this.#ids[alias] = id;
     this.#inView.add(id);
@@ -93,6 +135,11 @@ export class ViewCheck implements SnapshotVisitor {
   }
 
   jump(alias: number): void {
+    if (this.#ids[alias] === 0) return this.#violation('moveOfUnknown');
+    if (this.#isResync) this.#told.add(alias);
+  }
+
+  turn({ alias }: { alias: number }): void {
     if (this.#ids[alias] === 0) this.#violation('moveOfUnknown');
   }
 
@@ -106,6 +153,17 @@ export class ViewCheck implements SnapshotVisitor {
 
   /** After the whole snapshot was read. */
   end(): void {
+    if (this.#isResync) this.#dropUntold();
     if (this.selfAlias !== 0 && this.#ids[this.selfAlias] === 0) this.#violation('selfNotInView');
+  }
+
+  /** Whom a resync neither enters nor jumps is gone. */
+  #dropUntold(): void {
+    for (let alias = 1; alias < ALIASES; alias++) {
+      const id = this.#ids[alias] ?? 0;
+      if (id === 0 || this.#told.has(alias)) continue;
+      this.#ids[alias] = 0;
+      this.#inView.delete(id);
+    }
   }
 }

@@ -5,6 +5,17 @@ import { naturalRange } from '../../base/schema.ts';
 import type { FieldSchema, Schema } from '../../base/schema.ts';
 import type { Welcome } from '../../wire/messages.ts';
 
+/** The ways of one bot: what it wants to do. */
+export interface Way {
+  /** The input to send now, or undefined for none; the same object each time. */
+  next(nowMs: number, self: { readonly x: number; readonly z: number }): Values | undefined;
+  /** The last one was taken by the SDK: it will be sent. */
+  taken?(): void;
+  /** Another node has the player now, or is about to. */
+  ownerChanged?(nowMs: number): void;
+}
+export type NewWay = (random: Random, schema: Schema, welcome: Welcome) => Way;
+
 const TURN_SECONDS_MIN = 1;
 const TURN_SECONDS_MAX = 4;
 /** Closer to the edge than this share of the world's side, a bot turns to the middle. */
@@ -12,7 +23,7 @@ const MARGIN_SHARE = 0.02;
 /** Fields without a declared range are given values around zero. */
 const PLAIN_RANGE = 1000;
 
-export class Walk {
+export class Walk implements Way {
   readonly #random: Random;
   readonly #schema: Schema;
   readonly #welcome: Welcome;
@@ -30,7 +41,6 @@ export class Walk {
       this.#values[field.name] = this.#walks ? restValue(field) : randomValue(field, random);
   }
 
-  /** The input to send now; the same object each time. */
   next(nowMs: number, { x, z }: { x: number; z: number }): Values {
     if (nowMs < this.#turnAtMs) return this.#values;
     this.#turnAtMs = nowMs + this.#random.between(TURN_SECONDS_MIN, TURN_SECONDS_MAX) * 1000;

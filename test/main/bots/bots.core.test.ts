@@ -4,6 +4,9 @@ import { Random } from '../../../src/base/random.ts';
 import { bool, f32, text, u8 } from '../../../src/base/fields.ts';
 import { defineWorld } from '../../../src/base/world.ts';
 import { Measures } from '../../../src/main/bots/measures.ts';
+import { InputLedger } from '../../../src/main/bots/input-ledger.core.ts';
+import { PresenceCheck } from '../../../src/main/bots/presence-check.core.ts';
+import { RedirectWatch } from '../../../src/main/bots/redirect-watch.core.ts';
 import { Rota } from '../../../src/main/bots/rota.core.ts';
 import { ServerTime } from '../../../src/main/bots/server-time.core.ts';
 import { ViewCheck } from '../../../src/main/bots/view-check.core.ts';
@@ -11,6 +14,7 @@ import type { Violation } from '../../../src/main/bots/view-check.core.ts';
 import { Walk } from '../../../src/main/bots/walk.core.ts';
 import { checkRanges } from '../../../src/wire/client.wire.ts';
 import type { EnterEntry, Welcome } from '../../../src/wire/messages.ts';
+import type { SnapshotHead } from '../../../src/wire/snapshot.wire.ts';
 
 const bounds = { minX: -100, minZ: -100, maxX: 100, maxZ: 100 } as Welcome;
 
@@ -19,12 +23,16 @@ function checked(): { check: ViewCheck; found: Violation[] } {
   const check = new ViewCheck((violation) => found.push(violation));
   check.aoiRadius = 10;
   check.sentSequence = 5;
-  check.head({ keyframe: true, tick: 10, inputSequence: 0 });
+  check.head(head(10, { keyframe: true, inputSequence: 0 }));
   check.self(1, { x: 0, z: 0 });
   check.enter(entry(1, 11));
   check.enter(entry(2, 22, 1000));
   check.end();
   return { check, found };
+}
+
+function head(tick: number, said: Partial<SnapshotHead> = {}): SnapshotHead {
+  return { keyframe: false, resync: false, tick, inputSequence: 0, durableLag: 0, ...said };
 }
 
 function entry(alias: number, counter: number, xCm = 0): EnterEntry {
@@ -33,7 +41,7 @@ function entry(alias: number, counter: number, xCm = 0): EnterEntry {
 
 test('right snapshots have no violation', (t) => {
   const { check, found } = checked();
-  check.head({ keyframe: false, tick: 12, inputSequence: 5 });
+  check.head(head(12, { keyframe: false, inputSequence: 5 }));
   check.self(1, { x: 0, z: 0 });
   check.leave(2);
   check.enter(entry(2, 33));
@@ -42,7 +50,7 @@ test('right snapshots have no violation', (t) => {
   check.change(2);
   check.event(1);
   check.end();
-  check.head({ keyframe: true, tick: 14, inputSequence: 5 });
+  check.head(head(14, { keyframe: true, inputSequence: 5 }));
   check.enter(entry(9, 11));
   check.end();
   t.deepEqual(found, []);
@@ -51,8 +59,8 @@ test('right snapshots have no violation', (t) => {
 
 test('each wrong thing is a violation', (t) => {
   const cases: [Violation, (check: ViewCheck) => void][] = [
-    ['tickBackwards', (check) => check.head({ keyframe: false, tick: 10, inputSequence: 0 })],
-    ['acknowledgedUnsent', (check) => check.head({ keyframe: false, tick: 12, inputSequence: 6 })],
+    ['tickBackwards', (check) => check.head(head(10, { keyframe: false, inputSequence: 0 }))],
+    ['acknowledgedUnsent', (check) => check.head(head(12, { keyframe: false, inputSequence: 6 }))],
     ['leaveOfUnknown', (check) => check.leave(9)],
     ['enterOfUsedAlias', (check) => check.enter(entry(1, 99))],
     ['enterTwice', (check) => check.enter(entry(9, 11))],
@@ -70,11 +78,140 @@ test('each wrong thing is a violation', (t) => {
   const { check, found } = checked();
   check.leave(1);
   check.end();
-  check.inputSequence = 3;
-  check.head({ keyframe: false, tick: 12, inputSequence: 2 });
+  check.head(head(12, { inputSequence: 3, durableLag: 1 }));
+  check.head(head(14, { inputSequence: 2, durableLag: 0 }));
   check.restart();
-  check.head({ keyframe: false, tick: 1, inputSequence: 2 });
-  t.deepEqual(found, ['selfNotInView', 'acknowledgedBackwards', 'firstNotKeyframe']);
+  check.head(head(1, { inputSequence: 1 }));
+  t.deepEqual(found, ['selfNotInView', 'acknowledgedBackwards', 'firstNotKeyframe', 'durableBackwards']);
+});
+
+test('a crash of the owner takes back what was not durable, and nothing else', (t) => {
+  const { check, found } = checked();
+  check.head(head(12, { inputSequence: 5, durableLag: 2 }));
+  check.restart();
+  check.head(head(13, { keyframe: true, inputSequence: 3, durableLag: 0 }));
+  t.deepEqual(found, []);
+  check.restart();
+  check.head(head(14, { keyframe: true, inputSequence: 2, durableLag: 255 }));
+  t.deepEqual(found, ['durableBackwards']);
+});
+
+test('a resync drops whom it neither enters nor jumps, and only who said what it has may be sent one', (t) => {
+  const { check, found } = checked();
+  check.enter(entry(3, 33));
+  check.restart({ mayResync: true });
+  check.head(head(40, { resync: true }));
+  check.self(1, { x: 0, z: 0 });
+  check.enter(entry(2, 44));
+  check.jump(1);
+  check.end();
+  t.is(check.inViewCount, 2);
+  check.head(head(42));
+  check.move(2);
+  check.end();
+  t.deepEqual(found, []);
+  check.restart();
+  check.head(head(44, { resync: true }));
+  t.deepEqual(found, ['firstNotKeyframe']);
+});
+
+test('a player who comes back knows earlier inputs than this client has sent', (t) => {
+  const found: Violation[] = [];
+  const check = new ViewCheck((violation) => found.push(violation));
+  check.forget(2);
+  check.head(head(10, { keyframe: true, inputSequence: 70 }));
+  check.head(head(12, { inputSequence: 71 }));
+  t.deepEqual(found, ['acknowledgedUnsent']);
+});
+
+test('whoever leaves and is back at once while near flickers; who went out of range or stays away does not', (t) => {
+  const counts = { flickers: 0, seenTwice: 0 };
+  const presence = new PresenceCheck(counts);
+  presence.radius = 100;
+  const id = entityIdFrom(1, 7);
+  const leave = (distance: number, nowMs: number, inViewCount = 9) =>
+    presence.leave(id, { distance, inViewCount, nowMs });
+  const enter = (distance: number, nowMs: number) => presence.enter(id, { identity: '', distance, nowMs });
+  enter(50, 0);
+  leave(50, 100);
+  enter(50, 2101);
+  leave(50, 2200);
+  enter(90, 2300);
+  leave(90, 2400);
+  enter(50, 2500);
+  leave(50, 2600, 254);
+  enter(50, 2700);
+  leave(Number.NaN, 2800);
+  enter(50, 2900);
+  t.is(counts.flickers, 0);
+  leave(50, 3000);
+  enter(60, 4900);
+  t.is(counts.flickers, 1);
+  leave(50, 5000);
+  presence.forget();
+  enter(50, 5100);
+  t.is(counts.flickers, 1);
+});
+
+test('one name at two ids is seen twice, and one after the other is not', (t) => {
+  const counts = { flickers: 0, seenTwice: 0 };
+  const presence = new PresenceCheck(counts);
+  const enter = (counter: number, identity: string) =>
+    presence.enter(entityIdFrom(1, counter), { identity, distance: 1, nowMs: counter });
+  enter(1, 'bot-1');
+  enter(2, 'bot-2');
+  enter(3, '');
+  enter(4, '');
+  presence.leave(entityIdFrom(1, 2), { distance: 1, inViewCount: 3, nowMs: 5 });
+  enter(5, 'bot-2');
+  t.is(counts.seenTwice, 0);
+  enter(6, 'bot-1');
+  t.is(counts.seenTwice, 1);
+});
+
+test('redirects: done with their gap, stayed with the tunnel, or lost', (t) => {
+  const counts = { offered: 0, done: 0, fallbacks: 0, lost: 0 };
+  const gaps: number[] = [];
+  const redirects = new RedirectWatch(counts, (gapMs) => gaps.push(gapMs));
+  const snapshot = (nowMs: number, intervalMs: number, isSwitch = false) =>
+    redirects.snapshot({ intervalMs, nowMs, isSwitch });
+  snapshot(50, 900);
+  redirects.offer({ nowMs: 100, validMs: 2000 });
+  snapshot(150, 100);
+  snapshot(280, 130, true);
+  snapshot(400, 120);
+  snapshot(600, 200);
+  t.deepEqual(gaps, []);
+  snapshot(700, 100);
+  snapshot(9000, 8000);
+  t.deepEqual(gaps, [200]);
+  redirects.offer({ nowMs: 10_000, validMs: 2000 });
+  snapshot(11_900, 100);
+  t.is(counts.fallbacks, 0);
+  snapshot(12_100, 100);
+  t.is(counts.fallbacks, 1);
+  redirects.offer({ nowMs: 13_000, validMs: 2000 });
+  redirects.offer({ nowMs: 13_500, validMs: 2000 });
+  t.is(counts.fallbacks, 2);
+  redirects.lost();
+  t.deepEqual(counts, { offered: 4, done: 1, fallbacks: 2, lost: 1 });
+  t.deepEqual(gaps, [200]);
+});
+
+test('inputs by the wire: new, again, and given up without having been seen to act', (t) => {
+  const counts = { inputsRepeated: 0, inputsGivenUp: 0 };
+  const ledger = new InputLedger(counts);
+  for (let sequence = 1; sequence <= 5; sequence++) ledger.sent({ sequence, back: sequence - 1 }, 0, sequence);
+  t.is(ledger.sentSequence, 5);
+  t.is(ledger.acknowledged(0, 10), Number.NaN);
+  t.is(ledger.acknowledged(2, 11), 10);
+  t.false(ledger.sent({ sequence: 4, back: 1 }, 2, 12));
+  t.deepEqual(counts, { inputsRepeated: 1, inputsGivenUp: 0 });
+  t.true(ledger.sent({ sequence: 6, back: 0 }, 3, 13));
+  t.deepEqual(counts, { inputsRepeated: 1, inputsGivenUp: 2 });
+  ledger.forget(0);
+  ledger.sent({ sequence: 90, back: 0 }, 0, 14);
+  t.is(counts.inputsGivenUp, 2);
 });
 
 test('turns are spread evenly over the period, and late ones are made up for, at most a period', (t) => {
@@ -163,15 +300,28 @@ test('the beginning of ticks is found through round trips, and follows a server 
   t.true(Math.abs(time.sinceTick(150, startMs + 150 * 50 + 30) - 30) < 5);
 });
 
-test('measures count only while measuring, and know what was on time', (t) => {
+test('measures count only while measuring, know what was on time, and can be added up', (t) => {
   const measures = new Measures();
   measures.interval(100, 100);
-  t.is(measures.intervalMs.count, 0);
-  t.is(measures.intervalMs.p99, 0);
+  t.is(measures.percentiles('interval').count, 0);
+  t.is(measures.percentiles('interval').p99, 0);
   measures.isMeasuring = true;
   for (const intervalMs of [80, 100, 120, 121, 79]) measures.interval(intervalMs, 100);
-  t.is(measures.intervalMs.count, 5);
-  t.is(measures.intervalsOnTime, 3);
-  t.true(Math.abs(measures.intervalMs.p50 - 100) < 0.2);
-  t.true(Math.abs(measures.intervalMs.max - 121) < 0.2);
+  measures.events.resumes = 2;
+  measures.redirects.done = 4;
+  measures.presence.flickers = 1;
+  measures.violation('enterTwice');
+  measures.disconnectsByCode.set('1006', 3);
+  const both = new Measures();
+  both.add(structuredClone(measures.toData()));
+  both.add(structuredClone(measures.toData()));
+  t.is(both.percentiles('interval').count, 10);
+  t.is(both.traffic.intervalsOnTime, 6);
+  t.is(both.events.resumes, 4);
+  t.is(both.redirects.done, 8);
+  t.is(both.presence.flickers, 2);
+  t.is(both.violations.get('enterTwice'), 2);
+  t.is(both.disconnectsByCode.get('1006'), 6);
+  t.true(Math.abs(both.percentiles('interval').p50 - 100) < 0.2);
+  t.true(Math.abs(both.percentiles('interval').max - 121) < 0.2);
 });

@@ -27,7 +27,7 @@ test('bots join, walk, measure and leave', async (t) => {
   await using server = await SmallServer.open(world);
   const progress: BotsProgress[] = [];
   const report = await runBots(
-    { url: server.url, count: 7, seconds: 1, inputsHz: 20 },
+    { urls: [server.url], count: 7, seconds: 1, inputsHz: 20 },
     { onProgress: (step) => progress.push(step) },
   );
   t.is(report.joined, 7);
@@ -40,7 +40,7 @@ test('bots join, walk, measure and leave', async (t) => {
     report.snapshotsPerClientSecond > 10 && report.snapshotsPerClientSecond < 30,
     `${report.snapshotsPerClientSecond}`,
   );
-  t.true(report.inputsSent > 7 * 15 && report.inputsSent < 7 * 25, `${report.inputsSent}`);
+  t.true(report.inputs.sent > 7 * 15 && report.inputs.sent < 7 * 25, `${report.inputs.sent}`);
   t.is(report.entitiesInView, 7);
   t.true(report.bytesPerClientSecond > 500);
   t.true(report.rttMs.count > 0 && report.receiptMs.count > 0 && report.acknowledgeMs.count > 0);
@@ -55,7 +55,7 @@ test('a server that refuses is reported, not thrown', async (t) => {
     error: { type: 'error', code: 'ERR_LIMIT_SESSIONS', message: 'full' },
     closeCode: CLOSE_CODE.tryLater,
   };
-  const report = await runBots({ url: server.url, count: 3, seconds: 1 });
+  const report = await runBots({ urls: [server.url], count: 3, seconds: 1 });
   t.is(report.joined, 0);
   t.deepEqual(report.errorsByCode, { ERR_LIMIT_SESSIONS: 1 });
   t.deepEqual(report.disconnectsByCode, { [CLOSE_CODE.tryLater]: 1 });
@@ -65,7 +65,7 @@ test('nobody there is reported, too', async (t) => {
   const server = await SmallServer.open(world);
   const { url } = server;
   await server[Symbol.asyncDispose]();
-  const report = await runBots({ url, count: 3, seconds: 1 });
+  const report = await runBots({ urls: [url], count: 3, seconds: 1 });
   t.is(report.joined, 0);
   t.deepEqual(report.errorsByCode, { ECONNREFUSED: 1 });
 });
@@ -74,7 +74,7 @@ test('a signal ends a run, and connections that are lost are counted', async (t)
   await using server = await SmallServer.open(world);
   const ending = new AbortController();
   const report = await runBots(
-    { url: server.url, count: 5, seconds: 600 },
+    { urls: [server.url], count: 5, seconds: 600 },
     {
       signal: ending.signal,
       onProgress: ({ phase, disconnects, snapshots }) => {
@@ -90,5 +90,5 @@ test('a signal ends a run, and connections that are lost are counted', async (t)
 });
 
 test('a count out of bounds is refused', async (t) => {
-  await t.throwsAsync(runBots({ url: 'ws://127.0.0.1:1', count: 0, seconds: 1 }), { instanceOf: RangeError });
+  await t.throwsAsync(runBots({ urls: ['ws://127.0.0.1:1'], count: 0, seconds: 1 }), { instanceOf: RangeError });
 });
