@@ -53,6 +53,8 @@ interface Player {
   /** Its session row, NO_SESSION_ROW before it has one. */
   row: number;
   lastInput: number;
+  /** The last input whose effect is on disk. */
+  durableInput: number;
   /** When ROUTE was sent first; 0 once it was answered. */
   routeSinceMs: number;
   routeDueMs: number;
@@ -109,6 +111,7 @@ export class SessionRouter implements GatewayFrameVisitor {
       gateway,
       row: NO_SESSION_ROW,
       lastInput,
+      durableInput: 0,
       routeSinceMs: 0,
       routeDueMs: 0,
       orphanSinceMs: 0,
@@ -133,11 +136,13 @@ export class SessionRouter implements GatewayFrameVisitor {
       gateway: isHere ? me.node : gateway,
       row,
       lastInput,
+      durableInput: this.#players.get(session)?.durableInput ?? 0,
       routeSinceMs: nowMs(),
       routeDueMs: 0,
       orphanSinceMs: 0,
     };
     this.#players.set(session, player);
+    this.durable(session, player.durableInput);
     this.#sendRoute(player, nowMs());
   }
 
@@ -161,7 +166,10 @@ export class SessionRouter implements GatewayFrameVisitor {
   /** What the inputs of this session up to `lastInput` have done is on disk. */
   durable(session: SessionId, lastInput: number): void {
     const { sessions } = this.#store;
-    const row = (this.#players.get(session)?.row ?? NO_SESSION_ROW) as SessionIndex;
+    const player = this.#players.get(session);
+    if (player === undefined) return;
+    player.durableInput = lastInput;
+    const row = player.row as SessionIndex;
     if (row !== NO_SESSION_ROW && sessions.sessionId(row) === session) sessions.setDurableInput(row, lastInput);
   }
 
