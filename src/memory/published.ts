@@ -10,8 +10,7 @@
  * this tick. Readers: observe.
  */
 import type { FieldSchema, Schema } from '../base/schema.ts';
-
-import { CENTIMETRES_PER_METRE } from '../wire/snapshot.wire.ts';
+import { CENTIMETRES_PER_METRE } from '../wire/motion.core.ts';
 import { BytesColumn, ListColumn, TextColumn } from './accessors.ts';
 import type { AnyColumn, ColumnSet, ScalarColumn } from './columns.ts';
 import { rowBytes } from './columns.ts';

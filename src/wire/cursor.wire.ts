@@ -17,6 +17,10 @@ export function readU16(reader: Reader): number {
   const at = take(reader, 2);
   return reader.view.getUint16(at, true);
 }
+export function readI16(reader: Reader): number {
+  const at = take(reader, 2);
+  return reader.view.getInt16(at, true);
+}
 export function readU32(reader: Reader): number {
   const at = take(reader, 4);
   return reader.view.getUint32(at, true);
@@ -66,6 +70,10 @@ export function writeI8(writer: Writer, value: number): void {
 }
 export function writeU16(writer: Writer, value: number): void {
   writer.view.setUint16(writer.at, value, true);
+  writer.at += 2;
+}
+export function writeI16(writer: Writer, value: number): void {
+  writer.view.setInt16(writer.at, value, true);
   writer.at += 2;
 }
 export function writeU32(writer: Writer, value: number): void {

@@ -24,6 +24,7 @@ import { textCut } from './cursor.wire.ts';
 import { valuesFromJson, valuesToJson } from './json-values.wire.ts';
 import { CLIENT_MODES, INPUT_WINDOW, PROTOCOL_ERRORS, PROTOCOL_VERSION } from './messages.ts';
 import type { ClientMessage, ClientMode, EnterEntry, ServerMessage, Snapshot, Welcome } from './messages.ts';
+import { VELOCITY_MAX } from './motion.core.ts';
 import { schemaFromJson } from './schema.wire.ts';
 import { componentAt, DURABLE_LAG_MAX, entityIdOf, eventAt, kindAt, SNAPSHOT_ENTRIES_MAX } from './snapshot.wire.ts';
 
@@ -216,15 +217,14 @@ function snapshotFrom(table: Table, schema: Schema): Snapshot {
       const jump = asTable(entry, 'jumps');
       return { alias: aliasFrom(jump['alias']), xCm: i32At(jump, 'xCm'), zCm: i32At(jump, 'zCm') };
     }),
+    turns: entriesAt(table, 'turns').map((entry) => turnFrom(asTable(entry, 'turns'))),
     changes: entriesAt(table, 'changes').map((entry) => {
       const change = asTable(entry, 'changes');
       const component = u32At(change, 'component');
-      const { fields } = componentAt(schema, component);
-      return {
-        alias: aliasFrom(change['alias']),
-        component,
-        values: valuesFromJson(fields, tableAt(change, 'values')),
-      };
+      const given = tableAt(change, 'values');
+      // Whoever is not named keeps its value.
+      const fields = componentAt(schema, component).fields.filter(({ name }) => Object.hasOwn(given, name));
+      return { alias: aliasFrom(change['alias']), component, values: valuesFromJson(fields, given) };
     }),
     events: entriesAt(table, 'events').map((entry) => {
       const event = asTable(entry, 'events');
@@ -236,6 +236,16 @@ function snapshotFrom(table: Table, schema: Schema): Snapshot {
         values: valuesFromJson(fields, tableAt(event, 'values')),
       };
     }),
+  };
+}
+
+function turnFrom(turn: Table): Snapshot['turns'][number] {
+  return {
+    alias: aliasFrom(turn['alias']),
+    dxCm: integerAt(turn, 'dxCm', { min: -128, max: 127 }),
+    dzCm: integerAt(turn, 'dzCm', { min: -128, max: 127 }),
+    vx: integerAt(turn, 'vx', { min: -0x8000, max: VELOCITY_MAX }),
+    vz: integerAt(turn, 'vz', { min: -0x8000, max: VELOCITY_MAX }),
   };
 }
 

@@ -106,6 +106,14 @@ export interface EnterEntry {
   readonly components: ReadonlyMap<number, Values>;
 }
 
+export interface TurnEntry {
+  readonly alias: number;
+  readonly dxCm: number;
+  readonly dzCm: number;
+  readonly vx: number;
+  readonly vz: number;
+}
+
 export interface Snapshot {
   readonly type: 'snapshot';
   /** The client forgets everything it had in view before it reads on. */
@@ -123,14 +131,23 @@ export interface Snapshot {
    * sent again to whoever owns the player after it. 255: at least that far behind.
    */
   readonly durableLag: number;
-  /** The client's own entity: its alias in view (0: not in the world), and its exact state for prediction. */
+  /**
+   * The client's own entity: its alias in view (0: not in the world), and its exact state for prediction. Undefined: it has
+   * gone on with the velocity it had, as `reckonOwn` (motion.core.ts) says.
+   */
   readonly self:
     | { readonly alias: number; readonly x: number; readonly z: number; readonly vx: number; readonly vz: number }
     | undefined;
   readonly leaves: readonly number[];
+  /** Each stands, unless a turn follows. */
   readonly enters: readonly EnterEntry[];
+  /** From where it was reckoned to be at this tick; it stands now. */
   readonly moves: readonly { readonly alias: number; readonly dxCm: number; readonly dzCm: number }[];
+  /** To a place; it stands now, unless a turn follows. */
   readonly jumps: readonly { readonly alias: number; readonly xCm: number; readonly zCm: number }[];
+  /** From where it was reckoned to be; from now on it has this velocity, in VELOCITY_UNITS. */
+  readonly turns: readonly TurnEntry[];
+  /** Component fields with new values; those that are not named have the old ones. */
   readonly changes: readonly { readonly alias: number; readonly component: number; readonly values: Values }[];
   readonly events: readonly { readonly alias: number; readonly event: number; readonly values: Values }[];
 }

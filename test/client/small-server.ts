@@ -288,6 +288,7 @@ export class SmallServer {
       enters,
       moves: [],
       jumps,
+      turns: [],
       changes: [],
       events: [],
     };

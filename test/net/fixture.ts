@@ -126,6 +126,7 @@ export const EMPTY_SNAPSHOT: Snapshot = {
   enters: [],
   moves: [],
   jumps: [],
+  turns: [],
   changes: [],
   events: [],
 };

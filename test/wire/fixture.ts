@@ -19,7 +19,7 @@ import {
 } from '../../src/base/fields.ts';
 import type { Values } from '../../src/base/pack.ts';
 import { naturalRange } from '../../src/base/schema.ts';
-import type { FieldSchema } from '../../src/base/schema.ts';
+import type { ComponentSchema, FieldSchema } from '../../src/base/schema.ts';
 import { defineWorld } from '../../src/base/world.ts';
 import { dequantize, quantize, quantizedSizeBytes, sentComponents } from '../../src/wire/component.wire.ts';
 import { CLIENT_MODES, INPUT_WINDOW, PROTOCOL_ERRORS, PROTOCOL_VERSION } from '../../src/wire/messages.ts';
@@ -202,14 +202,17 @@ export const snapshots: fc.Arbitrary<Snapshot> = fc
         },
       ),
       jumps: fc.array(fc.record({ alias, xCm: i32Value, zCm: i32Value }), { maxLength: 4 }),
-      changes: fc.array(
-        fc
-          .constantFrom(...schema.components)
-          .chain((of) =>
-            fc.record({ alias, component: fc.constant(of.index), values: valuesOf(of.fields, { replicated: true }) }),
-          ),
+      turns: fc.array(
+        fc.record({
+          alias,
+          dxCm: fc.integer({ min: -128, max: 127 }),
+          dzCm: fc.integer({ min: -128, max: 127 }),
+          vx: fc.integer({ min: -0x8000, max: 0x7fff }),
+          vz: fc.integer({ min: -0x8000, max: 0x7fff }),
+        }),
         { maxLength: 4 },
       ),
+      changes: fc.array(fc.constantFrom(...schema.components).chain(changeOf), { maxLength: 4 }),
       events: fc.array(
         fc
           .constantFrom(...schema.events)
@@ -220,6 +223,17 @@ export const snapshots: fc.Arbitrary<Snapshot> = fc
       ),
     }),
   );
+
+/** All fields, or only some of them. */
+function changeOf(of: ComponentSchema): fc.Arbitrary<Snapshot['changes'][number]> {
+  return fc.subarray([...of.fields], { minLength: 1 }).chain((fields) =>
+    fc.record({
+      alias,
+      component: fc.constant(of.index),
+      values: valuesOf(fields, { replicated: true }),
+    }),
+  );
+}
 
 function enterOf(ownAlias: number): fc.Arbitrary<EnterEntry> {
   return fc.tuple(alias, fc.constantFrom(...schema.kinds)).chain(([of, kind]) => {

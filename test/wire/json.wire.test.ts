@@ -35,13 +35,14 @@ test('the text of a message is that of docs/PROTOCOL.md', (t) => {
     enters: [{ alias: 1, id: entityIdFrom(0, 9), kind: 0, xCm: 1, zCm: 2, components: new Map([[0, look]]) }],
     moves: [],
     jumps: [],
+    turns: [],
     changes: [],
     events: [],
   });
   t.is(
     text,
     '{"type":"snapshot","keyframe":false,"resync":false,"tick":1,"inputSequence":0,"durableLag":0,"leaves":[4],"enters":[{"alias":1,"id":9,"kind":0,' +
-      '"xCm":1,"zCm":2,"components":{"0":{"name":"Al","badge":"AQI=","flag":false}}}],"moves":[],"jumps":[],"changes":[],"events":[]}',
+      '"xCm":1,"zCm":2,"components":{"0":{"name":"Al","badge":"AQI=","flag":false}}}],"moves":[],"jumps":[],"turns":[],"changes":[],"events":[]}',
   );
 });
 

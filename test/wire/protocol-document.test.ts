@@ -111,6 +111,7 @@ test('the examples are messages', (t) => {
     enters: [{ alias: 1, id: entityIdFrom(1, 7), kind: 0, xCm: 100, zCm: -200, components: new Map() }],
     moves: [{ alias: 4, dxCm: -1, dzCm: 127 }],
     jumps: [{ alias: 5, xCm: 65_536, zCm: -1 }],
+    turns: [{ alias: 6, dxCm: 2, dzCm: -3, vx: 320, vz: -1 }],
     changes: [],
     events: [],
   });

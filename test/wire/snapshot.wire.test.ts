@@ -21,6 +21,7 @@ import {
   SNAPSHOT_JUMP_BYTES,
   SNAPSHOT_MOVE_BYTES,
   SNAPSHOT_SELF_BYTES,
+  SNAPSHOT_TURN_BYTES,
 } from '../../src/wire/snapshot.wire.ts';
 import { schema, snapshots } from './fixture.ts';
 
@@ -36,6 +37,7 @@ const empty: Snapshot = {
   enters: [],
   moves: [],
   jumps: [],
+  turns: [],
   changes: [],
   events: [],
 };
@@ -66,11 +68,15 @@ const golden: Snapshot = {
   ],
   moves: [{ alias: 4, dxCm: -1, dzCm: 127 }],
   jumps: [{ alias: 5, xCm: 65_536, zCm: -1 }],
-  changes: [{ alias: 2, component: 2, values: { points: 100, heading: -4, wealth: 0 } }],
+  turns: [{ alias: 6, dxCm: 2, dzCm: -3, vx: 320, vz: -1 }],
+  changes: [
+    { alias: 2, component: 2, values: { points: 100, heading: -4, wealth: 0 } },
+    { alias: 9, component: 1, values: { b: 7, i: entityIdFrom(1, 2) } },
+  ],
   events: [{ alias: 4, event: 1, values: {} }],
 };
 const goldenHex = [
-  '11 03 04030201 05000000 07',
+  '11 03 04030201 05000000 07 7f',
   '02 0000803f 000000c0 0000003f 00000000',
   '02 09 ff',
   '02',
@@ -81,7 +87,9 @@ const goldenHex = [
   '09 08000000 01000000 02 01000000 02000000',
   '01 04 ff 7f',
   '01 05 00000100 ffffffff',
-  '01 02 02 c8 0000 00000000',
+  '01 06 02 fd 4001 ffff',
+  '02 02 02 c8 0000 00000000',
+  '09 81 0201 07 02000000 01000000', // b and i: bits 1 and 8 of the mask
   '01 04 01',
 ]
   .join('')
@@ -105,11 +113,13 @@ test('the bytes of a snapshot are those of docs/PROTOCOL.md', (t) => {
 test('the sizes of the entries are those of the constants', (t) => {
   const size = (change: Partial<Snapshot>): number => encodeSnapshot({ ...empty, ...change }, schema).length;
   const base = size({});
-  t.is(base, SNAPSHOT_HEAD_BYTES + 6);
+  t.is(base, SNAPSHOT_HEAD_BYTES);
   t.is(size({ self: golden.self }) - base, SNAPSHOT_SELF_BYTES);
-  t.is(size({ enters: golden.enters.slice(1) }) - base, SNAPSHOT_ENTER_BYTES);
-  t.is(size({ moves: golden.moves }) - base, SNAPSHOT_MOVE_BYTES);
-  t.is(size({ jumps: golden.jumps }) - base, SNAPSHOT_JUMP_BYTES);
+  // A part is there with its count, or not at all.
+  t.is(size({ enters: golden.enters.slice(1) }) - base, 1 + SNAPSHOT_ENTER_BYTES);
+  t.is(size({ moves: golden.moves }) - base, 1 + SNAPSHOT_MOVE_BYTES);
+  t.is(size({ jumps: golden.jumps }) - base, 1 + SNAPSHOT_JUMP_BYTES);
+  t.is(size({ turns: golden.turns }) - base, 1 + SNAPSHOT_TURN_BYTES);
 });
 
 test('what is encoded is decoded', (t) => {
@@ -151,17 +161,22 @@ test('every cut of a snapshot is refused, and every tail', (t) => {
 });
 
 test('what the schema does not know is refused', (t) => {
-  const tail = (...bytes: number[]): Uint8Array => Uint8Array.of(17, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ...bytes);
+  const part = (parts: number, ...bytes: number[]): Uint8Array =>
+    Uint8Array.of(17, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, parts, ...bytes);
   const cases: [string, Uint8Array][] = [
-    ['unknown flags', Uint8Array.of(17, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)],
-    ['keyframe and resync', Uint8Array.of(17, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)],
-    ['alias 0 leaves', tail(1, 0, 0, 0, 0, 0, 0)],
-    ['alias 0 moves', tail(0, 0, 1, 0, 1, 1, 0, 0, 0)],
-    ['kind 9', tail(0, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)],
-    ['entity id 0', tail(0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)],
-    ['component 99', tail(0, 0, 0, 0, 1, 1, 99, 0)],
-    ['event 99', tail(0, 0, 0, 0, 0, 1, 1, 99)],
-    ['201 steps of 200', tail(0, 0, 0, 0, 1, 1, 2, 201, 0, 0, 0, 0, 0, 0, 0)],
+    ['unknown flags', Uint8Array.of(17, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)],
+    ['keyframe and resync', Uint8Array.of(17, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)],
+    ['unknown parts', part(128)],
+    ['alias 0 leaves', part(1, 1, 0)],
+    ['alias 0 moves', part(4, 1, 0, 1, 1)],
+    ['alias 0 turns', part(16, 1, 0, 1, 1, 0, 0, 0, 0)],
+    ['kind 9', part(2, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0)],
+    ['entity id 0', part(2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0)],
+    ['component 99', part(32, 1, 1, 99, 0)],
+    ['field 3 of 3 in a mask', part(32, 1, 1, 0x82, 0x08, 0, 0)],
+    ['field 9 of 9 in a mask', part(32, 1, 1, 0x81, 0, 0x02, 0, 0)],
+    ['event 99', part(64, 1, 1, 99)],
+    ['201 steps of 200', part(32, 1, 1, 2, 201, 0, 0, 0, 0, 0, 0)],
   ];
   for (const [what, bytes] of cases)
     t.is(
