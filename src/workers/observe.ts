@@ -29,6 +29,7 @@ import { SnapshotEncoder, finite } from './snapshot-encoder.ts';
 /** Enters in one snapshot; a client that arrives in a crowd gets it over a few. */
 const ENTERS_MAX = 96;
 const MOVE_CENTIMETRES_MAX = 127;
+const SNAPSHOT_PARTS_ALL = 127;
 /** From this shed level on, entities beyond half the radius are updated in every second snapshot. */
 const SHED_FAR_LEVEL = 1;
 
@@ -144,6 +145,7 @@ export class Observer {
     const inputSequence = sessions.inputSequence(this.#session);
     encoder.u32(inputSequence);
     encoder.u8(this.#durableLag(inputSequence));
+    encoder.u8(SNAPSHOT_PARTS_ALL);
     const selfAliasAt = encoder.at;
     this.#writeSelf();
     this.#writeLeaves();
@@ -317,6 +319,7 @@ export class Observer {
   #writeChanges(): void {
     const { columns, sessions, published } = this.#store;
     const encoder = this.#encoder;
+    encoder.u8(0);
     const countAt = encoder.at;
     let count = 0;
     encoder.u8(0);
