@@ -17,6 +17,8 @@ const IPV4_BITS = 32;
 /** The longest there is, with an IPv4 tail, has 45 characters. */
 const TEXT_MAX = 45;
 const IPV4 = /^(?:0|[1-9]\d{0,2})(?:\.(?:0|[1-9]\d{0,2})){3}$/;
+/** Two groups of zero, or more. */
+const ZEROS = /\b0(?::0)+\b/g;
 const GROUP = /^[0-9a-f]{1,4}$/i;
 
 /** Undefined if it is none. A zone (`%eth0`) is left out. */
@@ -61,11 +63,10 @@ export function addressText(groups: AddressGroups): string {
   const [high = 0, low = 0] = groups.slice(6);
   if (isIpv4(groups)) return [high >> 8, high & 255, low >> 8, low & 255].join('.');
   const text = groups.map((group) => group.toString(16)).join(':');
-  const runs = text.match(/\b0(?::0)+\b/g) ?? [];
-  const longest = runs.reduce((best, run) => (run.length > best.length ? run : best), '');
-  if (longest === '') return text;
-  const [head = '', ...tail] = text.split(longest);
-  return `${head.replace(/:$/, '')}::${tail.join(longest).replace(/^:/, '')}`;
+  let [start, length] = [0, 1];
+  for (const { 0: run, index } of text.matchAll(ZEROS)) if (run.length > length) [start, length] = [index, run.length];
+  if (length === 1) return text;
+  return `${text.slice(0, start).replace(/:$/, '')}::${text.slice(start + length).replace(/^:/, '')}`;
 }
 
 export function isIpv4(groups: AddressGroups): boolean {

@@ -66,6 +66,17 @@ test('peers come as a list, from repeated flags, the environment or a file', (t)
   t.is(read({ flags: { ...MEMBER, peers: text } }).origins.get('peers'), 'flag --peer');
 });
 
+test('origins and proxies come as lists, tokens by a secret, a file or both', (t) => {
+  const lists = { origins: 'https://game.example,*.lan', trustProxy: '10.0.0.0/8,::1' };
+  const { settings } = read({ flags: { ...lists, authMode: 'token', authKeyFile: 'login.pub' } });
+  t.deepEqual(settings.origins, ['https://game.example', '*.lan']);
+  t.deepEqual(settings.trustProxy, ['10.0.0.0/8', '::1']);
+  t.is(read({ flags: lists }).origins.get('origins'), 'flag --origin');
+  const secret = 'a secret of at least thirty-two bytes';
+  t.is(read({ flags: { authMode: 'token', authKeyFile: 'k', authSecret: secret } }).settings.authSecret, secret);
+  t.is(read({ flags: { authMode: 'hook', authFile: 'login.ts' } }).settings.authFile, 'login.ts');
+});
+
 test('an address for other machines is fine with TLS', (t) => {
   const { settings } = read({
     flags: { ...MEMBER, listen: '0.0.0.0:7800', tlsCert: 'a.crt', tlsKey: 'a.key', tlsCa: 'ca.crt' },
@@ -135,6 +146,14 @@ const BROKEN: readonly (Given & { readonly says: readonly RegExp[]; readonly cod
     code: 'ERR_CONFIG_CONFLICT',
     says: [/authSecret is not set/, /WORLDMESH_AUTH_SECRET/],
   },
+  { flags: { authMode: 'hook' }, code: 'ERR_CONFIG_CONFLICT', says: [/authFile is not set/, /--auth-file/] },
+  { flags: { authKeyFile: 'k.pem' }, code: 'ERR_CONFIG_CONFLICT', says: [/authMode/, /set authMode to token/] },
+  { flags: { authFile: 'h.ts' }, code: 'ERR_CONFIG_CONFLICT', says: [/set authMode to hook/] },
+  { flags: { origins: 'game.example' }, code: 'ERR_CONFIG_VALUE', says: [/--origin/, /https:\/\/game\.example/] },
+  { file: 'origins: ["https://a.example/path"]', code: 'ERR_CONFIG_VALUE', says: [/origins/] },
+  { flags: { trustProxy: '10.0.0.0/40' }, code: 'ERR_CONFIG_VALUE', says: [/--trust-proxy/, /IP address/] },
+  { flags: { maxMessageBytes: '1048576' }, code: 'ERR_CONFIG_CONFLICT', says: [/bytesBurst to 1048576/] },
+  { flags: { clockSkewMaxMs: '1000' }, code: 'ERR_CONFIG_CONFLICT', says: [/clockSkewReportMs, which is 60000/] },
   { flags: { node: 'A' }, code: 'ERR_CONFIG_VALUE', says: [/small letter/, /"--node a"/] },
   { flags: { node: 'a' }, code: 'ERR_CONFIG_CONFLICT', says: [/together with directory/, /--directory sqlite:/] },
   { flags: { directory: 'sqlite:d' }, code: 'ERR_CONFIG_CONFLICT', says: [/together with a node name/, /--node a/] },
