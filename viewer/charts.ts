@@ -6,9 +6,9 @@ import { PHASES } from './overview-text.wire.ts';
 import { PHASE_COLOURS } from './palette.ts';
 
 const PLOT_HEIGHT = 84;
-const AXIS_COLOUR = '#7f95a3';
-const GRID_COLOUR = 'rgb(126 150 165 / 12%)';
-const AXIS_FONT = '11px system-ui, sans-serif';
+export const AXIS_COLOUR = '#7f95a3';
+export const GRID_COLOUR = 'rgb(126 150 165 / 12%)';
+export const AXIS_FONT = '11px system-ui, sans-serif';
 
 interface SeriesSpec {
   readonly name: string;
@@ -228,7 +228,7 @@ function plotOptions(spec: ChartSpec, width: number): uPlot.Options {
 }
 
 /** The top of an axis: twice a round number, so that its middle is round as well. */
-function niceMax(max: number): number {
+export function niceMax(max: number): number {
   const half = max / 2;
   const power = 10 ** Math.floor(Math.log10(half));
   const step = [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10].find((candidate) => candidate * power >= half) ?? 10;

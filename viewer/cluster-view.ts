@@ -51,6 +51,11 @@ export class ClusterView {
     return this.#nodes.length > 1;
   }
 
+  /** Members by name; empty outside of a cluster. */
+  get nodes(): readonly NodeInfo[] {
+    return this.#nodes;
+  }
+
   get views(): readonly NodeView[] {
     return [this.home, ...this.#others.values()];
   }

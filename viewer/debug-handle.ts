@@ -15,9 +15,9 @@ export class DebugHandle {
   }
 
   get state(): DebugState {
-    const { world, stats, player, cluster, traffic, meter, connection, view } = this.#page;
+    const { world, stats, player, playground, cluster, traffic, meter, connection, view } = this.#page;
     const { crowd } = cluster.home;
-    const { self } = player;
+    const self = player?.self;
     const cellSize = world?.grid.cellSize ?? 1;
     return {
       feed: this.#page.feedState,
@@ -29,14 +29,26 @@ export class DebugHandle {
       longestFrameMs: meter.longestMs,
       malformedCount: this.#page.malformedCount,
       player: {
-        state: player.state.name,
+        state: player?.state.name ?? 'away',
         id: self?.id,
         x: self?.x,
         z: self?.z,
         cellX: self && Math.floor(self.x / cellSize),
         cellZ: self && Math.floor(self.z / cellSize),
-        others: player.others.map(({ id, x, z }) => ({ id, x, z })),
+        others: (player?.others ?? []).map(({ id, x, z }) => ({ id, x, z })),
       },
+      clients: playground.roster.players.map((client) => ({
+        name: client.name,
+        state: client.state.name,
+        isCut: client.network.cut !== undefined,
+        id: client.self?.id,
+        x: client.self?.x,
+        z: client.self?.z,
+        pingMs: client.pingMs,
+        bytesIn: client.tap.traffic.bytesIn,
+        inputsSent: client.inputsSent,
+      })),
+      selectedId: playground.selection.id,
       overview: Array.from({ length: Math.min(OVERVIEW_SHOWN_MAX, crowd.count) }, (_, index) => ({
         slot: crowd.slotAt(index),
         ...crowd.placeAt(index, 1),

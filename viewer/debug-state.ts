@@ -22,6 +22,19 @@ export interface DebugState {
     readonly cellZ: number | undefined;
     readonly others: readonly { readonly id: number; readonly x: number; readonly z: number }[];
   };
+  /** The clients of this page, in the order of joining. */
+  readonly clients: readonly {
+    readonly name: string;
+    readonly state: string;
+    readonly isCut: boolean;
+    readonly id: number | undefined;
+    readonly x: number | undefined;
+    readonly z: number | undefined;
+    readonly pingMs: number;
+    readonly bytesIn: number;
+    readonly inputsSent: number;
+  }[];
+  readonly selectedId: number;
   /** The first entities of the node that the page came from, where they are drawn. */
   readonly overview: readonly { readonly slot: number; readonly x: number; readonly z: number }[];
   /** Of a cluster, by name; empty for a node alone. */

@@ -1,10 +1,10 @@
-/** The join form, and what stands in its place while a player walks. */
+/** The join form on the map, and what stands in its place while a client is followed. */
+import { NAME_BYTES_MAX } from './clients/join-form.ts';
 import { element, setText } from './page-elements.ts';
+import { clientColour, cssColour } from './palette.ts';
 import type { Player } from './player.ts';
 
 const NAME_KEY = 'worldmesh.name';
-/** The protocol's limit, in bytes of UTF-8. */
-const NAME_BYTES_MAX = 32;
 
 export interface Whereabouts {
   readonly cell: string;
@@ -44,27 +44,37 @@ export class JoinView {
 
   /** `canWalk` is false when the world takes other inputs than this page sends. */
   show(
-    player: Player,
+    player: Player | undefined,
     { isLive, canWalk, place }: { isLive: boolean; canWalk: boolean; place: Whereabouts | undefined },
   ): void {
-    const { state } = player;
-    const isInWorld = state.name === 'playing' || state.name === 'reconnecting';
+    const isInWorld = player?.isInWorld === true;
+    const isJoining = player?.state.name === 'joining';
     this.#app.classList.toggle('playing', isInWorld);
     this.#form.hidden = isInWorld;
     this.#hud.hidden = !isInWorld;
-    this.#button.disabled = state.name === 'joining' || !isLive;
-    setText(this.#button, state.name === 'joining' ? 'Joining …' : 'Join');
-    const problem = this.#nameProblem ?? (state.name === 'away' ? state.reason : undefined);
+    this.#button.disabled = isJoining || !isLive;
+    setText(this.#button, isJoining ? 'Joining …' : 'Join');
+    const problem = this.#nameProblem ?? (player?.state.name === 'away' ? player.state.reason : undefined);
     this.#error.hidden = problem === undefined;
     setText(this.#error, problem ?? '');
-    if (!isInWorld) return;
-    this.#hud.classList.toggle('waiting', state.name === 'reconnecting');
-    setText(this.#hudName, player.playerName);
-    if (state.name === 'reconnecting') setText(this.#hudPlace, 'reconnecting …');
+    if (isInWorld) this.#showHud(player, { canWalk, place });
+  }
+
+  #showHud(player: Player, { canWalk, place }: { canWalk: boolean; place: Whereabouts | undefined }): void {
+    const isReconnecting = player.state.name === 'reconnecting';
+    const isCut = player.network.cut !== undefined;
+    this.#hud.classList.toggle('waiting', isReconnecting || isCut);
+    const colour = cssColour(clientColour(player.number));
+    if (this.#hud.dataset['colour'] !== colour) {
+      this.#hud.dataset['colour'] = colour;
+      this.#hud.style.setProperty('--client', colour);
+    }
+    setText(this.#hudName, player.name);
+    if (isReconnecting) setText(this.#hudPlace, 'reconnecting …');
     else if (!canWalk) setText(this.#hudPlace, 'this world is not walked with keys');
     else if (place !== undefined) setText(this.#hudPlace, describePlace(place));
     setText(this.#hudView, `${player.others.length} in view`);
-    setText(this.#hudPing, player.pingMs > 0 ? `${Math.round(player.pingMs)} ms` : '');
+    setText(this.#hudPing, isCut ? 'cut off' : player.pingMs > 0 ? `${Math.round(player.pingMs)} ms` : '');
   }
 }
 

@@ -1,4 +1,4 @@
-/** Keys: walking while a player is in the world, else moving the map. Text fields and buttons keep their keys. */
+/** Keys: walking while the followed client is in the world, else moving the map. Text fields and buttons keep their keys. */
 import { STANDING, directionOfKeys, isWalkKey, type Direction } from './walk-keys.ts';
 
 export interface KeyActions {
@@ -8,6 +8,8 @@ export interface KeyActions {
   follow(): void;
   panel(): void;
   deselect(): void;
+  /** The n-th client of the list, from 1. */
+  followNumber(number: number): void;
   /** Before joining: the map moves one step. */
   pan(direction: Direction): void;
   walk(direction: Direction): void;
@@ -40,7 +42,8 @@ export class Keyboard {
       return;
     }
     if (event.repeat && event.key !== '+' && event.key !== '-') return;
-    this.#command(event.key.toLowerCase());
+    if (/^[1-9]$/.test(event.key)) this.#actions.followNumber(Number(event.key));
+    else this.#command(event.key.toLowerCase());
   }
 
   #walkKey(code: string): void {
@@ -84,5 +87,5 @@ export class Keyboard {
 }
 
 function isTyping(target: EventTarget | null): boolean {
-  return target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement;
+  return [HTMLInputElement, HTMLTextAreaElement, HTMLSelectElement].some((type) => target instanceof type);
 }

@@ -1,8 +1,15 @@
 /** One node as the page sees it: its feed, the entities that it owns, and what it says of itself and of others. */
 import type { Bounds } from './camera.ts';
 import { Crowd } from './crowd.ts';
-import { OverviewFeed, type FeedListener, type FeedState } from './overview-feed.ts';
-import type { NodesMessage, StatsMessage, WorldMessage } from './overview-text.wire.ts';
+import { OverviewFeed, type FeedListener, type FeedState, type InspectRequest } from './overview-feed.ts';
+import type {
+  EntityMessage,
+  NodesMessage,
+  StatsMessage,
+  TraceMessage,
+  TraceSubject,
+  WorldMessage,
+} from './overview-text.wire.ts';
 import type { EntitiesFrame, HandoversFrame, PeerHandoversFrame } from './overview.wire.ts';
 import { Timeline, type Sample } from './timeline.ts';
 
@@ -14,6 +21,8 @@ export interface NodeViewListener {
   onWorld(view: NodeView, world: WorldMessage): void;
   onStats(view: NodeView, stats: StatsMessage): void;
   onNodes(view: NodeView, nodes: NodesMessage): void;
+  onEntity(view: NodeView, entity: EntityMessage): void;
+  onTrace(view: NodeView, trace: TraceMessage): void;
   /** `shownMs`: when its entities are drawn as they are at that tick. */
   onHandovers(view: NodeView, frame: HandoversFrame, shownMs: number): void;
   onPeerHandovers(view: NodeView, frame: PeerHandoversFrame, shownMs: number): void;
@@ -69,6 +78,16 @@ export class NodeView implements FeedListener {
     this.#feed.setViewport(bounds, nowMs);
   }
 
+  /** What it then says goes to `onEntity`. */
+  inspect(request: InspectRequest | undefined): void {
+    this.#feed.inspect(request);
+  }
+
+  /** What it then says goes to `onTrace`. False when it could not be asked. */
+  trace(subject: TraceSubject): boolean {
+    return this.#feed.trace(subject);
+  }
+
   retryNow(): void {
     this.#feed.retryNow();
   }
@@ -114,6 +133,14 @@ export class NodeView implements FeedListener {
     this.name = nodes.self.name;
     this.node = nodes.self.node;
     this.#listener.onNodes(this, nodes);
+  }
+
+  onEntity(entity: EntityMessage): void {
+    this.#listener.onEntity(this, entity);
+  }
+
+  onTrace(trace: TraceMessage): void {
+    this.#listener.onTrace(this, trace);
   }
 
   onEntities(frame: EntitiesFrame): void {

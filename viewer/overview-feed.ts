@@ -7,7 +7,15 @@
 import { WorldmeshError } from '../src/base/errors.ts';
 import { retryDelayMs } from './backoff.ts';
 import type { Bounds } from './camera.ts';
-import { decodeText, type NodesMessage, type StatsMessage, type WorldMessage } from './overview-text.wire.ts';
+import {
+  decodeText,
+  type EntityMessage,
+  type NodesMessage,
+  type StatsMessage,
+  type TraceMessage,
+  type TraceSubject,
+  type WorldMessage,
+} from './overview-text.wire.ts';
 import { decodeFrame, type EntitiesFrame, type HandoversFrame, type PeerHandoversFrame } from './overview.wire.ts';
 
 const SILENT_AFTER_MS = 2500;
@@ -23,12 +31,18 @@ export type FeedState =
   | { readonly name: 'silent' }
   | { readonly name: 'waiting'; readonly retryAtMs: number; readonly attempt: number };
 
+/** An entity, by the slot in which it was seen at this node, or by its id. */
+export type InspectRequest = { readonly slot: number } | { readonly id: number };
+
 export interface FeedListener {
   onState(state: FeedState): void;
   onWorld(world: WorldMessage): void;
   onStats(stats: StatsMessage): void;
   /** Who is in the cluster; never outside of one. */
   onNodes(nodes: NodesMessage): void;
+  /** Of the entity that was asked for, whenever it changed. */
+  onEntity(entity: EntityMessage): void;
+  onTrace(trace: TraceMessage): void;
   onEntities(frame: EntitiesFrame): void;
   onHandovers(frame: HandoversFrame): void;
   onPeerHandovers(frame: PeerHandoversFrame): void;
@@ -47,6 +61,7 @@ export class OverviewFeed {
   #viewport: Bounds | undefined;
   #viewportSentMs = 0;
   #viewportSent = '';
+  #inspected: InspectRequest | undefined;
 
   constructor(url: string, listener: FeedListener) {
     this.#url = url;
@@ -65,6 +80,18 @@ export class OverviewFeed {
     this.#sendViewport(nowMs);
   }
 
+  /** To be told of this entity, live, until another or none is asked for; asked again after a reconnect. */
+  inspect(request: InspectRequest | undefined): void {
+    if (JSON.stringify(request) === JSON.stringify(this.#inspected)) return;
+    this.#inspected = request;
+    this.#say({ type: 'inspect', ...request });
+  }
+
+  /** False when nobody could be asked. */
+  trace({ kind, id }: TraceSubject): boolean {
+    return this.#say({ type: 'trace', [kind]: id });
+  }
+
   retryNow(): void {
     if (this.#state.name === 'waiting') this.#connect();
   }
@@ -72,6 +99,12 @@ export class OverviewFeed {
   close(): void {
     clearInterval(this.#watch);
     this.#drop();
+  }
+
+  #say(request: object): boolean {
+    if (this.#socket?.readyState !== WebSocket.OPEN) return false;
+    this.#socket.send(JSON.stringify(request));
+    return true;
   }
 
   #connect(): void {
@@ -85,6 +118,9 @@ export class OverviewFeed {
     socket.onclose = () => {
       if (socket === this.#socket) this.#wait();
     };
+    socket.onopen = () => {
+      if (this.#inspected !== undefined) this.#say({ type: 'inspect', ...this.#inspected });
+    };
     this.#socket = socket;
   }
 
@@ -92,6 +128,7 @@ export class OverviewFeed {
     const socket = this.#socket;
     this.#socket = undefined;
     if (socket === undefined) return;
+    socket.onopen = null;
     socket.onmessage = null;
     socket.onclose = null;
     socket.close();
@@ -141,6 +178,8 @@ export class OverviewFeed {
     if (message?.type === 'world') this.#listener.onWorld(message);
     else if (message?.type === 'stats') this.#listener.onStats(message);
     else if (message?.type === 'nodes') this.#listener.onNodes(message);
+    else if (message?.type === 'entity') this.#listener.onEntity(message);
+    else if (message?.type === 'trace') this.#listener.onTrace(message);
   }
 
   #receiveFrame(bytes: ArrayBuffer): void {

@@ -10,6 +10,11 @@ const PAUSED_MAX = 1024;
 const KINDS_MAX = 256;
 const TEXT_MAX = 500;
 const NODES_MAX = 64;
+const COMPONENTS_MAX = 64;
+const FIELDS_MAX = 256;
+const ITEMS_MAX = 64;
+const TRACE_LINES_MAX = 1000;
+const LEDGERS_MAX = 64;
 
 export interface GridShape {
   /** Metres. */
@@ -35,6 +40,8 @@ export interface WorldMessage {
   readonly name: string;
   readonly kinds: readonly KindInfo[];
   readonly inputFields: readonly string[];
+  /** By name of the component: all, owner or none. */
+  readonly visibility: Readonly<Record<string, string>>;
   readonly grid: GridShape;
   readonly tickHz: number;
   readonly snapshotHz: number;
@@ -90,8 +97,70 @@ export interface NodesMessage {
   readonly nodes: readonly NodeInfo[];
 }
 
+/** A list or raw bytes, by their beginning. */
+export interface LongValue {
+  readonly count: number;
+  readonly first: readonly unknown[];
+}
+/** Null: it was being written when it was read. */
+export type ShownValue = number | boolean | string | LongValue | null;
+export type ComponentValues = Readonly<Record<string, Readonly<Record<string, ShownValue>>>>;
+
+/** What a node's store has of one entity. */
+export interface EntityRow {
+  readonly slot: number;
+  readonly kind: number;
+  readonly seq: number;
+  /** 0 when the node owns it, else the number of its owner. */
+  readonly ghostOf: number;
+  readonly session: number;
+  readonly lastInput: number;
+  readonly cell: number;
+  readonly x: number;
+  readonly z: number;
+  readonly vx: number;
+  readonly vz: number;
+  readonly components: ComponentValues;
+}
+
+export interface EntityMessage {
+  readonly type: 'entity';
+  readonly id: number;
+  /** Undefined: no such entity at this node. */
+  readonly row: EntityRow | undefined;
+}
+
+export interface TraceSubject {
+  readonly kind: 'entity' | 'session';
+  readonly id: number;
+}
+
+export interface TraceLine {
+  readonly atMs: number;
+  readonly stage: string;
+  readonly entity: number;
+  readonly seq: number;
+  readonly session: number;
+  readonly peer: string;
+  readonly transferSeq: number;
+}
+
+export interface TraceMessage {
+  readonly type: 'trace';
+  readonly node: string;
+  readonly subject: TraceSubject;
+  /** Of the journals that were read. */
+  readonly ledgers: readonly string[];
+  readonly lines: readonly TraceLine[];
+  readonly olderCount: number;
+  readonly isCut: boolean;
+  readonly problem: string;
+}
+
+export type TextMessage = WorldMessage | StatsMessage | NodesMessage | EntityMessage | TraceMessage;
+
 /** Throws WireError. Undefined for a message of a type that this page does not know. */
-export function decodeText(text: string): WorldMessage | StatsMessage | NodesMessage | undefined {
+export function decodeText(text: string): TextMessage | undefined {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -102,6 +171,8 @@ export function decodeText(text: string): WorldMessage | StatsMessage | NodesMes
   if (message.type === 'world') return decodeWorld(message);
   if (message.type === 'stats') return decodeStats(message);
   if (message.type === 'nodes') return decodeNodes(message);
+  if (message.type === 'entity') return decodeEntity(message);
+  if (message.type === 'trace') return decodeTrace(message);
   return undefined;
 }
 
@@ -116,6 +187,12 @@ function decodeWorld(message: Record<string, unknown>): WorldMessage {
     type: 'world',
     name: asText(message.name),
     kinds,
+    visibility: Object.fromEntries(
+      asArray(schema.components ?? [], 'schema.components', COMPONENTS_MAX).map((component) => {
+        const row = asRecord(component, 'component');
+        return [asText(row.name), asText(row.visible)];
+      }),
+    ),
     inputFields: input.map((field) => asText(asRecord(field, 'input field').name)),
     grid: decodeGrid(asRecord(message.grid, 'grid')),
     tickHz: positive(message.tickHz, 'tickHz'),
@@ -183,6 +260,73 @@ function decodeNodes(message: Record<string, unknown>): NodesMessage {
       };
     }),
   };
+}
+
+function decodeEntity(message: Record<string, unknown>): EntityMessage {
+  const id = finite(message.id, 'id');
+  if (message.isHere !== true) return { type: 'entity', id, row: undefined };
+  const row: EntityRow = {
+    slot: finite(message.slot, 'slot'),
+    kind: numberOrZero(message.kind),
+    seq: numberOrZero(message.seq),
+    ghostOf: numberOrZero(message.ghostOf),
+    session: numberOrZero(message.session),
+    lastInput: numberOrZero(message.lastInput),
+    cell: numberOrZero(message.cell),
+    x: finite(message.x, 'x'),
+    z: finite(message.z, 'z'),
+    vx: numberOrZero(message.vx),
+    vz: numberOrZero(message.vz),
+    components: entriesOf(message.components, 'components', COMPONENTS_MAX, (fields, name) =>
+      entriesOf(fields, name, FIELDS_MAX, shownValue),
+    ),
+  };
+  return { type: 'entity', id, row };
+}
+
+function decodeTrace(message: Record<string, unknown>): TraceMessage {
+  const subject = asRecord(message.subject, 'subject');
+  return {
+    type: 'trace',
+    node: asText(message.node),
+    subject: { kind: subject.kind === 'session' ? 'session' : 'entity', id: finite(subject.id, 'subject.id') },
+    ledgers: asArray(message.ledgers ?? [], 'ledgers', LEDGERS_MAX).map(asText),
+    lines: asArray(message.lines ?? [], 'lines', TRACE_LINES_MAX).map((value) => {
+      const line = asRecord(value, 'line');
+      return {
+        atMs: numberOrZero(line.atMs),
+        stage: asText(line.stage),
+        entity: numberOrZero(line.entity),
+        seq: numberOrZero(line.seq),
+        session: numberOrZero(line.session),
+        peer: asText(line.peer),
+        transferSeq: numberOrZero(line.transferSeq),
+      };
+    }),
+    olderCount: numberOrZero(message.olderCount),
+    isCut: message.isCut === true,
+    problem: asText(message.problem),
+  };
+}
+
+function shownValue(value: unknown): ShownValue {
+  if (typeof value === 'string') return asText(value);
+  if (typeof value === 'boolean' || value === null) return value;
+  if (typeof value === 'number') return numberOrZero(value);
+  const long = asRecord(value, 'value');
+  return { count: numberOrZero(long.count), first: asArray(long.first ?? [], 'first', ITEMS_MAX) };
+}
+
+/** Never a prototype: names come from outside. */
+function entriesOf<Value>(
+  value: unknown,
+  name: string,
+  countMax: number,
+  read: (value: unknown, name: string) => Value,
+): Readonly<Record<string, Value>> {
+  const entries = Object.entries(asRecord(value, name));
+  asArray(entries, name, countMax);
+  return Object.fromEntries(entries.map(([key, inner]) => [key, read(inner, key)]));
 }
 
 function decodeTick(row: Record<string, unknown>): TickRow {

@@ -45,11 +45,17 @@ export function mergeCells(views: readonly (readonly number[])[], cellCount: num
 
 /** Where the page finds the feed of a node, or undefined when its URL is none. @param pageHost the page's own. */
 export function overviewUrl(clientUrl: string, pageHost: string): string | undefined {
+  const gateway = gatewayUrl(clientUrl, pageHost);
+  return gateway === undefined ? undefined : new URL('/overview', gateway).href;
+}
+
+/** Where clients of this page find the gateway of a node: a WebSocket URL without a path. */
+export function gatewayUrl(clientUrl: string, pageHost: string): string | undefined {
   const base = clientUrl.replace(/^http/, 'ws');
-  if (!/^wss?:/.test(base) || !URL.canParse('/overview', base)) return undefined;
-  const url = new URL('/overview', base);
+  if (!/^wss?:/.test(base) || !URL.canParse(base)) return undefined;
+  const url = new URL(base);
   // A node that only knows that it listens on this machine, or on every address, is where the page came from.
   const isHere = ['127.0.0.1', 'localhost', '[::1]', '0.0.0.0', '[::]'].includes(url.hostname);
   if (isHere && pageHost !== '') url.hostname = pageHost;
-  return url.href;
+  return `${url.protocol}//${url.host}`;
 }

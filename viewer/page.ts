@@ -1,4 +1,4 @@
-/** The page: owns the feeds, the player, the camera and the scene, and draws a frame whenever the browser can. */
+/** The page: owns the feeds, the playground, the camera and the scene, and draws a frame whenever the browser can. */
 import { scaleBar, screenToWorld, visibleBounds, type Place, type Point } from './camera.ts';
 import { Charts } from './charts.ts';
 import { ConnectionView } from './connection-view.ts';
@@ -13,14 +13,16 @@ import { showLegend } from './legend.ts';
 import { MapGestures } from './map-gestures.ts';
 import { NodeLegend } from './node-legend.ts';
 import type { NodeView, NodeViewListener } from './node-view.ts';
-import type { NodesMessage, StatsMessage, WorldMessage } from './overview-text.wire.ts';
+import type { EntityMessage, NodesMessage, StatsMessage, TraceMessage, WorldMessage } from './overview-text.wire.ts';
 import type { HandoversFrame, PeerHandoversFrame } from './overview.wire.ts';
 import { element, setText } from './page-elements.ts';
 import { Panel } from './panel.ts';
 import { PeerTraffic } from './peer-traffic.ts';
-import { Player } from './player.ts';
-import type { Scene } from './scene/scene.ts';
-import { Selection, cellText } from './selection.ts';
+import { clientColour } from './palette.ts';
+import type { Player } from './player.ts';
+import { Playground } from './playground.ts';
+import type { ClientMark, DrawnEntity, Scene } from './scene/scene.ts';
+import { cellText } from './selection.ts';
 import { ViewCamera } from './view-camera.ts';
 import type { Direction } from './walk-keys.ts';
 
@@ -32,12 +34,11 @@ const SCALE_BAR_PIXELS_MAX = 120;
 const VIEWPORT_MARGIN_PIXELS = 160;
 /** A view this full may have left the farthest entities out: the overview then shows them. */
 const VIEW_FULL_COUNT = 250;
-const INSPECT_INTERVAL_MS = 100;
 
 export class Page implements NodeViewListener {
   readonly cluster: ClusterView;
   readonly meter = new FrameMeter();
-  readonly player: Player;
+  readonly playground: Playground;
   readonly connection: ConnectionView;
   readonly view: ViewCamera;
   world: WorldMessage | undefined;
@@ -50,7 +51,6 @@ export class Page implements NodeViewListener {
   readonly #charts = new Charts(element('charts', HTMLElement));
   readonly #panel: Panel;
   readonly #join: JoinView;
-  readonly #selection: Selection;
   readonly #canvas = element('map', HTMLCanvasElement);
   readonly #app = element('app', HTMLElement);
   readonly #joystick = element('joystick', HTMLElement);
@@ -59,24 +59,21 @@ export class Page implements NodeViewListener {
   readonly #scaleText = element('scale-text', HTMLElement);
   readonly #blends = new Map<object, number>();
   #frameMs = 0;
-  #inspectedMs = 0;
-  #wasPlaying = false;
+  /** The camera follows it since it was seen in the world. */
+  #followed: Player | undefined;
 
   constructor(scene: Scene, { origin, pageHost, isStill }: { origin: string; pageHost: string; isStill: boolean }) {
     this.#scene = scene;
     this.view = new ViewCamera({ isStill });
-    this.player = new Player(`${origin}/connect`);
-    this.#selection = new Selection(() => this.cluster.views, this.player);
     this.connection = new ConnectionView(() => this.cluster.retryNow());
-    this.#panel = new Panel(
-      {
-        figures: element('figures', HTMLElement),
-        paused: element('paused', HTMLElement),
-        inspector: element('inspector', HTMLElement),
-      },
-      () => this.#selection.clear(),
-    );
-    this.#join = new JoinView({ onJoin: (name) => this.#startPlaying(name), onLeave: () => this.player.leave() });
+    this.#panel = new Panel({ figures: element('figures', HTMLElement), paused: element('paused', HTMLElement) });
+    const views = { cluster: () => this.cluster, origin, pageHost, isStill };
+    this.playground = new Playground(views, {
+      onFollowed: () => this.#followAgain(),
+      onShow: (place) => this.view.goTo(place),
+      onTab: () => this.#charts.update(this.#history),
+    });
+    this.#join = new JoinView({ onJoin: (name) => this.#startPlaying(name), onLeave: () => this.#leave() });
     this.#listen();
     this.cluster = new ClusterView({ origin, pageHost }, this);
     this.traffic = new PeerTraffic(this.cluster, scene);
@@ -112,7 +109,7 @@ export class Page implements NodeViewListener {
     this.world = world;
     if (isSame) return;
     this.#history.clear();
-    this.#selection.clear();
+    this.playground.selection.clear();
     this.#scene.setWorld(world);
     this.view.setBounds(world.grid);
     document.title = `${world.name} · Worldmesh`;
@@ -133,6 +130,14 @@ export class Page implements NodeViewListener {
   onNodes(view: NodeView, { nodes }: NodesMessage): void {
     this.cluster.takeNodes(view, nodes);
     this.#showTerritory();
+  }
+
+  onEntity(view: NodeView, entity: EntityMessage): void {
+    this.playground.onEntity(view, entity);
+  }
+
+  onTrace(_view: NodeView, trace: TraceMessage): void {
+    this.playground.onTrace(trace);
   }
 
   onHandovers(_view: NodeView, frame: HandoversFrame, shownMs: number): void {
@@ -172,7 +177,7 @@ export class Page implements NodeViewListener {
       onZoom: (point, factor) => this.view.zoom(point, factor, false),
       onClick: (point) => this.#click(point),
     });
-    const walk = (direction: Direction): void => this.player.setDirection(direction);
+    const walk = (direction: Direction): void => this.player?.setDirection(direction);
     Joystick.listen(this.#joystick, walk);
     const actions = {
       zoomIn: () => this.view.zoom(undefined, ZOOM_STEP, true),
@@ -180,7 +185,8 @@ export class Page implements NodeViewListener {
       fit: () => this.view.fit(),
       follow: () => this.#toggleFollow(),
       panel: () => this.#togglePanel(),
-      deselect: () => this.#selection.clear(),
+      deselect: () => this.playground.selection.clear(),
+      followNumber: (number: number) => this.playground.followNumber(number),
       pan: ({ moveX, moveZ }: Direction) => this.view.pan({ x: -moveX * PAN_STEP_PIXELS, y: -moveZ * PAN_STEP_PIXELS }),
       walk,
     };
@@ -193,26 +199,40 @@ export class Page implements NodeViewListener {
     this.#setPanel(globalThis.matchMedia('(width > 820px)').matches);
   }
 
+  /** The client that is followed. */
+  get player(): Player | undefined {
+    return this.playground.active;
+  }
+
   get #isPlaying(): boolean {
-    return this.player.state.name === 'playing' || this.player.state.name === 'reconnecting';
+    return this.player?.isInWorld === true;
   }
 
   #startPlaying(name: string): void {
-    this.player.join(name);
+    // One that could not join, or was sent away, makes room for the next try.
+    if (this.player?.state.name === 'away') this.playground.roster.leave(this.player);
+    this.playground.joinAs(name);
     this.#canvas.focus();
+  }
+
+  #leave(): void {
+    if (this.player !== undefined) this.playground.roster.leave(this.player);
+  }
+
+  #followAgain(): void {
+    this.#followed = undefined;
   }
 
   #click(point: Point): void {
     this.#canvas.focus();
     const { camera } = this.view;
     const place = screenToWorld(camera, this.#scene.viewport, point);
-    this.#selection.pick(place, { reach: PICK_PIXELS / camera.scale });
-    this.#inspectedMs = 0;
+    this.playground.pick(place, { reach: PICK_PIXELS / camera.scale, nowMs: performance.now() });
   }
 
   #toggleFollow(): void {
     if (this.view.isFollowing) this.view.isFollowing = false;
-    else if (this.player.self !== undefined) this.view.follow(this.player.self);
+    else if (this.player?.self !== undefined) this.view.follow(this.player.self);
   }
 
   #togglePanel(): void {
@@ -230,9 +250,10 @@ export class Page implements NodeViewListener {
     const elapsedMs = Math.min(250, nowMs - this.#frameMs);
     this.#frameMs = nowMs;
     this.meter.frame(nowMs);
-    this.player.update(nowMs);
+    this.playground.roster.update(nowMs);
     this.#noticeJoining();
-    const self = this.player.self;
+    const { player } = this;
+    const self = player?.self;
     this.view.update(elapsedMs, self);
     this.#playOverview(nowMs);
     const { camera } = this.view;
@@ -245,10 +266,30 @@ export class Page implements NodeViewListener {
       camera,
       nowSeconds: nowMs / 1000,
       blends: this.#blends,
-      entities: self === undefined ? this.player.others : [...this.player.others, { ...self, name: undefined }],
-      self: self && { x: self.x, z: self.z, name: this.player.playerName, aoiRadius: this.player.aoiRadius },
-      viewRadius: self === undefined ? 0 : this.#viewRadius(self),
-      selected: this.#selection.place,
+      entities: this.#drawnEntities(),
+      self: self && { x: self.x, z: self.z, name: player!.name, aoiRadius: player!.aoiRadius },
+      viewRadius: self === undefined ? 0 : this.#viewRadius(player!, self),
+      clients: this.#marks(),
+      selected: this.playground.selection.place,
+    });
+  }
+
+  /** What the followed client has in view; the page's clients are named by their marks. */
+  #drawnEntities(): readonly DrawnEntity[] {
+    const { player } = this;
+    if (player === undefined) return [];
+    const own = new Set(this.playground.roster.players.map(({ self }) => self?.id));
+    const all = player.self === undefined ? player.others : [...player.others, player.self];
+    return all.map((entity) => (own.has(entity.id) ? { ...entity, name: undefined } : entity));
+  }
+
+  /** Every client of this page that is in the world. */
+  #marks(): readonly ClientMark[] {
+    return this.playground.roster.players.flatMap((player) => {
+      const { self } = player;
+      if (self === undefined) return [];
+      const isActive = player === this.player;
+      return [{ x: self.x, z: self.z, name: player.name, colour: clientColour(player.number), isActive }];
     });
   }
 
@@ -262,24 +303,30 @@ export class Page implements NodeViewListener {
     }
   }
 
-  #viewRadius(self: Place): number {
-    const { others, aoiRadius } = this.player;
+  #viewRadius({ others, aoiRadius }: Player, self: Place): number {
     if (others.length < VIEW_FULL_COUNT) return aoiRadius;
     return others.reduce((farthest, other) => Math.max(farthest, Math.hypot(other.x - self.x, other.z - self.z)), 0);
   }
 
+  /** The camera comes to a client when it is chosen, and when it appears in the world. */
   #noticeJoining(): void {
-    const isPlaying = this.#isPlaying && this.player.self !== undefined;
-    if (isPlaying && !this.#wasPlaying) this.view.follow(this.player.self!);
-    if (!this.#isPlaying && this.view.isFollowing) this.view.isFollowing = false;
-    this.#wasPlaying = isPlaying;
+    const { player } = this;
+    const self = this.#isPlaying ? player?.self : undefined;
+    if (self === undefined) {
+      if (!this.#isPlaying && this.view.isFollowing) this.view.isFollowing = false;
+      this.#followed = undefined;
+    } else if (player !== this.#followed) {
+      this.view.follow(self);
+      this.#followed = player;
+    }
   }
 
   #showTexts(nowMs: number): void {
     const { world, player } = this;
     this.connection.show(this.cluster.state, nowMs, this.#liveText());
-    const { self } = player;
-    const node = this.cluster.isCluster ? (player.ownerName ?? this.cluster.home.name) : undefined;
+    const self = player?.self;
+    const node =
+      player && this.cluster.isCluster ? (player.ownerName ?? this.playground.gatewayName(player)) : undefined;
     const place = self && world && { cell: cellText(world, self), node, x: self.x, z: self.z };
     const canWalk = ['moveX', 'moveZ'].every((name) => world?.inputFields.includes(name));
     this.#join.show(player, { isLive: this.cluster.home.isLive, canWalk, place });
@@ -290,10 +337,7 @@ export class Page implements NodeViewListener {
     this.#scaleBar.style.width = `${bar.pixels.toFixed(1)}px`;
     setText(this.#scaleText, formatMetres(bar.metres));
     if (world === undefined) return;
-    const inspected = this.#selection.update(world);
-    if (nowMs - this.#inspectedMs < INSPECT_INTERVAL_MS) return;
-    this.#inspectedMs = nowMs;
-    this.#panel.setInspected(inspected);
+    this.playground.show(world, { nowMs, isShown: !this.#app.classList.contains('no-panel') });
   }
 
   #liveText(): string {

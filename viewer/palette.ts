@@ -86,3 +86,10 @@ export function cssColour(colour: number): string {
 export function channelsOf(colour: number): [number, number, number] {
   return [((colour >> 16) & 0xff) / 255, ((colour >> 8) & 0xff) / 255, (colour & 0xff) / 255];
 }
+
+/** Of the clients of this page, by their number: what marks them on the map and in lists. */
+const CLIENT_COLOURS = [0xffb454, 0x6ad1ff, 0xff8fa3, 0xb7e36a, 0xc9a2ff, 0x5fe0b7, 0xffd84d, 0xff9d5c] as const;
+
+export function clientColour(number: number): number {
+  return CLIENT_COLOURS[(number - 1) % CLIENT_COLOURS.length]!;
+}

@@ -1,5 +1,5 @@
-/** The side panel: figures, paused cells and the inspector. */
-import { formatBytes, formatCount, formatDuration } from './format.ts';
+/** The tab of the world: figures and paused cells; charts.ts has the rest. */
+import { formatCount, formatDuration } from './format.ts';
 import type { HistoryRow } from './history.ts';
 import type { GridShape, PausedCell, StatsMessage, WorldMessage } from './overview-text.wire.ts';
 
@@ -7,27 +7,11 @@ const PAUSED_SHOWN_MAX = 4;
 const FIGURES = ['Tick', 'Rate', 'Load', 'Shedding', 'Entities', 'Clients', 'Handovers', 'Uptime'] as const;
 type Figure = (typeof FIGURES)[number];
 
-/** What the inspector shows of an entity. */
-export interface Inspected {
-  readonly title: string;
-  readonly facts: readonly (readonly [string, string])[];
-  /** Says why there is no more, when the entity is not in the player's view. */
-  readonly note: string | undefined;
-}
-
 export class Panel {
   readonly #figures = new Map<Figure, HTMLElement>();
   readonly #paused: HTMLElement;
-  readonly #inspector: HTMLElement;
-  readonly #inspectorTitle = document.createElement('strong');
-  readonly #inspectorFacts = document.createElement('dl');
-  readonly #inspectorNote = document.createElement('p');
-  readonly #factValues = new Map<string, HTMLElement>();
 
-  constructor(
-    { figures, paused, inspector }: { figures: HTMLElement; paused: HTMLElement; inspector: HTMLElement },
-    onDeselect: () => void,
-  ) {
+  constructor({ figures, paused }: { figures: HTMLElement; paused: HTMLElement }) {
     for (const name of FIGURES) {
       const cell = document.createElement('div');
       const title = document.createElement('dt');
@@ -39,16 +23,6 @@ export class Panel {
       this.#figures.set(name, value);
     }
     this.#paused = paused;
-    this.#inspector = inspector;
-    const header = document.createElement('header');
-    const close = document.createElement('button');
-    close.type = 'button';
-    close.textContent = '×';
-    close.setAttribute('aria-label', 'Deselect');
-    close.addEventListener('click', onDeselect);
-    header.append(this.#inspectorTitle, close);
-    this.#inspectorNote.className = 'hint';
-    inspector.append(header, this.#inspectorFacts, this.#inspectorNote);
   }
 
   setStats(stats: StatsMessage, newest: HistoryRow | undefined, { tickHz, grid }: WorldMessage): void {
@@ -65,32 +39,6 @@ export class Panel {
     this.#set('Handovers', `${Math.round(newest?.localHandoversPerSecond ?? 0)}/s`);
     this.#set('Uptime', formatDuration(stats.tick / tickHz));
     this.#setPaused(stats.pausedCells, grid);
-  }
-
-  setInspected(inspected: Inspected | undefined): void {
-    this.#inspector.hidden = inspected === undefined;
-    if (inspected === undefined) return;
-    this.#inspectorTitle.textContent = inspected.title;
-    this.#inspectorNote.hidden = inspected.note === undefined;
-    this.#inspectorNote.textContent = inspected.note ?? '';
-    const names = inspected.facts.map(([name]) => name);
-    if (names.join('\n') !== [...this.#factValues.keys()].join('\n')) this.#makeFacts(names);
-    for (const [name, text] of inspected.facts) {
-      const value = this.#factValues.get(name)!;
-      if (value.textContent !== text) value.textContent = text;
-    }
-  }
-
-  #makeFacts(names: readonly string[]): void {
-    this.#factValues.clear();
-    this.#inspectorFacts.replaceChildren();
-    for (const name of names) {
-      const title = document.createElement('dt');
-      const value = document.createElement('dd');
-      title.textContent = name;
-      this.#inspectorFacts.append(title, value);
-      this.#factValues.set(name, value);
-    }
   }
 
   #set(name: Figure, text: string, isWarning = false): void {
@@ -114,19 +62,4 @@ export class Panel {
     const text = [title, ...lines].map((element) => element.textContent).join('');
     if (this.#paused.textContent !== text) this.#paused.replaceChildren(title, ...lines);
   }
-}
-
-/** A component's fields on one line. */
-export function describeValues(values: Readonly<Record<string, unknown>>): string {
-  return Object.entries(values)
-    .map(([name, value]) => `${name} ${describeValue(value)}`)
-    .join(' · ');
-}
-
-function describeValue(value: unknown): string {
-  if (typeof value === 'number') return Number.isInteger(value) ? String(value) : value.toFixed(2);
-  if (value instanceof Uint8Array) return formatBytes(value.length);
-  if (Array.isArray(value)) return `${value.length} items`;
-  if (typeof value === 'string') return `“${value}”`;
-  return String(value);
 }

@@ -1,5 +1,11 @@
-/** The player of this page: a session of the client SDK, or none. */
-import { connect, type Client, type ClientStatus, type UntypedEntity } from '../src/client/index.ts';
+/** One client of this page: a session of the SDK over a network of its own, and what the page keeps about it. */
+import type { Values } from '../src/base/pack.ts';
+import { Client, type ClientStatus, type UntypedEntity } from '../src/client/index.ts';
+import type { ClientMode, ServerMessage } from '../src/wire/messages.ts';
+import { EventLog, type EventTone } from './clients/event-log.core.ts';
+import { Network, type CutKind } from './clients/network.ts';
+import type { Conditions } from './clients/network.core.ts';
+import { SnapshotTap } from './clients/snapshot-tap.ts';
 import { STANDING, type Direction } from './walk-keys.ts';
 
 /** While a key is held its direction is sent again this often: one lost input must not stop the walk. */
@@ -25,24 +31,78 @@ export type PlayerState =
   | { readonly name: 'away'; readonly reason: string | undefined }
   | { readonly name: 'joining' }
   | { readonly name: 'playing' }
-  | { readonly name: 'reconnecting' };
+  | { readonly name: 'reconnecting'; readonly retryAtMs: number };
+
+export interface JoinOptions {
+  /** WebSocket URL of a gateway, without its path. */
+  readonly gateway: string;
+  readonly name: string;
+  /** A JWT, or empty. */
+  readonly token: string;
+  readonly mode: ClientMode;
+}
+
+/** Inputs that are sent again and again. */
+interface HeldInput {
+  readonly values: Values;
+  readonly hz: number;
+}
 
 export class Player {
-  readonly #url: string;
-  #client: Client | undefined;
-  #state: PlayerState = { name: 'away', reason: undefined };
+  /** Of this page: 1, 2, 3 … */
+  readonly number: number;
+  readonly options: JoinOptions;
+  readonly log = new EventLog();
+  readonly tap: SnapshotTap;
+  readonly network: Network;
+  /** Inputs sent by this page, by keys or form. */
+  inputsSent = 0;
+  readonly #client: Client;
+  #state: PlayerState = { name: 'joining' };
   #direction = STANDING;
   #directionSentMs = Number.NEGATIVE_INFINITY;
+  #hasWalked = false;
+  #held: HeldInput | undefined;
+  #holdTimer: ReturnType<typeof setInterval> | undefined;
   #self: ViewEntity | undefined;
   #others: readonly ViewEntity[] = [];
-  playerName = '';
+  #mode: ClientMode | undefined;
+  #gateway: string;
 
-  constructor(url: string) {
-    this.#url = url;
+  /** Joins at once. */
+  constructor(number: number, options: JoinOptions) {
+    this.number = number;
+    this.options = options;
+    this.#gateway = options.gateway;
+    this.tap = new SnapshotTap({
+      onOpened: (url) => this.#opened(url),
+      onMessage: (message) => this.#heard(message),
+      onKeyframe: (tick) => this.#say(`keyframe at tick ${tick}`),
+    });
+    this.network = new Network(this.tap, { RealSocket: globalThis.WebSocket });
+    const { gateway, name, token } = options;
+    const client = new Client(`${gateway}/connect`, { name, token, WebSocket: this.network.WebSocket });
+    this.#client = client;
+    client.onStatus((status) => this.#changed(status));
+    client.onOwner(({ node, seq }) => this.#say(`owner is now node ${node} (ownership seq ${seq})`));
+    client.open();
   }
 
   get state(): PlayerState {
     return this.#state;
+  }
+
+  /** In the world, or on the way back to it. */
+  get isInWorld(): boolean {
+    return this.#state.name === 'playing' || this.#state.name === 'reconnecting';
+  }
+
+  get client(): Client {
+    return this.#client;
+  }
+
+  get name(): string {
+    return this.options.name;
   }
 
   get self(): ViewEntity | undefined {
@@ -56,47 +116,87 @@ export class Player {
 
   /** Metres; 0 before the first connection. */
   get aoiRadius(): number {
-    return this.#client?.welcome?.aoiRadius ?? 0;
+    return this.#client.welcome?.aoiRadius ?? 0;
   }
 
   /** Round trip in milliseconds; 0 while it is not known. */
   get pingMs(): number {
-    const rttMs = this.#client?.statistics.rttMs ?? 0;
+    const { rttMs } = this.#client.statistics;
     return Number.isFinite(rttMs) ? rttMs : 0;
   }
 
   /** Name of the node that owns the player, once it has changed node. */
   get ownerName(): string | undefined {
-    return this.#client?.owner?.node;
+    return this.#client.owner?.node;
   }
 
-  join(name: string): void {
-    this.#client?.close();
-    this.playerName = name;
-    this.#state = { name: 'joining' };
-    const client = connect(this.#url, { name });
-    this.#client = client;
-    client.onStatus((status) => {
-      if (client === this.#client) this.#changed(status);
-    });
+  /** As the gateway granted it; undefined before. */
+  get mode(): ClientMode | undefined {
+    return this.#mode;
+  }
+
+  /** Where its newest connection went. */
+  get gateway(): string {
+    return this.#gateway;
+  }
+
+  get held(): HeldInput | undefined {
+    return this.#held;
   }
 
   leave(): void {
-    const client = this.#client;
-    this.#client = undefined;
-    client?.close();
-    this.#away(undefined);
+    this.stopHolding();
+    this.#client.close();
+  }
+
+  setConditions(conditions: Conditions): void {
+    this.network.conditions = conditions;
+  }
+
+  cut(kind: CutKind, seconds: number): void {
+    this.#say(
+      kind === 'silent' ? `network cut for ${seconds} s, silently` : `connection reset, no way for ${seconds} s`,
+      'bad',
+    );
+    this.network.cutFor(kind, seconds * 1000);
+  }
+
+  mend(): void {
+    this.#say('network mended by hand', 'good');
+    this.network.mend();
   }
 
   setDirection(direction: Direction): void {
+    if (direction === STANDING && !this.#hasWalked) return;
     this.#direction = direction;
+    this.#hasWalked = true;
     this.#sendDirection(performance.now());
+  }
+
+  /** False while it is not in the world. @throws ClientError ERR_CLIENT_INPUT naming the field that is out of its range. */
+  sendInput(values: Values): boolean {
+    const isSent = this.#client.input(values);
+    if (isSent) this.inputsSent++;
+    return isSent;
+  }
+
+  /** Sends now and `hz` times a second until `stopHolding`. @throws ClientError like `sendInput`. */
+  hold(values: Values, hz: number): void {
+    this.stopHolding();
+    this.sendInput(values);
+    this.#held = { values, hz };
+    this.#holdTimer = setInterval(() => this.sendInput(values), 1000 / hz);
+  }
+
+  stopHolding(): void {
+    clearInterval(this.#holdTimer);
+    this.#held = undefined;
   }
 
   /** Once a frame. */
   update(nowMs: number): void {
+    if (!this.isInWorld) return;
     const client = this.#client;
-    if (client === undefined) return;
     const isWalking = this.#direction.moveX !== 0 || this.#direction.moveZ !== 0;
     if (isWalking && nowMs - this.#directionSentMs > RESEND_MS) this.#sendDirection(nowMs);
     client.update(nowMs);
@@ -111,11 +211,11 @@ export class Player {
   }
 
   #sendDirection(nowMs: number): void {
-    if (this.#state.name !== 'playing' || this.#client === undefined) return;
+    if (this.#state.name !== 'playing') return;
     const fields = this.#client.schema?.input ?? [];
     if (!['moveX', 'moveZ'].every((name) => fields.some((field) => field.name === name))) return;
     const { moveX, moveZ } = this.#direction;
-    this.#client.input({ moveX, moveZ });
+    this.sendInput({ moveX, moveZ });
     this.#directionSentMs = nowMs;
   }
 
@@ -124,19 +224,47 @@ export class Player {
       case 'connecting':
         return;
       case 'online':
+        this.#say(status.resumed ? 'online, session resumed' : 'online, new session', 'good');
         this.#state = { name: 'playing' };
         // Without a resume the server starts a new player; either way it does not know what is held now.
-        this.#sendDirection(performance.now());
+        if (this.#hasWalked) this.#sendDirection(performance.now());
         return;
       case 'reconnecting':
-        // Before the first welcome there is no player to come back to: the form keeps saying "joining".
-        if (this.#state.name !== 'joining') this.#state = { name: 'reconnecting' };
+        this.#say(
+          `${status.error.message}; try ${status.attempt + 1} in ${(status.delayMs / 1000).toFixed(1)} s`,
+          'bad',
+        );
+        // Before the first welcome there is no player to come back to: the page keeps saying "joining".
+        if (this.#state.name !== 'joining') {
+          this.#state = { name: 'reconnecting', retryAtMs: performance.now() + status.delayMs };
+        }
         return;
       case 'closed':
-        this.#client = undefined;
+        this.#say(status.error?.message ?? 'left', status.error === undefined ? 'plain' : 'bad');
+        this.stopHolding();
         this.#away(status.error?.message);
         return;
     }
+  }
+
+  #opened(url: string): void {
+    this.#gateway = new URL(url).origin;
+    this.#say(`connection open to ${new URL(url).host}`);
+  }
+
+  #heard(message: Exclude<ServerMessage, { type: 'snapshot' | 'pong' }>): void {
+    if (message.type === 'welcome') {
+      this.#mode = message.mode;
+      this.#say(
+        `welcome${message.resumed ? ' back' : ''}: session ${message.session}, tick ${message.tick}, mode ${message.mode}`,
+      );
+    } else if (message.type === 'handover') this.#say(`handover to node ${message.node} (seq ${message.seq})`);
+    else if (message.type === 'handoverStart') this.#say(`redirect to ${message.url} (seq ${message.seq})`);
+    else this.#say(`${message.code}: ${message.message}`, 'bad');
+  }
+
+  #say(text: string, tone: EventTone = 'plain'): void {
+    this.log.add(text, { atMs: Date.now(), tone });
   }
 
   #away(reason: string | undefined): void {

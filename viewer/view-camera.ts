@@ -81,6 +81,13 @@ export class ViewCamera {
     this.#isFitted = true;
   }
 
+  /** Glides to a place and stays there. */
+  goTo(place: Place): void {
+    this.isFollowing = false;
+    this.#isFitted = false;
+    this.#target = { centreX: place.x, centreZ: place.z, scale: Math.max(this.#camera.scale, FOLLOW_SCALE) };
+  }
+
   follow(place: Place): void {
     this.isFollowing = true;
     this.#isFitted = false;

@@ -25,6 +25,8 @@ export interface TraceLine {
 
 /** What the thread answers. */
 export interface TraceFound {
+  /** Of the journals with lines of the subject. */
+  readonly ledgers: readonly string[];
   readonly lines: readonly TraceLine[];
   /** Lines that were left out because there are more than TRACE_LINES_MAX. */
   readonly olderCount: number;
@@ -41,7 +43,8 @@ export interface TraceTask {
   readonly linesMax: number;
 }
 
-const NOTHING: Omit<TraceFound, 'problem'> = { lines: [], olderCount: 0, isCut: false };
+/** An answer without lines; its `problem` says why. */
+export const NOTHING_TRACED: Omit<TraceFound, 'problem'> = { ledgers: [], lines: [], olderCount: 0, isCut: false };
 
 export class TraceReader {
   readonly #cluster: GatewayCluster | undefined;
@@ -54,8 +57,9 @@ export class TraceReader {
   /** Never rejects: what goes wrong is the answer's `problem`. */
   async read(subject: TraceSubject): Promise<TraceFound> {
     const { node, journal } = this.#cluster ?? {};
-    if (node === undefined || journal === undefined) return { ...NOTHING, problem: 'a node alone keeps no journal' };
-    if (this.#worker !== undefined) return { ...NOTHING, problem: 'another trace is being read; ask again' };
+    if (node === undefined || journal === undefined)
+      return { ...NOTHING_TRACED, problem: 'a node alone keeps no journal' };
+    if (this.#worker !== undefined) return { ...NOTHING_TRACED, problem: 'another trace is being read; ask again' };
     const task: TraceTask = { node, folder: journal.folder, subject, linesMax: TRACE_LINES_MAX };
     const worker = new Worker(new URL(journal.readerUrl), {
       name: 'trace',
@@ -64,7 +68,7 @@ export class TraceReader {
     });
     this.#worker = worker;
     const { promise, resolve } = Promise.withResolvers<TraceFound>();
-    const fail = (problem: string): void => resolve({ ...NOTHING, problem });
+    const fail = (problem: string): void => resolve({ ...NOTHING_TRACED, problem });
     worker.once('message', resolve);
     worker.once('error', (error) => fail(error.message));
     worker.once('exit', () => fail('the thread that reads it ended'));

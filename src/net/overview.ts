@@ -14,7 +14,7 @@ import type { Viewport } from './overview-frames.wire.ts';
 import { PeerHandovers } from './overview-peers.ts';
 import { readRequest } from './overview-requests.wire.ts';
 import type { OverviewRequest, TraceSubject } from './overview-requests.wire.ts';
-import { TraceReader } from './overview-trace.ts';
+import { NOTHING_TRACED, TraceReader } from './overview-trace.ts';
 import type { ClusterNode, PausedCell } from './settings.ts';
 import { fullBucket, takeToken } from './token-bucket.core.ts';
 import type { Bucket } from './token-bucket.core.ts';
@@ -199,7 +199,7 @@ export class Overview {
     const isAllowed = takeToken(viewer.traceBucket, TRACE_LIMIT, this.#context.nowMs());
     const found = isAllowed
       ? await this.#traces.read(subject)
-      : { lines: [], olderCount: 0, isCut: false, problem: 'too many traces at once; ask again' };
+      : { ...NOTHING_TRACED, problem: 'too many traces at once; ask again' };
     const node = this.#context.settings.cluster?.node ?? '';
     if (this.#hasRoom(viewer)) viewer.webSocket.send(JSON.stringify({ type: 'trace', node, subject, ...found }));
   }

@@ -39,6 +39,16 @@ export interface DrawnEntity {
   readonly name: string | undefined;
 }
 
+/** A client of this page. */
+export interface ClientMark {
+  readonly x: number;
+  readonly z: number;
+  readonly name: string;
+  readonly colour: number;
+  /** The one that is followed. */
+  readonly isActive: boolean;
+}
+
 export interface Frame {
   readonly camera: Camera;
   readonly nowSeconds: number;
@@ -50,6 +60,7 @@ export interface Frame {
     | undefined;
   /** Inside it the overview's entities give way to those of the player's view; 0 for none. */
   readonly viewRadius: number;
+  readonly clients: readonly ClientMark[];
   readonly selected: Place | undefined;
 }
 
@@ -66,10 +77,10 @@ export class Scene implements TrafficScene {
   readonly #viewRows = new Float32Array(VIEW_ENTITIES_MAX * CROWD_FLOATS).fill(-1);
   readonly #pulses: PulsesLayer;
   readonly #peerHandovers: PeerHandoversLayer;
-  readonly #selfMark = new Graphics();
+  readonly #marks: Pool<Graphics>;
   readonly #selection = new Graphics();
   readonly #names: Pool<BitmapText>;
-  readonly #selfName: BitmapText;
+  readonly #clientNames: Pool<BitmapText>;
   #viewport: Viewport = { width: 1, height: 1 };
 
   /** Rejects when the browser gives no WebGL. */
@@ -98,7 +109,8 @@ export class Scene implements TrafficScene {
     const overview = layer();
     const view = layer();
     const pulses = layer();
-    this.#stage.addChild(this.#selfMark, this.#selection);
+    const marks = layer();
+    this.#stage.addChild(this.#selection);
     const labels = layer();
     this.#grid = new GridLayer(grid, labels);
     this.#overviewParent = overview;
@@ -106,9 +118,9 @@ export class Scene implements TrafficScene {
     this.#pulses = new PulsesLayer(pulses, { isStill });
     this.#peerHandovers = new PeerHandoversLayer(pulses, { isStill });
     this.#names = new Pool(labels, () => makeCentredLabel(COLOUR.text));
-    this.#selfName = labels.addChild(makeCentredLabel(COLOUR.self));
+    this.#clientNames = new Pool(labels, () => makeCentredLabel(COLOUR.self));
+    this.#marks = new Pool(marks, () => new Graphics().circle(0, 0, 12).stroke({ width: 2, color: COLOUR.self }));
     this.#selection.circle(0, 0, 13).stroke({ width: 2, color: COLOUR.select });
-    this.#selfMark.circle(0, 0, 12).stroke({ width: 2, color: COLOUR.self });
   }
 
   get viewport(): Viewport {
@@ -179,7 +191,7 @@ export class Scene implements TrafficScene {
     this.#drawView(frame, pixelRatio);
     this.#pulses.draw({ camera, viewport, pixelRatio, nowSeconds });
     this.#peerHandovers.draw({ camera, viewport, pixelRatio, nowSeconds });
-    this.#drawSelf(frame);
+    this.#drawClients(frame);
     this.#drawNames(frame);
     this.#selection.visible = frame.selected !== undefined;
     if (frame.selected !== undefined) {
@@ -210,16 +222,23 @@ export class Scene implements TrafficScene {
     this.#view.draw({ camera, viewport: this.#viewport, pixelRatio, blend: 1, hole: [0, 0, 0] });
   }
 
-  #drawSelf({ camera, self }: Frame): void {
-    this.#selfMark.visible = self !== undefined;
-    this.#selfName.visible = self !== undefined;
-    if (self === undefined) return;
-    const point = worldToScreen(camera, this.#viewport, self);
-    const mark = Math.min(24, Math.max(8, 1.8 * camera.scale + 4)) / 12;
-    this.#selfMark.position.set(point.x, point.y);
-    this.#selfMark.scale.set(mark);
-    this.#selfName.text = self.name;
-    this.#selfName.position.set(Math.round(point.x), Math.round(point.y - 12 * mark - 12));
+  #drawClients({ camera, clients }: Frame): void {
+    this.#marks.begin();
+    this.#clientNames.begin();
+    for (const client of clients) {
+      const point = worldToScreen(camera, this.#viewport, client);
+      const size = Math.min(24, Math.max(8, 1.8 * camera.scale + 4)) / 12;
+      const mark = this.#marks.take();
+      mark.tint = client.isActive ? COLOUR.self : client.colour;
+      mark.position.set(point.x, point.y);
+      mark.scale.set(size);
+      const label = this.#clientNames.take();
+      label.text = client.name;
+      label.tint = client.isActive ? COLOUR.self : client.colour;
+      label.position.set(Math.round(point.x), Math.round(point.y - 12 * size - 12));
+    }
+    this.#marks.end();
+    this.#clientNames.end();
   }
 
   #drawNames({ camera, entities }: Frame): void {
