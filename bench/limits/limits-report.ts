@@ -49,6 +49,7 @@ export function trialText(trial: Trial): string {
   const notes = [
     trial.isOnTime ? 'on time' : 'late',
     ...(trial.online === trial.clients ? [] : [`${trial.online} online`]),
+    ...failureNotes(trial.failures),
     ...(isClientsLimit(trial) ? ['the clients are at their own limit'] : []),
   ];
   return `  ${figures.map(cell).join('')}  ${notes.join(', ')}`;
@@ -98,7 +99,7 @@ export function secondText(second: Second): string {
     plain(second.clientCores, 2),
     plain(second.refused, 0),
   ];
-  return `  ${figures.map(cell).join('')}  ${second.phase}`;
+  return `  ${figures.map(cell).join('')}  ${[second.phase, ...failureNotes(second.failures)].join(', ')}`;
 }
 
 export function overloadText({ degraded, recoveredAfterSeconds }: Overload): string {
@@ -113,6 +114,10 @@ export function overloadText({ degraded, recoveredAfterSeconds }: Overload): str
 /** Whether the figures are those of the clients' process rather than the server's. */
 function isClientsLimit({ clientCores, clientDelayP99 }: Trial): boolean {
   return clientCores > SATURATED_CORES || clientDelayP99 > LATE_MS;
+}
+
+function failureNotes(failures: Readonly<Record<string, number>>): string[] {
+  return Object.entries(failures).map(([code, count]) => `${code} × ${count}`);
 }
 
 function cell(text: string): string {

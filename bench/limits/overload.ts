@@ -31,6 +31,8 @@ export interface Second {
   readonly offNominalP99: number;
   readonly receiptP99: number;
   readonly clientCores: number;
+  /** Refusals, errors and lost connections by code, since the beginning. */
+  readonly failures: Readonly<Record<string, number>>;
 }
 
 export interface OverloadOptions extends Rates {
@@ -171,6 +173,7 @@ class Sampler {
       offNominalP99: report.states === 0 ? 1000 / this.#snapshotHz : report.offNominalMs.p99,
       receiptP99: report.receiptMs.p99,
       clientCores: report.cpuCores,
+      failures: report.failures,
     };
   }
 

@@ -18,6 +18,8 @@ export interface Trial {
   /** How late the clients' own event loop was. */
   readonly clientDelayP99: number;
   readonly joinSeconds: number;
+  /** Refusals, errors and lost connections by code. */
+  readonly failures: Readonly<Record<string, number>>;
 }
 
 export interface SearchOptions extends Rates {
@@ -102,6 +104,7 @@ async function tryClients(clients: number, options: SearchOptions): Promise<Tria
     clientCores: report.cpuCores,
     clientDelayP99: report.loopDelayMs.p99,
     joinSeconds: grown.seconds,
+    failures: report.failures,
   };
 }
 
