@@ -15,6 +15,8 @@ export interface RunOptions {
   readonly rateHz: number;
   /** Server and clients each on a core of their own. */
   readonly pin: boolean;
+  /** Folder for CPU profiles of the server, one for each thread. */
+  readonly profile: string | undefined;
   /** For the bare server. */
   readonly sizes: readonly number[];
 }
@@ -55,10 +57,11 @@ const SETTLE_SECONDS = 2;
 const GROW_MS_MAX = 120_000;
 
 export async function measureRun(options: RunOptions): Promise<Run> {
-  const { side, clients, seconds, inputsHz, rateHz, pin, sizes } = options;
+  const { side, clients, seconds, inputsHz, rateHz, pin, profile, sizes } = options;
   const crowd = { people: clients, worldSize: worldSizeFor(clients) };
+  const nodeFlags = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
   const core = pin ? SERVER_CORE : undefined;
-  await using server = await MeasuredServer.start(side, { crowd, tickHz: rateHz, stateHz: rateHz, core });
+  await using server = await MeasuredServer.start(side, { crowd, tickHz: rateHz, stateHz: rateHz, core, nodeFlags });
   if (side === 'bare' && sizes.length > 0) await server.repeat(sizes);
   const plan: ClientsPlan = { side, port: server.port, crowd, inputsHz, stateHz: rateHz };
   await using process = clientsProcess(plan, pin ? CLIENTS_CORE : undefined);

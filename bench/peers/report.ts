@@ -45,7 +45,7 @@ const GOALS: readonly {
   readonly most: number;
   readonly unit?: number;
 }[] = [
-  { title: 'server CPU, µs per snapshot', of: 'cpuUsPerState', most: 10 },
+  { title: 'server CPU, µs per message in or out', of: 'cpuUsPerMessage', most: 10 },
   { title: 'bytes down per client and s', of: 'bytesDown', most: 3000 },
   { title: 'change to receipt, p99 ms', of: 'receiptP99', most: 25 },
   { title: 'all joined in, s', of: 'joinSeconds', most: 1 },

@@ -19,6 +19,7 @@ export interface Options {
   readonly inputsHz: number;
   readonly rateHz: number;
   readonly pin: boolean;
+  readonly profile: string | undefined;
   readonly json: boolean;
 }
 
@@ -33,6 +34,7 @@ The same work on Worldmesh, Colyseus and bare ws, side by side.
   --inputs-hz 20               inputs a second and client
   --rate-hz 20                 ticks, and snapshots or patches, a second
   --pin                        server on core 0, clients on core 1 (needs taskset)
+  --profile FOLDER             write CPU profiles of the servers there, one for each thread
   --json                       one JSON object instead of tables
   --help
 
@@ -74,6 +76,7 @@ function readOptions(): Options | undefined {
       'inputs-hz': { type: 'string', default: '20' },
       'rate-hz': { type: 'string', default: '20' },
       pin: { type: 'boolean', default: false },
+      profile: { type: 'string' },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -89,6 +92,7 @@ function readOptions(): Options | undefined {
     inputsHz: number('inputs-hz', values['inputs-hz'], { min: 1, max: 50 }),
     rateHz: number('rate-hz', values['rate-hz'], { min: 1, max: 100 }),
     pin: values.pin,
+    profile: values.profile,
     json: values.json,
   };
 }
@@ -104,14 +108,14 @@ async function measureSides(
   clients: number,
   options: Options,
 ): Promise<{ sides: Partial<Record<Side, Figures>>; problems: string[] }> {
-  const { seconds, rounds, inputsHz, rateHz, pin } = options;
+  const { seconds, rounds, inputsHz, rateHz, pin, profile } = options;
   const runs = new Map<Side, Figures[]>(options.sides.map((side) => [side, []]));
   const problems: string[] = [];
   let sizes: readonly number[] = [];
   for (let round = 1; round <= rounds; round++) {
     for (const side of options.sides) {
       progress(`${clients} clients, round ${round} of ${rounds}: ${side} …`);
-      const run: Run = await measureRun({ side, clients, seconds, inputsHz, rateHz, pin, sizes });
+      const run: Run = await measureRun({ side, clients, seconds, inputsHz, rateHz, pin, profile, sizes });
       if (side === 'worldmesh') sizes = run.stateBytes;
       runs.get(side)?.push(run.figures);
       const failures = Object.entries(run.failures).map(([code, count]) => `${code} × ${count}`);
