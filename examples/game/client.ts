@@ -5,7 +5,7 @@ import world, { ARENA_SIZE, NEST_RADIUS } from './world.ts';
 
 type Player = Extract<EntityOf<typeof world>, { kind: 'magpie' }>;
 
-const METRES_ACROSS = 60;
+const METRES_ACROSS = 40;
 const NOTICE_MS = 2500;
 const STEPS = { up: [0, -1], left: [-1, 0], down: [0, 1], right: [1, 0] } as const;
 const KEYS = new Map<string, readonly [x: number, z: number]>([
@@ -89,8 +89,10 @@ function draw(entities: readonly EntityOf<typeof world>[], self: Player | undefi
   for (let row = -8; row < 8; row++) {
     for (let column = -8 + (row & 1); column < 8; column += 2) pen.fillRect(column * 8, row * 8, 8, 8);
   }
-  disc(0, 0, NEST_RADIUS, '#5b4636');
-  for (const { kind, renderX, renderZ } of entities) if (kind === 'glitter') disc(renderX, renderZ, 0.4, '#ffe9a8');
+  disc(0, 0, NEST_RADIUS, '#8a6a4a');
+  disc(0, 0, NEST_RADIUS - 0.6, '#5b4636');
+  label(0, 0.45, 'nest', '#b89a7a');
+  for (const { kind, renderX, renderZ } of entities) if (kind === 'glitter') disc(renderX, renderZ, 0.5, '#ffe9a8');
   const players = entities.filter((entity): entity is Player => entity.kind === 'magpie');
   for (const player of players) drawPlayer(player);
   players.sort((one, other) => other.components.nest.score - one.components.nest.score);
@@ -102,11 +104,15 @@ function draw(entities: readonly EntityOf<typeof world>[], self: Player | undefi
 function drawPlayer({ renderX, renderZ, isSelf, components: { look, beak } }: Player): void {
   if (isSelf) disc(renderX, renderZ, 1.15, '#ffffff');
   disc(renderX, renderZ, 1, `#${look.colour.toString(16).padStart(6, '0')}`);
-  pen.fillStyle = '#ffffff';
+  label(renderX, renderZ - 1.6, look.name, '#ffffff');
+  if (beak.carried > 0) label(renderX, renderZ + 0.45, String(beak.carried), '#131a17');
+}
+
+function label(x: number, z: number, text: string, colour: string): void {
+  pen.fillStyle = colour;
   pen.textAlign = 'center';
   pen.font = '1.3px system-ui';
-  pen.fillText(look.name, renderX, renderZ - 1.6);
-  if (beak.carried > 0) pen.fillText(String(beak.carried), renderX, renderZ + 0.45);
+  pen.fillText(text, x, z);
 }
 
 function disc(x: number, z: number, radius: number, colour: string): void {

@@ -76,13 +76,19 @@ test.serial('two players see each other, by name', async (t) => {
 
 test.serial('pieces are found, and brought to the nest they are points for all to see', async (t) => {
   const { ada, bob } = scope!;
-  for (let pieces = 1; pieces <= 2; pieces++) {
+  for (let pieces = 1; pieces <= 3; pieces++) {
     await steer(t, ada, {
       what: `piece ${pieces} is found`,
       target: (state) => nearest(state, 'glitter'),
       isReached: ({ self }) => (self?.carried ?? 0) + (self?.score ?? 0) >= pieces,
     });
   }
+  await steer(t, ada, {
+    what: 'the nest is near',
+    target: () => ({ x: 0, z: 0 }),
+    isReached: ({ self }) => Math.hypot(self!.x, self!.z) < 9,
+  });
+  await ada.screenshot({ path: path.join(OUTPUT, 'game.png') });
   await steer(t, ada, {
     what: 'the nest is reached',
     target: () => ({ x: 0, z: 0 }),
@@ -102,18 +108,24 @@ test.serial('pieces are found, and brought to the nest they are points for all t
 test.serial('who carries less robs who carries more, and nothing is lost by it', async (t) => {
   const { ada, bob, errors } = scope!;
   const rich = await steer(t, ada, {
-    what: 'Ada carries two, away from the nest',
+    what: 'Ada carries four',
     target: (state) => nearest(state, 'glitter'),
-    isReached: ({ self }) => (self?.carried ?? 0) >= 2,
+    isReached: ({ self }) => (self?.carried ?? 0) >= 4,
   });
   t.is((await readGame(bob)).self?.carried, 0);
+  await steer(t, bob, {
+    what: 'Bob comes near',
+    target: ({ others }) => others.find(({ name }) => name === 'Ada'),
+    isReached: ({ self, others }) =>
+      others.some(({ name, x, z }) => name === 'Ada' && Math.hypot(x - self!.x, z - self!.z) < 9),
+  });
+  await bob.screenshot({ path: path.join(OUTPUT, 'game-robbery.png') });
   await steer(t, bob, {
     what: 'Bob touches Ada',
     target: ({ others }) => others.find(({ name }) => name === 'Ada'),
     isReached: ({ self }) => (self?.carried ?? 0) >= 1,
   });
-  await bob.screenshot({ path: path.join(OUTPUT, 'game.png') });
-  const robbed = await untilGame(t, ada, { what: 'Ada has less', isReached: ({ self }) => (self?.carried ?? 9) < 2 });
+  const robbed = await untilGame(t, ada, { what: 'Ada has less', isReached: ({ self }) => (self?.carried ?? 9) < 4 });
   t.is(robbed.self?.score, rich.self?.score);
   t.regex((await ada.locator('#notice').textContent()) ?? '', /Robbed/);
   t.deepEqual(errors, []);
