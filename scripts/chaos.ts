@@ -5,7 +5,7 @@
 import { parseArgs } from 'node:util';
 import { runChaos } from './chaos/chaos-run.ts';
 import type { ChaosResult } from './chaos/chaos-run.ts';
-import { NODES_COUNT_MAX } from './chaos/chaos-cluster.ts';
+import { NODES_COUNT_MAX } from './cluster/process-cluster.ts';
 import { FAULTS } from './chaos/faults.ts';
 import type { Fault } from './chaos/faults.ts';
 import { runTakeoverTrials, trialText } from './chaos/takeover-trials.ts';

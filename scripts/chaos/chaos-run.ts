@@ -1,16 +1,10 @@
 /** Clients walk, faults happen, the auditor looks every few seconds; and what came of it. */
-import { writeFileSync } from 'node:fs';
-import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Random, mixSeed } from '../../src/base/random.ts';
-import { audit } from '../../src/main/audit/audit.ts';
 import type { AuditReport } from '../../src/main/audit/audit.ts';
-import { journalPlaces } from '../../src/main/audit/cluster-reader.ts';
-import { readDirectory } from '../../src/main/audit/directory-reader.ts';
-import { isDisproof } from '../../src/main/audit/finding.ts';
-import { readJournal } from '../../src/main/audit/journal-reader.ts';
-import { ChaosCluster } from './chaos-cluster.ts';
-import type { UnexpectedEnd } from './chaos-node.ts';
+import { ClusterAuditor, codesText, historyCounts } from '../cluster/cluster-auditor.ts';
+import { ProcessCluster } from '../cluster/process-cluster.ts';
+import type { UnexpectedEnd } from '../cluster/process-node.ts';
 import { FAULTS, inject } from './faults.ts';
 import type { Fault, FaultContext } from './faults.ts';
 import { Walker } from './walker.ts';
@@ -70,8 +64,6 @@ const LEASE_MS = 2000;
 const JOIN_MS_MAX = 30_000;
 const BETWEEN_FAULTS_MS_MIN = 1500;
 const BETWEEN_FAULTS_MS_MAX = 4000;
-/** While faults happen a handover may be in doubt until the node that knows is back. */
-const OUTBOX_AGE_MS = 60_000;
 /** After the last fault: everything must be resolved within this. */
 const SETTLE_MS = 20_000;
 const RECOVER_MS = 5000;
@@ -82,7 +74,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   const { seed, clients, nodes, signal } = options;
   const tell = options.onProgress ?? (() => {});
   const allowed = options.faults ?? FAULTS;
-  await using cluster = await ChaosCluster.start({
+  await using cluster = await ProcessCluster.start({
     nodes,
     takeoverAfterMs: TAKEOVER_AFTER_MS,
     leaseMs: LEASE_MS,
@@ -98,7 +90,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   const run = new ChaosRun({ cluster, walkers, tell });
   await wait(QUIET_MS);
   await run.audit({ settleMs: undefined });
-  const before = run.counts;
+  const before = run.auditor.counts;
   const faults = allowed.filter((fault) => fault !== 'full disk' || cluster.diskNode !== undefined);
   const stop = performance.now() + options.seconds * 1000;
   const auditing = run.auditUntil(stop, (options.auditSeconds ?? 7) * 1000);
@@ -131,7 +123,7 @@ export class Walkers implements Disposable {
     this.all = all;
   }
 
-  static async join(cluster: ChaosCluster, { count, seed }: { count: number; seed: number }): Promise<Walkers> {
+  static async join(cluster: ProcessCluster, { count, seed }: { count: number; seed: number }): Promise<Walkers> {
     const walkers = new Walkers(
       await Promise.all(
         Array.from({ length: count }, async (_, index) => {
@@ -168,16 +160,13 @@ export class Walkers implements Disposable {
 export class ChaosRun {
   readonly faults = new Map<Fault, number>();
   readonly wrong = new Set<string>();
-  audits = 0;
-  counts: AuditReport['counts'] | undefined;
-  readonly #cluster: ChaosCluster;
+  readonly auditor: ClusterAuditor;
   readonly #walkers: Walkers;
   readonly #tell: (text: string) => void;
   readonly #ended = new AbortController();
-  #hasCensus = false;
 
-  constructor({ cluster, walkers, tell }: { cluster: ChaosCluster; walkers: Walkers; tell: (text: string) => void }) {
-    this.#cluster = cluster;
+  constructor({ cluster, walkers, tell }: { cluster: ProcessCluster; walkers: Walkers; tell: (text: string) => void }) {
+    this.auditor = new ClusterAuditor(cluster, tell);
     this.#walkers = walkers;
     this.#tell = tell;
   }
@@ -206,50 +195,20 @@ export class ChaosRun {
     }
   }
 
-  /** Each audit holds the cluster against the one before, and leaves a census for the next. */
   async audit({ settleMs }: { settleMs: number | undefined }): Promise<AuditReport> {
-    const censusFile = path.join(this.#cluster.folder, 'census.ndjson');
-    const inputsFile = path.join(this.#cluster.folder, 'inputs.ndjson');
-    writeFileSync(inputsFile, this.#inputLines());
-    const report = await audit({
-      place: { directory: this.#cluster.directoryUrl },
-      intervalMs: 300,
-      settleMs,
-      outboxAgeMsMax: settleMs === undefined ? OUTBOX_AGE_MS : SETTLE_MS,
-      censusFile: this.#hasCensus ? censusFile : undefined,
-      censusOutFile: censusFile,
-      // A log that was written before the stores were read is behind them: only then is "never sent" certain.
-      inputsFile: settleMs === undefined ? undefined : inputsFile,
-    });
-    this.#hasCensus = true;
-    this.audits++;
-    this.counts = report.counts;
-    for (const finding of report.findings) {
-      if (!isDisproof(finding)) continue;
-      const where = finding.copies.map((copy) => `\n    ${copy}`).join('');
-      const trace = finding.trace.map(({ node, stage, seq }) => `\n    ${node} ${stage} ${seq}`).join('');
-      this.wrong.add(`${finding.code}: ${finding.text}${where}${trace}`);
-    }
-    const { entities, inTransit, active } = report.counts;
-    const codes = report.findings.length === 0 ? '' : ` (${codesText(report)})`;
-    this.#tell(`audit: ${report.verdict}${codes}; ${entities} owned, ${inTransit} in transit, ${active} simulated`);
+    const inputs = this.#walkers.all.flatMap(({ logs, self }) =>
+      // What a session that is over was told may have gone back with its node to the last checkpoint.
+      [...logs.values()].map((log) => (log.entity === self ? log : { ...log, acknowledged: 0 })),
+    );
+    const report = await this.auditor.audit({ settleMs, inputs });
+    for (const text of this.auditor.wrong) this.wrong.add(text);
     return report;
-  }
-
-  #inputLines(): string {
-    return this.#walkers.all
-      .flatMap(({ logs, self }) =>
-        // What a session that is over was told may have gone back with its node to the last checkpoint.
-        [...logs.values()].map((log) => (log.entity === self ? log : { ...log, acknowledged: 0 })),
-      )
-      .map((log) => `${JSON.stringify(log)}\n`)
-      .join('');
   }
 }
 
 interface SummaryContext {
   readonly options: ChaosOptions;
-  readonly cluster: ChaosCluster;
+  readonly cluster: ProcessCluster;
   readonly walkers: Walkers;
   readonly run: ChaosRun;
   readonly before: AuditReport['counts'] | undefined;
@@ -288,7 +247,7 @@ function summary({ options, cluster, walkers, run, before, sessionsAfter, final 
     ownerChanges: walkers.sum(({ owners }) => owners.length),
     handovers: histories.handovers,
     takeovers: histories.takeovers,
-    audits: run.audits,
+    audits: run.auditor.audits,
     longestStallMs: longest(({ isConnected }) => isConnected),
     longestOutageMs: longest(() => true),
     jumps: walkers.sum(({ jumps }) => jumps),
@@ -297,26 +256,6 @@ function summary({ options, cluster, walkers, run, before, sessionsAfter, final 
     wrong,
     final,
   };
-}
-
-/** By what the ledgers have given out, and by leases that were fenced. */
-function historyCounts(cluster: ChaosCluster): { handovers: number; takeovers: number } {
-  const place = { directory: cluster.directoryUrl };
-  const last = new Map<string, number>();
-  for (const journal of journalPlaces(place).map(readJournal)) {
-    for (const row of journal.transferSeqs) {
-      const channel = `${row.issuer}>${row.target}`;
-      last.set(channel, Math.max(row.last, last.get(channel) ?? 0));
-    }
-  }
-  const takeovers = readDirectory(cluster.directoryUrl).members.filter(({ state }) => state === 'fenced').length;
-  return { handovers: [...last.values()].reduce((sum, value) => sum + value, 0), takeovers };
-}
-
-function codesText({ findingCounts }: AuditReport): string {
-  return Object.entries(findingCounts)
-    .map(([code, count]) => `${count} ${code}`)
-    .join(', ');
 }
 
 function endText({ name, code, signal, output }: UnexpectedEnd): string {

@@ -3,8 +3,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Random } from '../../src/base/random.ts';
 import { readStatus } from '../../src/main/audit/live-reader.ts';
 import { CRASH_POINTS } from '../../src/peer/crash-point.ts';
-import type { ChaosCluster } from './chaos-cluster.ts';
-import type { ChaosNode } from './chaos-node.ts';
+import type { ProcessCluster } from '../cluster/process-cluster.ts';
+import type { ProcessNode } from '../cluster/process-node.ts';
 
 export const FAULTS = [
   'kill and restart',
@@ -23,7 +23,7 @@ export const FAULTS = [
 export type Fault = (typeof FAULTS)[number];
 
 export interface FaultContext {
-  readonly cluster: ChaosCluster;
+  readonly cluster: ProcessCluster;
   readonly random: Random;
   readonly takeoverAfterMs: number;
   readonly leaseMs: number;
@@ -32,7 +32,6 @@ export interface FaultContext {
 /** How long a process may take to reach the point at which it dies. */
 const POINT_MS_MAX = 8000;
 const READY_MS_MAX = 30_000;
-const AGAIN_MS = 500;
 
 /** Does it and gives in a few words what was done. */
 export async function inject(fault: Fault, context: FaultContext): Promise<string> {
@@ -41,12 +40,12 @@ export async function inject(fault: Fault, context: FaultContext): Promise<strin
   switch (fault) {
     case 'kill and restart':
       await node.kill();
-      await startAgain(node, cluster);
+      await cluster.startAgain(node);
       return `${node.name}, process ${node.pid} now`;
     case 'kill and takeover':
       await node.kill();
       await wait(takeoverAfterMs + random.between(1000, 3000));
-      await startAgain(node, cluster);
+      await cluster.startAgain(node);
       return node.name;
     case 'kill at a named point':
       return await killAtPoint(node, context);
@@ -54,7 +53,7 @@ export async function inject(fault: Fault, context: FaultContext): Promise<strin
       const other = otherThan(node, context);
       await Promise.all([node.kill(), wait(random.between(0, 50)).then(() => other.kill())]);
       await wait(random.between(0, 1000));
-      await Promise.all([startAgain(node, cluster), startAgain(other, cluster)]);
+      await Promise.all([cluster.startAgain(node), cluster.startAgain(other)]);
       return `${node.name} and ${other.name}`;
     }
     case 'pause':
@@ -72,7 +71,7 @@ export async function inject(fault: Fault, context: FaultContext): Promise<strin
   }
 }
 
-async function killAtPoint(node: ChaosNode, { cluster, random }: FaultContext): Promise<string> {
+async function killAtPoint(node: ProcessNode, { cluster, random }: FaultContext): Promise<string> {
   const point = anyOf(CRASH_POINTS, random);
   const count = 1 + random.below(4);
   await node.kill();
@@ -81,27 +80,27 @@ async function killAtPoint(node: ChaosNode, { cluster, random }: FaultContext): 
   await node.ready(READY_MS_MAX);
   const isReached = await node.ended(POINT_MS_MAX);
   if (!isReached) await node.kill();
-  await startAgain(node, cluster);
+  await cluster.startAgain(node);
   return `${node.name} at ${point}:${count}${isReached ? '' : ' (not reached)'}`;
 }
 
 /** A node that was fenced meanwhile must find it out before it acts, and ends. */
 async function pause(
-  node: ChaosNode,
-  { cluster, durationMs }: { cluster: ChaosCluster; durationMs: number },
+  node: ProcessNode,
+  { cluster, durationMs }: { cluster: ProcessCluster; durationMs: number },
 ): Promise<string> {
   node.expectEnd();
   node.pause();
   await wait(durationMs);
   node.resume();
   const isFenced = await node.ended(1500);
-  await startAgain(node, cluster);
+  await cluster.startAgain(node);
   return `${node.name} for ${Math.round(durationMs)} ms${isFenced ? ', fenced' : ''}`;
 }
 
 async function disturbLink(
   fault: Fault,
-  { context, node }: { context: FaultContext; node: ChaosNode },
+  { context, node }: { context: FaultContext; node: ProcessNode },
 ): Promise<string> {
   const { cluster, random } = context;
   const other = otherThan(node, context);
@@ -135,11 +134,11 @@ async function fillDisk({ cluster, random }: FaultContext): Promise<string> {
   // What its journal did not take is not acknowledged to anybody; the error says: make room, then start the node again.
   const hasFailed = !hasStopped && (await hasJournalFailed(node));
   if (hasFailed) await node.stop();
-  await startAgain(node, cluster);
+  await cluster.startAgain(node);
   return `${node.name}${hasStopped ? ', stopped by itself' : hasFailed ? ', its journal failed' : ''}`;
 }
 
-async function hasJournalFailed(node: ChaosNode): Promise<boolean> {
+async function hasJournalFailed(node: ProcessNode): Promise<boolean> {
   try {
     const status = await readStatus(node.url);
     return (status['gauges'] as Readonly<Record<string, number>> | undefined)?.['journalFailed'] === 1;
@@ -149,23 +148,7 @@ async function hasJournalFailed(node: ChaosNode): Promise<boolean> {
   }
 }
 
-/** A start may meet its own fencing, or a neighbour that is just taking its journal: then again, as a supervisor does. */
-async function startAgain(node: ChaosNode, cluster: ChaosCluster): Promise<void> {
-  const deadlineMs = performance.now() + READY_MS_MAX;
-  while (performance.now() < deadlineMs) {
-    if (!node.isRunning) node.start();
-    node.expectEnd();
-    if (await node.ready(deadlineMs - performance.now())) {
-      node.expectRunning();
-      return;
-    }
-    await wait(AGAIN_MS);
-  }
-  const said = cluster.nodes.map(({ name, pid, output }) => `${name} (${pid}):\n${output.join('\n')}`);
-  throw new Error(`${node.name} does not get ready again\n${said.join('\n')}`);
-}
-
-function otherThan(node: ChaosNode, { cluster, random }: FaultContext): ChaosNode {
+function otherThan(node: ProcessNode, { cluster, random }: FaultContext): ProcessNode {
   return anyOf(
     cluster.nodes.filter((candidate) => candidate !== node),
     random,

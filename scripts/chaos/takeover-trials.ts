@@ -7,8 +7,8 @@ import { Random, mixSeed } from '../../src/base/random.ts';
 import { journalPlaces } from '../../src/main/audit/cluster-reader.ts';
 import { readJournal } from '../../src/main/audit/journal-reader.ts';
 import type { OwnedRow } from '../../src/main/audit/evidence.ts';
-import { ChaosCluster } from './chaos-cluster.ts';
-import type { ChaosNode } from './chaos-node.ts';
+import { ProcessCluster } from '../cluster/process-cluster.ts';
+import type { ProcessNode } from '../cluster/process-node.ts';
 import { ChaosRun, Walkers } from './chaos-run.ts';
 import type { Sighting, Walker } from './walker.ts';
 
@@ -50,7 +50,7 @@ const NEAR_METRES = 1.5;
 
 export async function runTakeoverTrials(options: TakeoverOptions): Promise<TakeoverResult> {
   const tell = options.onProgress ?? (() => {});
-  await using cluster = await ChaosCluster.start({
+  await using cluster = await ProcessCluster.start({
     nodes: options.nodes,
     takeoverAfterMs: TAKEOVER_AFTER_MS,
     leaseMs: LEASE_MS,
@@ -83,8 +83,8 @@ export async function runTakeoverTrials(options: TakeoverOptions): Promise<Takeo
 }
 
 async function tryTakeover(
-  node: ChaosNode,
-  { cluster, walkers }: { cluster: ChaosCluster; walkers: Walkers },
+  node: ProcessNode,
+  { cluster, walkers }: { cluster: ProcessCluster; walkers: Walkers },
 ): Promise<Trial> {
   const players = walkers.all.filter((walker) => walker.owner === node.name && walker.gateway !== node.name);
   const journal = journalOf(node, cluster);
@@ -112,7 +112,7 @@ async function tryTakeover(
   };
 }
 
-function journalOf(node: ChaosNode, cluster: ChaosCluster): string {
+function journalOf(node: ProcessNode, cluster: ProcessCluster): string {
   const place = journalPlaces({ directory: cluster.directoryUrl }).find(
     ({ name, file }) => name === node.name && file.endsWith('journal.sqlite'),
   );
@@ -125,7 +125,7 @@ function journalRows(file: string): ReadonlyMap<number, OwnedRow> {
   return readJournal({ name: 'dead', folder: '', file }).entities;
 }
 
-async function strikeActive(node: ChaosNode, waiting: Set<number>): Promise<void> {
+async function strikeActive(node: ProcessNode, waiting: Set<number>): Promise<void> {
   try {
     const response = await fetch(`http://127.0.0.1:${node.port}/entities`, { signal: AbortSignal.timeout(2000) });
     const { entities } = (await response.json()) as { entities: { id: number; ghostOf: number }[] };
@@ -149,7 +149,7 @@ function positionAgeMs({ track }: Walker, killedAtMs: number): number {
 }
 
 /** Whoever owns it now must have it as the dead journal had it, or newer. */
-function durableLost(dead: ReadonlyMap<number, OwnedRow>, cluster: ChaosCluster): number {
+function durableLost(dead: ReadonlyMap<number, OwnedRow>, cluster: ProcessCluster): number {
   const now = new Map<number, { seq: number; lastInput: number }>();
   for (const journal of journalPlaces({ directory: cluster.directoryUrl }).map(readJournal)) {
     if (journal.isTaken) continue;

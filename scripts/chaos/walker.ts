@@ -5,25 +5,16 @@
 import { Random } from '../../src/base/random.ts';
 import { connect } from '../../src/client/index.ts';
 import type { Client } from '../../src/client/index.ts';
-import type chaosWorld from './chaos-world.ts';
+import type { InputLog } from '../cluster/cluster-auditor.ts';
+import type countingWorld from '../cluster/counting-world.ts';
 
-type ChaosWorld = typeof chaosWorld;
+type CountingWorld = typeof countingWorld;
 
 export interface Sighting {
   /** Monotonic milliseconds. */
   readonly atMs: number;
   readonly x: number;
   readonly z: number;
-}
-
-/** What `worldmesh audit --inputs` takes, a line for each entity that this player had. */
-export interface InputLog {
-  readonly entity: number;
-  readonly session: number;
-  sent: number;
-  acknowledged: number;
-  repeats: number;
-  missed: number;
 }
 
 export interface Stall {
@@ -69,7 +60,7 @@ export class Walker implements Disposable {
   reconnects = 0;
   /** Connections that could not take the session up again. */
   newSessions = 0;
-  readonly #client: Client<ChaosWorld>;
+  readonly #client: Client<CountingWorld>;
   readonly #random: Random;
   readonly #timer: NodeJS.Timeout;
   #heading = 0;
@@ -84,7 +75,7 @@ export class Walker implements Disposable {
   constructor({ url, gateway, name, seed, token }: WalkerOptions) {
     this.gateway = gateway;
     this.#random = new Random(seed);
-    this.#client = connect<ChaosWorld>(url, {
+    this.#client = connect<CountingWorld>(url, {
       name,
       token,
       predict: false,

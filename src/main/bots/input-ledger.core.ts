@@ -24,7 +24,8 @@ export class InputLedger {
     const floor = sequence - back;
     // Given up: no longer kept, though never seen to have acted.
     const seen = Math.max(this.#floor, acknowledged + 1);
-    if (this.sentSequence > 0 && floor > seen) this.#counts.inputsGivenUp += Math.min(floor, this.sentSequence + 1) - seen;
+    if (this.sentSequence > 0 && floor > seen)
+      this.#counts.inputsGivenUp += Math.min(floor, this.sentSequence + 1) - seen;
     this.#floor = Math.max(this.#floor, floor);
     if (sequence <= this.sentSequence) {
       this.#counts.inputsRepeated++;

@@ -11,7 +11,7 @@ const STOP_MS_MAX = 10_000;
 const POLL_MS = 50;
 const OUTPUT_LINES_MAX = 60;
 
-export interface ChaosNodeOptions {
+export interface ProcessNodeOptions {
   readonly name: string;
   readonly port: number;
   readonly peerPort: number;
@@ -28,7 +28,7 @@ export interface UnexpectedEnd {
   readonly output: readonly string[];
 }
 
-export class ChaosNode implements AsyncDisposable {
+export class ProcessNode implements AsyncDisposable {
   readonly name: string;
   readonly port: number;
   readonly peerPort: number;
@@ -40,7 +40,7 @@ export class ChaosNode implements AsyncDisposable {
   #isEnding = false;
   #isPaused = false;
 
-  constructor({ name, port, peerPort, args, environment }: ChaosNodeOptions) {
+  constructor({ name, port, peerPort, args, environment }: ProcessNodeOptions) {
     this.#environment = environment;
     this.name = name;
     this.port = port;

@@ -1,5 +1,5 @@
 /**
- * The world that chaos is done to. Wanderers cross borders all the time and never end; players count their own inputs: an
+ * The world of clusters to which things happen. Wanderers cross borders all the time and never end; players count their own inputs: an
  * input carries its number, and one that comes a second time, or late, is counted as a repeat. The count is part of the
  * player's state, so it goes wherever the player goes and back with it to a checkpoint.
  */
@@ -9,8 +9,8 @@ const PLAYER_SPEED = 12;
 const WANDER_SPEED = 8;
 const STRAIGHT_SECONDS_MAX = 6;
 
-const chaosWorld = defineWorld({
-  name: 'chaos',
+const countingWorld = defineWorld({
+  name: 'counting',
   version: 1,
   size: 512,
   params: { wanderersPerCell: 8 },
@@ -67,4 +67,4 @@ const chaosWorld = defineWorld({
   },
 });
 
-export default chaosWorld;
+export default countingWorld;

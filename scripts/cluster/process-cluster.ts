@@ -1,6 +1,7 @@
 /**
- * A cluster of processes with a proxy on every link, and, as root, a small disk of its own for one node. Nodes reach each other
- * through the proxies only: `x ──▶ proxy(x, y) ──▶ y`, whichever of the two dials.
+ * A cluster of processes whose players count their inputs; on demand with a proxy on every link, a door in front of one
+ * node's clients, and, as root, a small disk of its own for one node. With proxies, nodes reach each other through them
+ * only: `x ──▶ proxy(x, y) ──▶ y`, whichever of the two dials.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,9 +14,9 @@ import { fileURLToPath } from 'node:url';
 import { SignJWT } from 'jose';
 import { openDirectory } from '../../src/peer/directory-thread.ts';
 import { TcpProxy } from '../../test/fixtures/tcp-proxy.ts';
-import { ChaosNode } from './chaos-node.ts';
+import { ProcessNode } from './process-node.ts';
 
-const WORLD = fileURLToPath(new URL('chaos-world.ts', import.meta.url));
+const WORLD = fileURLToPath(new URL('counting-world.ts', import.meta.url));
 const NAMES = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
 export const NODES_COUNT_MAX = NAMES.length;
 /** Of this cluster only, which nobody else can reach. */
@@ -23,14 +24,22 @@ const AUTH_SECRET = 'chaos'.repeat(8);
 const DISK_BYTES = 96 * 2 ** 20;
 /** A full disk is filled by pieces of this size. */
 const FILLING_BYTES = 2 ** 20;
+const AGAIN_MS_MAX = 30_000;
+const AGAIN_MS = 500;
 
-export interface ChaosClusterOptions {
+export interface ProcessClusterOptions {
   readonly nodes: number;
   /** How long the others wait for a dead node to come back. */
   readonly takeoverAfterMs: number;
   readonly leaseMs: number;
   readonly wanderersPerCell: number;
   readonly withDisk: boolean;
+  /** A proxy on every link; true by default. They take part of this process's core. */
+  readonly withProxies?: boolean;
+  /** Clients that are sent to the last node reach it through a proxy, which can refuse them. */
+  readonly withDoor?: boolean;
+  /** Settings of the nodes beside, or instead of, those that all such clusters have. */
+  readonly settings?: Readonly<Record<string, string | number>>;
   /** The cluster's files stay where they are. */
   readonly keep?: boolean;
 }
@@ -41,27 +50,31 @@ interface Link {
   readonly proxy: TcpProxy;
 }
 
-export class ChaosCluster implements AsyncDisposable {
+export class ProcessCluster implements AsyncDisposable {
   readonly folder: string;
-  readonly nodes: readonly ChaosNode[];
+  readonly nodes: readonly ProcessNode[];
   readonly links: readonly Link[];
   /** The node whose journal lies on a small disk of its own. */
   readonly diskNode: string | undefined;
+  /** In front of the last node's clients; undefined without. */
+  readonly door: TcpProxy | undefined;
 
   readonly #keep: boolean;
 
   private constructor(parts: {
     keep: boolean;
     folder: string;
-    nodes: readonly ChaosNode[];
+    nodes: readonly ProcessNode[];
     links: readonly Link[];
     diskNode: string | undefined;
+    door: TcpProxy | undefined;
   }) {
     this.#keep = parts.keep;
     this.folder = parts.folder;
     this.nodes = parts.nodes;
     this.links = parts.links;
     this.diskNode = parts.diskNode;
+    this.door = parts.door;
   }
 
   get directoryUrl(): string {
@@ -73,26 +86,22 @@ export class ChaosCluster implements AsyncDisposable {
   }
 
   /** Resolves when all nodes let players in. */
-  static async start(options: ChaosClusterOptions): Promise<ChaosCluster> {
-    const folder = mkdtempSync(path.join(tmpdir(), 'worldmesh-chaos-'));
+  static async start(options: ProcessClusterOptions): Promise<ProcessCluster> {
+    const folder = mkdtempSync(path.join(tmpdir(), 'worldmesh-cluster-'));
     const names = NAMES.slice(0, options.nodes);
     const ports = await freePorts(2 * names.length);
     const peerPorts = new Map(names.map((name, index) => [name, ports[names.length + index]!]));
-    const links: Link[] = [];
-    for (const source of names) {
-      for (const target of names) {
-        if (source === target) continue;
-        const proxy = await TcpProxy.open({ host: '127.0.0.1', port: peerPorts.get(target)! });
-        links.push({ source, target, proxy });
-      }
-    }
+    const links = (options.withProxies ?? true) ? await openProxies(names, peerPorts) : [];
+    const doorPort = ports[names.length - 1]!;
+    const door = options.withDoor ? await TcpProxy.open({ host: '127.0.0.1', port: doorPort }) : undefined;
     const nodes = names.map((name, index) => {
       const [port, peerPort] = [ports[index]!, peerPorts.get(name)!];
-      const args = nodeArguments({ name, port, peerPort, folder, links, options });
-      return new ChaosNode({ name, port, peerPort, args, environment: { WORLDMESH_AUTH_SECRET: AUTH_SECRET } });
+      const clientPort = door !== undefined && port === doorPort ? door.port : port;
+      const args = nodeArguments({ name, port, clientPort, peerPort, folder, links, options });
+      return new ProcessNode({ name, port, peerPort, args, environment: { WORLDMESH_AUTH_SECRET: AUTH_SECRET } });
     });
     const diskNode = options.withDisk ? mountDisk(path.join(folder, 'data'), names.at(-1)!) : undefined;
-    const cluster = new ChaosCluster({ keep: options.keep ?? false, folder, nodes, links, diskNode });
+    const cluster = new ProcessCluster({ keep: options.keep ?? false, folder, nodes, links, diskNode, door });
     for (const node of nodes) node.start();
     const areReady = await Promise.all(nodes.map((node) => node.ready()));
     if (areReady.every(Boolean)) return cluster;
@@ -102,7 +111,7 @@ export class ChaosCluster implements AsyncDisposable {
     throw new Error(`nodes did not get ready: ${said}`);
   }
 
-  node(name: string): ChaosNode {
+  node(name: string): ProcessNode {
     const node = this.nodes.find((candidate) => candidate.name === name);
     if (node === undefined) throw new RangeError(`no node "${name}"`);
     return node;
@@ -156,18 +165,35 @@ export class ChaosCluster implements AsyncDisposable {
     await Promise.all(this.nodes.map((node) => this.#ensureReady(node)));
   }
 
+  /** A start may meet its own fencing, or a neighbour that is just taking its journal: then again, as a supervisor does. */
+  async startAgain(node: ProcessNode): Promise<void> {
+    const deadlineMs = performance.now() + AGAIN_MS_MAX;
+    while (performance.now() < deadlineMs) {
+      if (!node.isRunning) node.start();
+      node.expectEnd();
+      if (await node.ready(deadlineMs - performance.now())) {
+        node.expectRunning();
+        return;
+      }
+      await wait(AGAIN_MS);
+    }
+    const said = this.nodes.map(({ name, pid, output }) => `${name} (${pid}):\n${output.join('\n')}`);
+    throw new Error(`${node.name} does not get ready again\n${said.join('\n')}`);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const node of this.nodes) {
       node.resume();
       await node[Symbol.asyncDispose]();
     }
     for (const { proxy } of this.links) await proxy[Symbol.asyncDispose]();
+    await this.door?.[Symbol.asyncDispose]();
     if (this.diskNode !== undefined) spawnSync('umount', ['-l', path.join(this.dataFolder, this.diskNode)]);
     if (!this.#keep) rmSync(this.folder, { recursive: true, force: true });
   }
 
   /** A node that was fenced while it was away ends by itself when it finds out, and begins again with a new ledger. */
-  async #ensureReady(node: ChaosNode): Promise<void> {
+  async #ensureReady(node: ProcessNode): Promise<void> {
     for (let attempt = 0; attempt < 3; attempt++) {
       if (await node.ready(20_000)) return;
       if (!node.isRunning) node.start();
@@ -178,13 +204,15 @@ export class ChaosCluster implements AsyncDisposable {
 interface NodeArguments {
   readonly name: string;
   readonly port: number;
+  /** Under which clients are sent to it. */
+  readonly clientPort: number;
   readonly peerPort: number;
   readonly folder: string;
   readonly links: readonly Link[];
-  readonly options: ChaosClusterOptions;
+  readonly options: ProcessClusterOptions;
 }
 
-function nodeArguments({ name, port, peerPort, folder, links, options }: NodeArguments): string[] {
+function nodeArguments({ name, port, clientPort, peerPort, folder, links, options }: NodeArguments): string[] {
   const peers = links
     .filter(({ source }) => source === name)
     .flatMap(({ target, proxy }) => ['--peer', `${target}=127.0.0.1:${proxy.port}`]);
@@ -213,9 +241,23 @@ function nodeArguments({ name, port, peerPort, folder, links, options }: NodeArg
     'log-level': 'warn',
     'log-format': 'json',
     param: `wanderersPerCell=${options.wanderersPerCell}`,
+    ...(clientPort !== port && { 'client-url': `ws://127.0.0.1:${clientPort}` }),
+    ...options.settings,
   };
   const flags = Object.entries(settings).flatMap(([flag, value]) => [`--${flag}`, String(value)]);
   return ['serve', WORLD, '--no-viewer', ...flags, ...peers];
+}
+
+async function openProxies(names: readonly string[], peerPorts: ReadonlyMap<string, number>): Promise<Link[]> {
+  const links: Link[] = [];
+  for (const source of names) {
+    for (const target of names) {
+      if (source === target) continue;
+      const proxy = await TcpProxy.open({ host: '127.0.0.1', port: peerPorts.get(target)! });
+      links.push({ source, target, proxy });
+    }
+  }
+  return links;
 }
 
 /** Gives the node's name, or undefined where nobody may mount. */
