@@ -28,6 +28,8 @@ function makePicture(rig: Rig): Picture {
     onWorld: () => {},
     onStats: () => {},
     onNodes: (view, { nodes }) => picture.cluster.takeNodes(view, nodes),
+    onEntity: () => {},
+    onTrace: () => {},
     onHandovers: () => {},
     onPeerHandovers: (view, frame, shownMs) => picture.traffic.take(view, frame, shownMs),
     onMalformed: (reason) => malformed.push(reason),
