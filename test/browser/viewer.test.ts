@@ -74,7 +74,7 @@ test('the world shows, moves, and runs smoothly with 10,000 entities', async (t)
 test('the charts and figures are filled', async (t) => {
   const { page } = scope!;
   await page.locator('.chart .keys-row', { hasText: /p99 [\d.]+ ms/ }).waitFor();
-  t.is(await page.locator('.chart canvas').count(), 5);
+  t.is(await page.locator('#charts .chart canvas').count(), 5);
   t.regex((await page.locator('#figures').textContent()) ?? '', /Tick[\d,]+Rate[\d.]+ Hz/);
 });
 
@@ -90,7 +90,9 @@ test('zoom, select and the keyboard', async (t) => {
   await until(t, 'the world fits', (state) => Math.abs(state.camera.scale - before) < before * 0.01);
   await page.mouse.click(450, 400);
   await page.locator('#inspector').waitFor({ state: 'visible' });
-  t.regex((await page.locator('#inspector').textContent()) ?? '', /slot\d+.*kindbot.*position/);
+  // Its id and what no client is told come from the node's store.
+  await page.locator('#inspector [data-component="wander"]', { hasText: /turnTick\d+/ }).waitFor();
+  t.regex((await page.locator('#inspector').textContent()) ?? '', /id\d+ \(\d+:\d+\)slot\d+kindbot.*position/);
   await page.keyboard.press('p');
   t.false(await page.locator('#panel').isVisible());
   await page.keyboard.press('p');
@@ -153,7 +155,7 @@ async function inspectSelf(t: ExecutionContext, { player }: DebugState): Promise
   const box = await page.locator('#map').boundingBox();
   await page.mouse.click(box!.x + box!.width / 2, box!.y + box!.height / 2);
   await page.locator('#inspector', { hasText: `id${player.id}` }).waitFor();
-  t.regex((await page.locator('#inspector').textContent()) ?? '', /^Ada.*kindplayer.*name “Ada”/);
+  t.regex((await page.locator('#inspector').textContent()) ?? '', /^Ada.*kindplayer.*look.*name“Ada”/);
   await page.keyboard.press('Escape');
   await page.locator('#inspector').waitFor({ state: 'hidden' });
 }
