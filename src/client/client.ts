@@ -8,62 +8,53 @@
  *   // each frame: client.update(); draw entity.renderX, entity.renderZ
  */
 import type { EntityId } from '../base/brand.ts';
-import { WireError } from '../base/errors.ts';
-import { packFields, unpackFields } from '../base/pack.ts';
 import type { Values } from '../base/pack.ts';
-import { fieldsSizeBytesMax } from '../base/schema.ts';
 import type { Schema } from '../base/schema.ts';
 import type { World } from '../base/world.ts';
-import type { Handover, Snapshot, Welcome } from '../wire/messages.ts';
+import type { Handover, Welcome } from '../wire/messages.ts';
+import { SNAPSHOT_FLAG } from '../wire/snapshot.wire.ts';
 import { BACKOFF_DEFAULT } from './backoff.core.ts';
-import type { BackoffOptions } from './backoff.core.ts';
+import { SAMPLES_GOOD } from './clock.core.ts';
+import type { ClockQuality } from './clock.core.ts';
 import type { ClientEvent, ClientInput, ComponentName, EntityOf } from './entity.ts';
 import { ClientError } from './errors.ts';
+import { inputAsRead } from './input-values.core.ts';
+import { InputSender } from './input-sender.ts';
+import { InputWindow } from './inputs.core.ts';
 import { Link } from './link.ts';
-import type { ClientStatus } from './link.ts';
+import type { ClientStatus, LinkOwner } from './link.ts';
 import { Listeners } from './listeners.ts';
+import type { ClientClock, ClientStatistics, ConnectOptions, Owner } from './options.ts';
+import { listenForHints } from './page-hints.ts';
 import { Prediction } from './prediction.core.ts';
-import type { ApplyInput, Motion } from './prediction.core.ts';
+import type { ApplyInput } from './prediction.core.ts';
+import type { SnapshotSource } from './socket-session.ts';
 import { globalSocketConstructor } from './socket.ts';
-import type { SocketConstructor } from './socket.ts';
 import { Slide, Timeline } from './timeline.core.ts';
+import { TokenKeeper } from './token-keeper.ts';
 import { View } from './view.core.ts';
 import type { ViewChange, ViewEntity } from './view.core.ts';
 import { emptyComponents } from './zero.core.ts';
 
 /** Others are drawn ahead of the last snapshot for at most this long. */
 const EXTRAPOLATION_MS_MAX = 250;
+/** Without a snapshot for this long, and for four intervals, what is in view is stale. */
+const STALE_MS_MIN = 1000;
+const STALE_INTERVALS = 4;
+/** A clock of this computer that is further off is reported. */
+const SKEW_MS_MAX = 60_000;
+const KEYFRAME_FLAG_OFFSET_BYTES = 1;
 
-export interface ConnectOptions<W> {
-  /** The world module, for prediction with its `input.apply`. Without it the server sends the schema. */
-  readonly world?: W;
-  /** Shown to others; at most 32 bytes of UTF-8. */
-  readonly name?: string;
-  /** A JWT, where the server wants one. */
-  readonly token?: string;
-  /** From `client.resumeToken` of an earlier client, such as before a reload of the page. */
-  readonly resumeToken?: string;
-  /**
-   * How an input changes the own entity, if not by the world's `input.apply`; false: no prediction, the own entity is
-   * interpolated like the others. Without a world and without this there is no prediction.
-   */
-  readonly predict?: false | ((self: Motion, input: ClientInput<W>) => void);
-  /** 'json' is for looking at the messages. */
-  readonly format?: 'binary' | 'json';
-  /** For Node before 22, and tests. */
-  readonly WebSocket?: SocketConstructor;
-  readonly backoff?: BackoffOptions;
-  /** Local milliseconds, monotonic; `performance.now` by default. */
-  readonly now?: () => number;
-  /** Takes what a listener threw, or the world's `apply`; without it, they are thrown again as uncaught errors. */
-  readonly onError?: (error: unknown) => void;
-  /** Spreads reconnects; `Math.random` by default. */
-  readonly random?: () => number;
-}
-
-/** Connects at once, and keeps connected until `close()`. @throws ClientError ERR_CLIENT_ENVIRONMENT without a WebSocket. */
-export function connect<W extends World = World>(url: string, options: ConnectOptions<W> = {}): Client<W> {
-  const client = new Client<W>(url, options);
+/**
+ * Connects at once, and keeps connected until `close()`.
+ * @param urls of one gateway or several of one world: the first is tried first. Others are learned from the server.
+ * @throws ClientError ERR_CLIENT_ENVIRONMENT without a WebSocket.
+ */
+export function connect<W extends World = World>(
+  urls: string | readonly string[],
+  options: ConnectOptions<W> = {},
+): Client<W> {
+  const client = new Client<W>(urls, options);
   client.open();
   return client;
 }
@@ -77,26 +68,41 @@ export class Client<W extends World = World> {
   readonly #onStatus: Listeners<[ClientStatus]>;
   readonly #onSnapshot: Listeners<[{ readonly tick: number }]>;
   readonly #onOwner: Listeners<[Owner]>;
+  readonly #onClock: Listeners<[ClientClock]>;
+  readonly #options: ConnectOptions<W>;
   readonly #link: Link;
+  readonly #tokens: TokenKeeper | undefined;
   readonly #apply: ApplyInput | undefined;
   readonly #now: () => number;
+  readonly #utcNow: () => number;
+  readonly #inputs = new InputWindow();
+  readonly #sender = new InputSender(this.#inputs, {
+    now: () => this.#now(),
+    send: (message) => this.#link.send(message),
+    record: (input, nowMs) => this.#recordInput(input, nowMs),
+    arrivalTick: (nowMs) => this.#arrivalTick(nowMs),
+  });
   /** Mutable, and reused in each frame. */
   readonly #moment = { tick: 0, latestTick: 0, extrapolationTicksMax: 0 };
   readonly #roundTrip = new Slide();
+  /** Mutable, and reused for each snapshot. */
+  readonly #applying = { isNewOwner: false, placeTick: (tick: number): number => this.#placeTick(tick) };
+  #receivedMs = Number.NaN;
+  #longestGapMs = 0;
   #view: View | undefined;
+  /** A snapshot did not fit: only a keyframe helps. */
+  #isViewBroken = false;
   #welcome: Welcome | undefined;
   #schema: Schema | undefined;
+  #emptyComponents: Record<string, Values> = {};
   #timeline: Timeline | undefined;
   #prediction: Prediction | undefined;
   #owner: Owner | undefined;
-  /** The next snapshot is the first of another owner. */
-  #isOwnerNew = false;
-  #sequence = 0;
-  #sentMs = Number.NEGATIVE_INFINITY;
-  #waiting: Values | undefined;
-  #sendTimer: ReturnType<typeof setTimeout> | undefined;
+  #clockTold: { quality: ClockQuality; isSkewed: boolean } = { quality: 'none', isSkewed: false };
+  #endHints: () => void = () => undefined;
 
-  constructor(url: string, options: ConnectOptions<W> = {}) {
+  constructor(urls: string | readonly string[], options: ConnectOptions<W> = {}) {
+    this.#options = options;
     this.#report = options.onError ?? throwUncaught;
     this.#onEnter = new Listeners(this.#report);
     this.#onUpdate = new Listeners(this.#report);
@@ -105,34 +111,58 @@ export class Client<W extends World = World> {
     this.#onStatus = new Listeners(this.#report);
     this.#onSnapshot = new Listeners(this.#report);
     this.#onOwner = new Listeners(this.#report);
+    this.#onClock = new Listeners(this.#report);
     this.#now = options.now ?? (() => performance.now());
+    this.#utcNow = options.utcNow ?? (() => Date.now());
     const worldApply = options.world?.declaration.input?.apply as ApplyInput | undefined;
     this.#apply = options.predict === false ? undefined : ((options.predict as ApplyInput | undefined) ?? worldApply);
-    this.#link = new Link(
+    const list = typeof urls === 'string' ? [urls] : urls;
+    const key = options.storageKey ?? `worldmesh ${list[0]}`;
+    if (options.storage !== undefined) this.#tokens = new TokenKeeper(options.storage, { key, report: this.#report });
+    this.#link = this.#createLink(list);
+  }
+
+  #createLink(urls: readonly string[]): Link {
+    const options = this.#options;
+    const owner: LinkOwner = {
+      welcome: (welcome, schema, { isSwitch }) => this.#start(welcome, schema, { isSwitch }),
+      snapshot: (source, receivedMs) => this.#take(source, receivedMs),
+      handover: (handover) => this.#changeOwner(handover),
+      status: (status) => this.#changeStatus(status),
+      token: (resumeToken) => this.#tokens?.write(resumeToken),
+      measured: () => this.#checkClock(),
+      lastKnownTick: () => this.#lastKnownTick(),
+    };
+    return new Link(
       {
-        url,
+        urls,
         name: options.name ?? '',
         token: options.token ?? '',
-        resumeToken: options.resumeToken ?? '',
+        resumeToken: options.resumeToken ?? this.#tokens?.read() ?? '',
+        mode: options.mode ?? 'auto',
         format: options.format ?? 'binary',
         schema: options.world?.schema,
         socketConstructor: options.WebSocket ?? globalSocketConstructor(),
         backoff: options.backoff ?? BACKOFF_DEFAULT,
+        correctsClock: options.clock !== 'strict',
         now: this.#now,
+        utcNow: this.#utcNow,
         random: options.random ?? Math.random,
       },
-      {
-        welcome: (welcome, schema) => this.#start(welcome, schema),
-        snapshot: (snapshot, receivedMs) => this.#take(snapshot, receivedMs),
-        handover: (handover) => this.#changeOwner(handover),
-        status: (status) => this.#changeStatus(status),
-      },
+      owner,
     );
   }
 
   /** Begins to connect; `connect()` does it for you. */
   open(): void {
+    this.#endHints();
+    this.#endHints = listenForHints(() => this.#link.hint());
     this.#link.open();
+  }
+
+  /** Something happened that may have cost the connection or brought it back: looks at once. Browsers tell by themselves. */
+  checkConnection(): void {
+    this.#link.hint();
   }
 
   /** Leaves the world and ends the session. */
@@ -146,6 +176,18 @@ export class Client<W extends World = World> {
 
   get status(): ClientStatus {
     return this.#link.status;
+  }
+
+  /** What is in view may be out of date: not online, or no snapshot for a second. */
+  get isStale(): boolean {
+    if (this.status.kind !== 'online' || this.#timeline === undefined) return true;
+    const staleMs = Math.max(STALE_MS_MIN, STALE_INTERVALS * this.#timeline.intervalMs);
+    return !(this.#now() - this.#receivedMs <= staleMs);
+  }
+
+  /** URLs of the gateways that are tried after a loss; the first is in use. */
+  get gateways(): readonly string[] {
+    return this.#link.gateways;
   }
 
   /** Resolves once online. @throws ClientError when the client is closed before. */
@@ -199,19 +241,30 @@ export class Client<W extends World = World> {
     return this.#link.clock.sampleCount === 0 ? Number.NaN : this.#link.clock.serverTimeMs(this.#now());
   }
 
+  get clock(): ClientClock {
+    const { offsetMs, driftPpm, rttMs, quality, sampleCount } = this.#link.clock;
+    const skewMs = this.#utcNow() - this.serverTimeMs;
+    return { offsetMs: sampleCount === 0 ? Number.NaN : offsetMs, driftPpm, rttMs, skewMs, quality, sampleCount };
+  }
+
   /** What to show to a person who looks for the cause of lag; times in milliseconds. */
   get statistics(): ClientStatistics {
-    const { clock, bytesIn, messagesIn, messagesOut } = this.#link;
+    const { clock, traffic, redirects, redirectsFailed } = this.#link;
     return {
       rttMs: clock.rttMs,
       jitterMs: this.#timeline?.jitterMs ?? 0,
       renderDelayMs: this.#timeline?.renderDelayMs ?? 0,
       tick: this.#timeline?.latestTick ?? -1,
-      bytesIn,
-      messagesIn,
-      messagesOut,
-      inputsUnacknowledged: this.#prediction?.inputs.length ?? 0,
+      bytesIn: traffic.bytesIn,
+      messagesIn: traffic.messagesIn,
+      messagesOut: traffic.messagesOut,
+      inputsUnacknowledged: this.#inputs.unappliedCount,
+      inputsUndurable: this.#inputs.kept.length,
+      inputsGivenUp: this.#inputs.givenUpCount,
       correctionMetres: this.#prediction?.lastCorrection ?? 0,
+      redirects,
+      redirectsFailed,
+      longestGapMs: this.#longestGapMs,
     };
   }
 
@@ -243,6 +296,11 @@ export class Client<W extends World = World> {
     return this.#onOwner.add(listener);
   }
 
+  /** This computer's clock is more than a minute off, or the quality of what is known of the server's changed. */
+  onClock(listener: (clock: ClientClock) => void): () => void {
+    return this.#onClock.add(listener);
+  }
+
   /**
    * A snapshot was applied; after all that it changed was told. Its tick is counted by the server, and goes on when the own
    * entity changes node.
@@ -252,18 +310,15 @@ export class Client<W extends World = World> {
   }
 
   /**
-   * Sends an input: at once, or, if one was sent within this tick, at the next, when the latest counts. Missing fields are zero.
-   * @returns false while not online: the input is then lost.
-   * @throws ClientError ERR_CLIENT_INPUT naming the field that is out of its range.
+   * Sends an input: at once, or, if one was sent within this tick, at the next, when the latest counts. Missing fields are
+   * zero, numbers beyond their field's range become the nearest inside, as at the server.
+   * @returns false while not online: the input is then lost. Once sent, it is kept until it survives a crash of the server.
+   * @throws ClientError ERR_CLIENT_INPUT naming the field whose value cannot be meant, such as NaN.
    */
   input(values: Partial<ClientInput<W>>): boolean {
     const schema = this.#schema;
     if (this.status.kind !== 'online' || schema === undefined || this.#timeline === undefined) return false;
-    // As the server will read it: rounded to what the wire holds.
-    this.#waiting = roundTripped(schema, values as Values);
-    const waitMs = this.#sentMs + this.#timeline.tickMs - this.#now();
-    if (waitMs <= 0) this.#sendWaiting();
-    else this.#sendTimer ??= setTimeout(() => this.#sendWaiting(), waitMs);
+    this.#sender.offer(inputAsRead(schema, values as Values), this.#timeline);
     return true;
   }
 
@@ -291,78 +346,97 @@ export class Client<W extends World = World> {
     return timeline.tickAt(nowMs) + this.#roundTrip.at(nowMs) / timeline.tickMs;
   }
 
-  #sendWaiting(): void {
-    clearTimeout(this.#sendTimer);
-    this.#sendTimer = undefined;
-    const input = this.#waiting;
-    this.#waiting = undefined;
-    if (input === undefined) return;
-    const nowMs = this.#now();
-    const sequence = this.#sequence + 1;
-    if (!this.#link.send({ type: 'input', sequence, back: 0, input })) return;
-    this.#sequence = sequence;
-    this.#sentMs = nowMs;
+  #recordInput(input: Values, nowMs: number): void {
     const tick = this.#arrivalTick(nowMs);
-    this.#predicting(() => this.#prediction?.record({ sequence, input, tick: Math.floor(tick) + 1 }, { nowMs, tick }));
+    this.#predicting(() => this.#prediction?.record({ input, tick: Math.floor(tick) + 1 }, { nowMs, tick }));
   }
 
-  #start(welcome: Welcome, schema: Schema): void {
+  #start(welcome: Welcome, schema: Schema, { isSwitch }: { isSwitch: boolean }): void {
     const isSameWorld = this.#schema?.hash === schema.hash && this.#view !== undefined;
+    const isContinued = isSameWorld && welcome.resumed;
     // Nobody from before a new session is there any more, the own entity least of all.
-    if (this.#view !== undefined && !(isSameWorld && welcome.resumed)) this.#tell(this.#view.clear());
+    if (this.#view !== undefined && !isContinued) this.#tell(this.#view.clear());
     if (!isSameWorld) {
-      this.#view = new View(schema, welcome);
-      this.#prediction = new Prediction(welcome, this.#apply);
+      this.#view = new View(schema, welcome, { interpolates: this.#options.interpolate !== false });
+      this.#prediction = new Prediction(welcome, this.#apply, this.#inputs);
+      this.#emptyComponents = emptyComponents(schema);
+      this.#timeline = new Timeline(welcome);
     }
     this.#welcome = welcome;
     this.#schema = schema;
-    this.#timeline = new Timeline(welcome);
-    this.#isOwnerNew = false;
-    if (!welcome.resumed) this.#owner = undefined;
-    // A new session has seen none of the old one's inputs and waits for none.
-    if (!welcome.resumed) this.#prediction?.clear();
+    this.#isViewBroken = false;
+    // What is drawn goes on, whoever counts the ticks from here.
+    this.#timeline?.changeSource();
+    this.#applying.isNewOwner = isSwitch;
+    if (isSwitch) return this.#sender.sendAgain();
+    if (welcome.resumed) return;
+    this.#owner = undefined;
+    this.#prediction?.pause();
+    this.#inputs.restart();
   }
 
-  #take(received: Snapshot, receivedMs: number): void {
+  /** False when it does not fit what is in view, and a keyframe is to be asked for. */
+  #take(source: SnapshotSource, receivedMs: number): boolean {
     const view = this.#view;
     const timeline = this.#timeline;
-    if (view === undefined || timeline === undefined) return;
-    const tick = timeline.place(received.tick, receivedMs);
-    const snapshot = tick === received.tick ? received : { ...received, tick };
-    timeline.observe(tick, receivedMs);
-    const changes = view.apply(snapshot, { isNewOwner: this.#isOwnerNew });
-    this.#isOwnerNew = false;
-    this.#reconcile(snapshot, receivedMs);
-    this.#tell(changes);
-    this.#onSnapshot.call(snapshot);
+    if (view === undefined || timeline === undefined) return false;
+    if (this.#isViewBroken && !isKeyframe(source)) return false;
+    // NaN before the first.
+    const gapMs = receivedMs - this.#receivedMs;
+    if (gapMs > this.#longestGapMs) this.#longestGapMs = gapMs;
+    this.#receivedMs = receivedMs;
+    try {
+      view.read(source, this.#applying);
+    } catch (cause) {
+      // What was changed before it went wrong was changed.
+      this.#tell(view.takeChanges());
+      const isFirst = !this.#isViewBroken && cause instanceof ClientError;
+      this.#isViewBroken = true;
+      if (isFirst) return false;
+      throw cause;
+    }
+    this.#isViewBroken = false;
+    this.#applying.isNewOwner = false;
+    timeline.observe(view.tick, receivedMs);
+    this.#reconcile(view, receivedMs);
+    this.#tell(view.takeChanges());
+    this.#onSnapshot.call({ tick: view.tick });
+    this.#sender.sendOverdue(receivedMs, { rttMs: this.#link.clock.rttMs, intervalMs: timeline.intervalMs });
+    return true;
   }
 
-  /** What was on its way to the last owner may be lost with it; the new one drops by sequence what it knows. */
+  #placeTick(serverTick: number): number {
+    return this.#timeline?.place(serverTick, this.#receivedMs) ?? serverTick;
+  }
+
+  /** Of the view, if the server can go on from it: it is whole, and of the owner that is known. */
+  #lastKnownTick(): number {
+    const isKnown = !this.#isViewBroken && !this.#applying.isNewOwner;
+    return isKnown ? (this.#view?.latest.tick ?? 0) : 0;
+  }
+
   #changeOwner({ node, seq }: Handover): void {
     if (this.#owner?.node === node && this.#owner.seq === seq) return;
     this.#owner = { node, seq };
-    this.#isOwnerNew = true;
-    this.#timeline?.changeOwner();
-    this.#sendAgain();
+    this.#applying.isNewOwner = true;
+    this.#timeline?.changeSource();
+    // What was on its way to the last owner may be lost with it; the new one drops by sequence what it has.
+    this.#sender.sendAgain();
     this.#onOwner.call(this.#owner);
   }
 
-  #reconcile({ self, tick, inputSequence }: Snapshot, nowMs: number): void {
+  #reconcile(view: View, nowMs: number): void {
     const prediction = this.#prediction;
-    const schema = this.#schema;
-    const entity = this.#view?.self;
-    if (prediction === undefined || schema === undefined) return;
-    this.#sequence = Math.max(this.#sequence, inputSequence);
-    if (self === undefined || entity === undefined) return prediction.pause(inputSequence);
-    const speedMax = schema.kinds[this.#view?.selfKind ?? -1]?.speedMax ?? 0;
-    const rest = { id: entity.id, slot: -1, ...emptyComponents(schema), ...entity.components };
-    const { x, z, vx, vz } = self;
-    this.#predicting(() => {
-      prediction.reconcile(
-        { tick, inputSequence, x, z, vx, vz, speedMax, rest },
-        { nowMs, tick: this.#arrivalTick(nowMs) },
-      );
-    });
+    const entity = view.self;
+    if (prediction === undefined) return;
+    const { inputSequence, durableLag } = view.latest;
+    if (entity === undefined) prediction.pause();
+    if (entity === undefined || !prediction.isWanted) return this.#inputs.acknowledge(view.latest, nowMs);
+    const speedMax = this.#schema?.kinds[view.selfKind]?.speedMax ?? 0;
+    const rest = { id: entity.id, slot: -1, ...this.#emptyComponents, ...entity.components };
+    const { x, z, vx, vz } = entity;
+    const base = { tick: view.tick, inputSequence, durableLag, x, z, vx, vz, speedMax, rest };
+    this.#predicting(() => prediction.reconcile(base, { nowMs, tick: this.#arrivalTick(nowMs) }));
   }
 
   /** The world's `apply` runs in here; if it throws, there is no prediction any more. */
@@ -388,44 +462,31 @@ export class Client<W extends World = World> {
   }
 
   #changeStatus(status: ClientStatus): void {
-    if (status.kind === 'online' && status.resumed) this.#sendAgain();
-    if (status.kind !== 'online') {
-      clearTimeout(this.#sendTimer);
-      this.#sendTimer = undefined;
-      this.#waiting = undefined;
+    if (status.kind === 'online' && status.resumed) this.#sender.sendAgain();
+    if (status.kind !== 'online') this.#sender.drop();
+    if (status.kind === 'closed') {
+      this.#endHints();
+      // With another version of the game, the page that is loaded next resumes.
+      if (status.error?.code !== 'ERR_CLIENT_SCHEMA') this.#tokens?.forget();
     }
     this.#onStatus.call(status);
   }
 
-  /** What was not acknowledged before the loss: the server drops by sequence what it has seen. */
-  #sendAgain(): void {
-    for (const { sequence, input } of this.#prediction?.inputs ?? [])
-      this.#link.send({ type: 'input', sequence, back: 0, input });
+  #checkClock(): void {
+    const { quality, sampleCount } = this.#link.clock;
+    if (sampleCount < SAMPLES_GOOD) return;
+    const { skewMs } = this.clock;
+    const isSkewed = Math.abs(skewMs) > SKEW_MS_MAX;
+    const told = this.#clockTold;
+    if (isSkewed === told.isSkewed && (quality === 'slow') === (told.quality === 'slow')) return;
+    this.#clockTold = { quality, isSkewed };
+    this.#onClock.call(this.clock);
   }
 }
 
-/** Who simulates the own entity. */
-export interface Owner {
-  /** Name of the node. */
-  readonly node: string;
-  /** Grows with each change of owner. */
-  readonly seq: number;
-}
-
-export interface ClientStatistics {
-  /** Median of the last pings. */
-  readonly rttMs: number;
-  readonly jitterMs: number;
-  /** How far in the past others are drawn. */
-  readonly renderDelayMs: number;
-  /** Of the last snapshot, or -1. */
-  readonly tick: number;
-  readonly bytesIn: number;
-  readonly messagesIn: number;
-  readonly messagesOut: number;
-  readonly inputsUnacknowledged: number;
-  /** How far the last prediction was off, in metres. */
-  readonly correctionMetres: number;
+function isKeyframe(source: SnapshotSource): boolean {
+  if (!(source instanceof Uint8Array)) return source.keyframe;
+  return ((source[KEYFRAME_FLAG_OFFSET_BYTES] ?? 0) & SNAPSHOT_FLAG.keyframe) !== 0;
 }
 
 const NONE: ReadonlyMap<EntityId, never> = new Map<EntityId, never>();
@@ -435,14 +496,4 @@ function throwUncaught(error: unknown): void {
   queueMicrotask(() => {
     throw error;
   });
-}
-
-function roundTripped(schema: Schema, values: Values): Values {
-  try {
-    const packed = new Uint8Array(fieldsSizeBytesMax(schema.input));
-    return unpackFields(schema.input, packed.subarray(0, packFields(schema.input, values, packed)));
-  } catch (cause) {
-    if (cause instanceof WireError) throw new ClientError('ERR_CLIENT_INPUT', cause.message, { cause });
-    throw cause;
-  }
 }

@@ -1,9 +1,33 @@
 /**
- * What time it is at the server, from pings: half the round trip is taken for the way back. Samples with a long round
- * trip say little and are dropped; the median of the rest is the estimate.
+ * What time it is at the server, from pings: half the round trip is taken for the way back.
+ *
+ *   round trip ≤ 500 ms ──▶ counts; the median of the last 11 is the offset
+ *              > 500 ms ──▶ dropped; but when five in a row are so slow, they are all there is: quality `slow`
+ *
+ * The offset grows by the drift, parts per million between the two clocks: the slope of a line through the samples of the
+ * last minutes, in which a sample weighs the less the longer its round trip was. A slope that its own error
+ * could explain is none. Local times are of any one monotonic clock.
  */
 const SAMPLES_MAX = 11;
 export const RTT_MS_MAX = 500;
+/** Fewer tell little. */
+export const SAMPLES_GOOD = 5;
+/** So many slow answers in a row say that there are no others. */
+const SLOW_ROW = 5;
+/** At a ping each two seconds these are four minutes. */
+const HISTORY_MAX = 120;
+/** A shorter time says nothing of a drift: 20 ppm are then less than a millisecond. */
+const DRIFT_SPAN_MS_MIN = 30_000;
+/** Quartz is within 200 ppm, bad virtual clocks within 500; more is a fault of the measurement. */
+const DRIFT_PPM_MAX = 2000;
+/** A slope must exceed its standard error by this much. */
+const DRIFT_CERTAINTY = 3;
+/** Ways of this length are as good as equal in both directions. */
+const RTT_NOISE_MS = 2;
+const PPM = 1e6;
+
+/** `few`: less than five answers so far; `slow`: from round trips over 500 ms only. */
+export type ClockQuality = 'none' | 'few' | 'slow' | 'good';
 
 export interface ClockSample {
   readonly sentMs: number;
@@ -15,40 +39,113 @@ export interface ClockSample {
 export class ServerClock {
   /** Samples not used because their round trip took more than RTT_MS_MAX. */
   droppedCount = 0;
-  #offsetsMs: number[] = [];
-  #rttsMs: number[] = [];
+  readonly #atMs: number[] = [];
+  readonly #offsetsMs: number[] = [];
+  readonly #waysMs: number[] = [];
+  readonly #rttsMs: number[] = [];
+  #slowInRow = 0;
+  #isSlow = false;
+  #atLastMs = 0;
   #offsetMs = 0;
+  #drift = 0;
   #rttMs = 0;
 
-  /** Local times are of any one monotonic clock. */
   add({ sentMs, receivedMs, serverTimeMs }: ClockSample): void {
     const rttMs = receivedMs - sentMs;
-    if (!(rttMs >= 0 && rttMs <= RTT_MS_MAX)) {
+    if (!(rttMs >= 0)) return;
+    keep(this.#rttsMs, rttMs, SAMPLES_MAX);
+    this.#rttMs = median(this.#rttsMs);
+    const isSlow = rttMs > RTT_MS_MAX;
+    this.#slowInRow = isSlow ? this.#slowInRow + 1 : 0;
+    if (isSlow && this.#slowInRow < SLOW_ROW) {
       this.droppedCount++;
       return;
     }
-    keep(this.#offsetsMs, serverTimeMs - (sentMs + rttMs / 2));
-    keep(this.#rttsMs, rttMs);
-    this.#offsetMs = median(this.#offsetsMs);
-    this.#rttMs = median(this.#rttsMs);
+    if (isSlow !== this.#isSlow) this.#forget();
+    this.#isSlow = isSlow;
+    keep(this.#atMs, receivedMs, HISTORY_MAX);
+    keep(this.#offsetsMs, serverTimeMs - (sentMs + rttMs / 2), HISTORY_MAX);
+    keep(this.#waysMs, rttMs, HISTORY_MAX);
+    this.#drift = this.#estimateDrift();
+    this.#atLastMs = receivedMs;
+    this.#offsetMs = this.#estimateOffset();
   }
 
+  /** The next answers come another way. */
+  forgetRoundTrips(): void {
+    this.#rttsMs.length = 0;
+  }
+
+  /** At most 11: those that the offset is made of. */
   get sampleCount(): number {
-    return this.#offsetsMs.length;
+    return Math.min(SAMPLES_MAX, this.#offsetsMs.length);
   }
 
-  /** Server UTC minus local time; 0 before the first sample. */
+  get quality(): ClockQuality {
+    if (this.sampleCount === 0) return 'none';
+    if (this.#isSlow) return 'slow';
+    return this.sampleCount < SAMPLES_GOOD ? 'few' : 'good';
+  }
+
+  /** Server UTC minus local time, as of the last sample; 0 before the first. */
   get offsetMs(): number {
     return this.#offsetMs;
   }
 
-  /** Median round trip; 0 before the first sample. */
+  /** How much faster the server's clock goes; 0 as long as none is certain. */
+  get driftPpm(): number {
+    return this.#drift * PPM;
+  }
+
+  /** Median round trip of the last pings, slow ones too; 0 before the first. */
   get rttMs(): number {
     return this.#rttMs;
   }
 
   serverTimeMs(localMs: number): number {
-    return localMs + this.#offsetMs;
+    return localMs + this.#offsetMs + this.#drift * (localMs - this.#atLastMs);
+  }
+
+  /** The median, each sample moved by the drift to the time of the last. */
+  #estimateOffset(): number {
+    const first = Math.max(0, this.#offsetsMs.length - SAMPLES_MAX);
+    const moved: number[] = [];
+    for (let index = first; index < this.#offsetsMs.length; index++) {
+      moved.push((this.#offsetsMs[index] ?? 0) + this.#drift * (this.#atLastMs - (this.#atMs[index] ?? 0)));
+    }
+    return median(moved);
+  }
+
+  /** Weighted least squares. */
+  #estimateDrift(): number {
+    const count = this.#atMs.length;
+    const baseAt = this.#atMs[0] ?? 0;
+    const baseOffset = this.#offsetsMs[0] ?? 0;
+    if ((this.#atMs[count - 1] ?? 0) - baseAt < DRIFT_SPAN_MS_MIN) return 0;
+    const fastestMs = Math.min(...this.#waysMs);
+    const line = { weight: 0, at: 0, offset: 0, atAt: 0, atOffset: 0, offsetOffset: 0 };
+    for (let index = 0; index < count; index++) {
+      const weight = 1 / (RTT_NOISE_MS + (this.#waysMs[index] ?? 0) - fastestMs) ** 2;
+      const at = (this.#atMs[index] ?? 0) - baseAt;
+      const offset = (this.#offsetsMs[index] ?? 0) - baseOffset;
+      line.weight += weight;
+      line.at += weight * at;
+      line.offset += weight * offset;
+      line.atAt += weight * at * at;
+      line.atOffset += weight * at * offset;
+      line.offsetOffset += weight * offset * offset;
+    }
+    const spread = line.atAt - line.at ** 2 / line.weight;
+    const slope = (line.atOffset - (line.at * line.offset) / line.weight) / spread;
+    const rest = Math.max(0, line.offsetOffset - line.offset ** 2 / line.weight - slope ** 2 * spread);
+    const error = Math.sqrt(rest / (count - 2) / spread);
+    const isCertain = Math.abs(slope) > DRIFT_CERTAINTY * error && Math.abs(slope) * PPM <= DRIFT_PPM_MAX;
+    return isCertain ? slope : 0;
+  }
+
+  #forget(): void {
+    for (const values of [this.#atMs, this.#offsetsMs, this.#waysMs]) values.length = 0;
+    this.#drift = 0;
   }
 }
 
@@ -60,7 +157,7 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
 }
 
-function keep(values: number[], value: number): void {
+function keep(values: number[], value: number, countMax: number): void {
   values.push(value);
-  if (values.length > SAMPLES_MAX) values.shift();
+  if (values.length > countMax) values.shift();
 }

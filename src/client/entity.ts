@@ -11,10 +11,10 @@ export interface EntityBase {
   readonly id: EntityId;
   /** True for the entity that this client controls. */
   readonly isSelf: boolean;
-  /** Metres, as last received, in whole centimetres; the own entity exactly. */
+  /** Metres, at the tick of the last snapshot: as received, or from there by the velocity; the own entity exactly. */
   readonly x: number;
   readonly z: number;
-  /** m/s; of others, estimated from what was received. */
+  /** m/s, as received. */
   readonly vx: number;
   readonly vz: number;
   /** Metres: where to draw it, as of the last `client.update()`: predicted or interpolated. */

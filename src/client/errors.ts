@@ -10,6 +10,7 @@ export const CLIENT_ERRORS = [
   'ERR_CLIENT_SCHEMA',
   'ERR_CLIENT_INPUT',
   'ERR_CLIENT_PREDICT',
+  'ERR_CLIENT_CLOCK',
   'ERR_CLIENT_ENVIRONMENT',
 ] as const;
 export type ClientErrorCode = (typeof CLIENT_ERRORS)[number];

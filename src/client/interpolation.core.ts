@@ -5,8 +5,6 @@
 const SAMPLES = 8;
 /** A change of place further than this between two samples is a teleport, not a way. */
 const TELEPORT_METRES = 20;
-/** After a pause this long, in snapshots, the entity stood still until the last one; it did not creep all the while. */
-const PAUSE_INTERVALS = 3;
 
 export interface Drawn {
   renderX: number;
@@ -22,7 +20,6 @@ export interface Moment {
 }
 
 export class Track {
-  readonly #intervalTicks: number;
   readonly #ticks = new Float64Array(SAMPLES);
   readonly #xs = new Float64Array(SAMPLES);
   readonly #zs = new Float64Array(SAMPLES);
@@ -30,26 +27,21 @@ export class Track {
   #count = 0;
   #oldest = 0;
 
-  /** @param intervalTicks ticks between snapshots. */
-  constructor(intervalTicks: number) {
-    this.#intervalTicks = intervalTicks;
-  }
-
   /** The entity is here at this tick, and where it was before does not matter. */
   reset(tick: number, x: number, z: number): void {
     this.#oldest = this.#count;
     this.#push(tick, x, z);
   }
 
-  push(tick: number, x: number, z: number): void {
+  /** @param previousTick of the snapshot before this one: whoever was not pushed then stood there until then. */
+  push(tick: number, x: number, z: number, previousTick: number): void {
     const last = (this.#count - 1) % SAMPLES;
     const lastX = this.#xs[last] ?? 0;
     const lastZ = this.#zs[last] ?? 0;
     const isEarlier = tick <= (this.#ticks[last] ?? 0);
     if (isEarlier || this.#count === this.#oldest || Math.hypot(x - lastX, z - lastZ) > TELEPORT_METRES)
       return this.reset(tick, x, z);
-    const pauseTicks = tick - (this.#ticks[last] ?? 0);
-    if (pauseTicks > this.#intervalTicks * PAUSE_INTERVALS) this.#push(tick - this.#intervalTicks, lastX, lastZ);
+    if (previousTick > (this.#ticks[last] ?? 0) && previousTick < tick) this.#push(previousTick, lastX, lastZ);
     this.#push(tick, x, z);
   }
 

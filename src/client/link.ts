@@ -1,300 +1,322 @@
 /**
- * Keeps one session connected: opens WebSockets, says hello, measures round trips, and comes back after a loss.
+ * Keeps one session connected: carries out what link.core.ts decides, with one WebSocket or, during a redirect, two.
  *
- *   connecting ──welcome──▶ online ──lost──▶ reconnecting ──welcome──▶ online
- *        │                     │                   │
- *        └───── refused for good, or close() ──────┴──▶ closed
- *
- * Invariant: events of a socket that was given up change nothing.
+ * Invariant: only the messages of the current connection reach the owner. Of the next one the welcome and the handover
+ * wait for its first snapshot; of one that was given up nothing is heard.
  */
 import type { Schema } from '../base/schema.ts';
-import { WireError } from '../base/errors.ts';
-import { decodeServerMessage, encodeClientMessage } from '../wire/client.wire.ts';
-import { serverMessageFromJson, toJson } from '../wire/json.wire.ts';
-import { CLOSE_CODE, PROTOCOL_VERSION } from '../wire/messages.ts';
-import type {
-  ClientMessage,
-  Handover,
-  Pong,
-  ProtocolErrorCode,
-  ServerMessage,
-  Snapshot,
-  Welcome,
-} from '../wire/messages.ts';
-import { backoffDelayMs, isFinal } from './backoff.core.ts';
+import { PROTOCOL_VERSION } from '../wire/messages.ts';
+import type { ClientMessage, ClientMode, Handover, Welcome } from '../wire/messages.ts';
 import type { BackoffOptions } from './backoff.core.ts';
 import { ServerClock } from './clock.core.ts';
 import { ClientError } from './errors.ts';
-import { isOpen } from './socket.ts';
-import type { Socket, SocketConstructor } from './socket.ts';
-
-/** From opening a socket to the welcome; after that, between two messages of the server. */
-const SILENCE_MS_MAX = 10_000;
-/** The first pings come fast, to have a clock soon. */
-const PINGS_FAST = 5;
-const PING_FAST_MS = 200;
-const PING_MS = 2000;
-/** Connections in a row that ended with bytes we cannot read; then the server is not one of ours. */
-const UNREADABLE_MAX = 3;
+import { createLinkState, LinkCore } from './link.core.ts';
+import type { LinkEffect, LinkEvent, LinkTimer, Loss } from './link.core.ts';
+import { BINARY_FORMAT, loadJsonFormat } from './message-format.ts';
+import { SocketSession } from './socket-session.ts';
+import type { OtherMessage, SnapshotSource, SocketSessionOptions } from './socket-session.ts';
+import type { SocketConstructor } from './socket.ts';
 
 export type ClientStatus =
   | { readonly kind: 'connecting' }
+  /** `resumed`: the session goes on; else it is a fresh one. */
   | { readonly kind: 'online'; readonly resumed: boolean }
-  | { readonly kind: 'reconnecting'; readonly attempt: number; readonly delayMs: number; readonly error: ClientError }
+  | {
+      readonly kind: 'reconnecting';
+      /** 0 for the first try after the loss. */
+      readonly attempt: number;
+      readonly nextTryInMs: number;
+      /** How long ago the connection was lost, in milliseconds. */
+      readonly sinceMs: number;
+      readonly error: ClientError;
+    }
   /** `error` is undefined when this side closed. */
   | { readonly kind: 'closed'; readonly error: ClientError | undefined };
 
 export interface LinkOptions {
-  readonly url: string;
+  readonly urls: readonly string[];
   readonly name: string;
   readonly token: string;
   readonly resumeToken: string;
+  readonly mode: ClientMode;
   readonly format: 'binary' | 'json';
   /** Of the world module; without it the schema comes with the welcome. */
   readonly schema: Schema | undefined;
   readonly socketConstructor: SocketConstructor;
   readonly backoff: BackoffOptions;
+  readonly correctsClock: boolean;
   /** Local milliseconds, monotonic. */
   readonly now: () => number;
+  readonly utcNow: () => number;
   readonly random: () => number;
 }
 
-/** What the link tells its owner. All may throw a ClientError: the connection is then given up and made anew. */
+/** What the link tells its owner. */
 export interface LinkOwner {
-  welcome(welcome: Welcome, schema: Schema): void;
-  snapshot(snapshot: Snapshot, receivedMs: number): void;
+  /** `isSwitch`: of a redirect, whose first snapshot follows at once. */
+  welcome(welcome: Welcome, schema: Schema, options: { readonly isSwitch: boolean }): void;
+  /**
+   * @returns false when it does not fit what is in view.
+   * @throws WireError or ClientError when it cannot be read.
+   */
+  snapshot(source: SnapshotSource, receivedMs: number): boolean;
   /** Already acknowledged. */
   handover(handover: Handover): void;
   status(status: ClientStatus): void;
+  /** What resumes this session now. */
+  token(resumeToken: string): void;
+  /** The clock has another sample. */
+  measured(): void;
+  /** Of the last snapshot in view, as the server counts; 0 for none. */
+  lastKnownTick(): number;
+}
+
+/** Of the connection that a redirect opened, until its first snapshot. */
+interface Arrival {
+  welcome: Welcome | undefined;
+  handover: Handover | undefined;
 }
 
 export class Link {
   readonly clock = new ServerClock();
   status: ClientStatus = { kind: 'connecting' };
-  resumeToken: string;
-  bytesIn = 0;
-  messagesIn = 0;
-  messagesOut = 0;
+  readonly traffic = { bytesIn: 0, messagesIn: 0, messagesOut: 0 };
+  redirects = 0;
+  redirectsFailed = 0;
   readonly #options: LinkOptions;
   readonly #owner: LinkOwner;
-  readonly #pingsSentMs = new Map<number, number>();
+  readonly #core: LinkCore;
+  readonly #sessions = new Map<number, SocketSession>();
+  readonly #timers = new Map<LinkTimer, ReturnType<typeof setTimeout>>();
+  readonly #events: LinkEvent[] = [];
+  #format: SocketSessionOptions['format'] = BINARY_FORMAT;
+  #isStepping = false;
   #schema: Schema | undefined;
-  #socket: Socket | undefined;
-  #attempt = 0;
-  #unreadableCount = 0;
-  #pingNonce = 0;
-  #serverError: ProtocolErrorCode | undefined;
-  #serverErrorText = '';
-  #retryTimer: ReturnType<typeof setTimeout> | undefined;
-  #pingTimer: ReturnType<typeof setTimeout> | undefined;
-  #silenceTimer: ReturnType<typeof setTimeout> | undefined;
+  #current: SocketSession | undefined;
+  #arrival: Arrival = { welcome: undefined, handover: undefined };
 
   constructor(options: LinkOptions, owner: LinkOwner) {
     this.#options = options;
     this.#owner = owner;
     this.#schema = options.schema;
-    this.resumeToken = options.resumeToken;
+    const { backoff, correctsClock, urls, resumeToken } = options;
+    this.#core = new LinkCore(createLinkState(urls, resumeToken), { backoff, correctsClock });
+  }
+
+  get resumeToken(): string {
+    return this.#core.state.resumeToken;
+  }
+
+  /** The URLs that are tried after a loss; the first is or was in use. */
+  get gateways(): readonly string[] {
+    return this.#core.state.gateways;
   }
 
   open(): void {
-    const { url, format, socketConstructor } = this.#options;
-    let socket: Socket;
-    try {
-      socket = new socketConstructor(format === 'json' ? withFormat(url) : url);
-    } catch (cause) {
-      // Only a URL that can never work throws here.
-      this.#close(new ClientError('ERR_CLIENT_ENVIRONMENT', `cannot open ${url}: ${String(cause)}`, { cause }));
-      return;
-    }
-    socket.binaryType = 'arraybuffer';
-    this.#socket = socket;
-    this.#serverError = undefined;
-    this.#serverErrorText = '';
-    this.#heard();
-    socket.onopen = () => this.#hello(socket);
-    socket.onmessage = (event) => this.#receive(socket, event.data);
-    socket.onclose = (event) => this.#lost(socket, event.code);
-    // A close event follows and says what there is to say.
-    socket.onerror = () => undefined;
+    if (this.#options.format === 'binary') return this.#step({ kind: 'open' });
+    loadJsonFormat().then(
+      (format) => {
+        this.#format = format;
+        this.#step({ kind: 'open' });
+      },
+      (cause: unknown) => this.#fail(`JSON cannot be loaded: ${String(cause)}`, cause),
+    );
   }
 
   /** False when there is no connection to send on. */
   send(message: ClientMessage): boolean {
-    if (this.status.kind !== 'online' || this.#socket === undefined || !isOpen(this.#socket)) return false;
-    this.#write(this.#socket, message);
-    return true;
+    return this.status.kind === 'online' && this.#current?.send(message) === true;
   }
 
   /** Leaves the world for good. */
   close(): void {
-    this.send({ type: 'bye' });
-    this.#close(undefined);
+    this.#step({ kind: 'close', error: undefined });
   }
 
-  #hello(socket: Socket): void {
-    if (socket !== this.#socket) return;
-    const { name, token, schema } = this.#options;
-    this.#write(socket, {
+  /** Something happened that may have cost the connection, or brought the network back. */
+  hint(): void {
+    if (this.#current === undefined) this.#step({ kind: 'hint' });
+    else this.#current.probe();
+  }
+
+  #fail(message: string, cause: unknown): void {
+    this.#step({ kind: 'close', error: new ClientError('ERR_CLIENT_ENVIRONMENT', message, { cause }) });
+  }
+
+  /** What an effect brings about at once waits for its turn. */
+  #step(event: LinkEvent): void {
+    this.#events.push(event);
+    if (this.#isStepping) return;
+    this.#isStepping = true;
+    try {
+      for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
+        const moment = { nowMs: this.#options.now(), random: this.#options.random() };
+        const { resumeToken } = this;
+        for (const effect of this.#core.step(next, moment)) this.#carryOut(effect);
+        if (this.resumeToken !== resumeToken) this.#owner.token(this.resumeToken);
+      }
+    } finally {
+      this.#isStepping = false;
+    }
+  }
+
+  #carryOut(effect: LinkEffect): void {
+    switch (effect.kind) {
+      case 'dial':
+        return this.#dial(effect);
+      case 'hangUp':
+        return this.#hangUp(effect);
+      case 'promote':
+        return this.#promote(effect.socket);
+      case 'setTimer':
+        clearTimeout(this.#timers.get(effect.timer));
+        this.#timers.set(
+          effect.timer,
+          setTimeout(() => this.#step({ kind: 'timer', timer: effect.timer }), effect.delayMs),
+        );
+        return;
+      case 'clearTimer':
+        return clearTimeout(this.#timers.get(effect.timer));
+      case 'redirectFailed':
+        this.redirectsFailed++;
+        return;
+      case 'online':
+        return this.#setStatus({ kind: 'online', resumed: effect.resumed });
+      case 'reconnecting': {
+        const { attempt, delayMs, loss } = effect;
+        const sinceMs = this.#options.now() - this.#core.state.lostMs;
+        return this.#setStatus({ kind: 'reconnecting', attempt, nextTryInMs: delayMs, sinceMs, error: loss.error });
+      }
+      case 'closed':
+        return this.#setStatus({ kind: 'closed', error: effect.error });
+    }
+  }
+
+  #dial({ socket, url, resumeToken, isRedirect, measuresClock, dialMs }: Extract<LinkEffect, { kind: 'dial' }>): void {
+    const { socketConstructor, now, utcNow } = this.#options;
+    const { clock, traffic } = this;
+    if (isRedirect) this.#arrival = { welcome: undefined, handover: undefined };
+    const options = {
+      number: socket,
+      url,
+      socketConstructor,
+      format: this.#format,
+      schema: this.#schema,
+      clock,
+      traffic,
+    };
+    try {
+      const session = new SocketSession(
+        { ...options, measuresClock, dialMs, now, utcNow },
+        {
+          hello: () => this.#hello({ resumeToken, isRedirect, measuresClock }),
+          welcome: (_, welcome) => this.#welcome(session, welcome, { isRedirect }),
+          snapshot: (_, source, receivedMs) => this.#snapshot(session, source, receivedMs),
+          message: (_, message) => this.#message(session, message),
+          measured: () => this.#owner.measured(),
+          ended: (_, loss) => this.#ended(session, loss),
+        },
+      );
+      this.#sessions.set(socket, session);
+      if (!isRedirect) this.#current = session;
+    } catch (cause) {
+      // Only a URL that can never work throws here.
+      const isOnly = !isRedirect && this.gateways.length === 1;
+      const code = isOnly ? 'ERR_CLIENT_ENVIRONMENT' : 'ERR_CLIENT_CONNECTION';
+      const error = new ClientError(code, `cannot open ${url}: ${String(cause)}`, { cause });
+      this.#step({ kind: 'ended', socket, loss: { closeCode: 0, error } });
+    }
+  }
+
+  #hello({
+    resumeToken,
+    isRedirect,
+    measuresClock,
+  }: {
+    resumeToken: string;
+    isRedirect: boolean;
+    measuresClock: boolean;
+  }): Extract<ClientMessage, { type: 'hello' }> {
+    const { name, token, mode, now, utcNow, schema } = this.#options;
+    const clientTimeMs = measuresClock && this.clock.sampleCount > 0 ? this.clock.serverTimeMs(now()) : utcNow();
+    return {
       type: 'hello',
       protocolVersion: PROTOCOL_VERSION,
       schemaHash: schema?.hash ?? 0,
       name,
       token,
-      resumeToken: this.resumeToken,
-      mode: 'tunnel',
-      clientTimeMs: 0,
-      lastKnownTick: 0,
-    });
+      resumeToken,
+      mode,
+      clientTimeMs,
+      // While the old connection plays on, the view does not stay that of any tick.
+      lastKnownTick: isRedirect || resumeToken === '' ? 0 : this.#owner.lastKnownTick(),
+    };
   }
 
-  #write(socket: Socket, message: ClientMessage): void {
-    this.messagesOut++;
-    socket.send(this.#options.format === 'json' ? toJson(message) : encodeClientMessage(message, this.#schema));
-  }
-
-  #receive(socket: Socket, data: unknown): void {
-    if (socket !== this.#socket) return;
-    const receivedMs = this.#options.now();
-    this.#heard();
-    this.messagesIn++;
-    try {
-      this.#handle(this.#decode(data), receivedMs);
-    } catch (cause) {
-      if (!(cause instanceof WireError || cause instanceof ClientError)) throw cause;
-      this.#giveUp(cause);
+  #welcome(session: SocketSession, welcome: Welcome, { isRedirect }: { isRedirect: boolean }): void {
+    const { resumed, resumeToken, gateways } = welcome;
+    if (isRedirect) this.#arrival.welcome = welcome;
+    else {
+      this.#schema = session.schema;
+      if (session.schema !== undefined) this.#owner.welcome(welcome, session.schema, { isSwitch: false });
+      this.clock.forgetRoundTrips();
     }
+    this.#step({ kind: 'welcome', socket: session.number, resumed, resumeToken, gateways });
   }
 
-  #decode(data: unknown): ServerMessage {
-    if (typeof data === 'string') {
-      this.bytesIn += data.length;
-      return serverMessageFromJson(data, this.#schema);
-    }
-    const bytes = data instanceof Uint8Array ? data : new Uint8Array(data as ArrayBuffer);
-    this.bytesIn += bytes.length;
-    return decodeServerMessage(bytes, this.#schema);
+  #snapshot(session: SocketSession, source: SnapshotSource, receivedMs: number): void {
+    const { state } = this.#core;
+    const isNews = session.number === state.next || state.unreadableCount > 0;
+    if (isNews) this.#step({ kind: 'snapshot', socket: session.number });
+    if (session !== this.#current) return;
+    const fits = this.#owner.snapshot(source, receivedMs);
+    if (fits) session.keyframeCame();
+    else if (!session.awaitsKeyframe) session.askKeyframe();
   }
 
-  #handle(message: ServerMessage, receivedMs: number): void {
+  #message(session: SocketSession, message: OtherMessage): void {
+    const { number } = session;
     switch (message.type) {
-      case 'welcome':
-        return this.#welcome(message);
-      case 'snapshot':
-        this.#unreadableCount = 0;
-        return this.#owner.snapshot(message, receivedMs);
-      case 'pong':
-        return this.#pong(message, receivedMs);
-      case 'error':
-        this.#serverError = message.code;
-        this.#serverErrorText = message.message;
-        return;
       case 'handover':
-        this.send({ type: 'handoverAck', seq: message.seq });
-        return this.#owner.handover(message);
+        session.send({ type: 'handoverAck', seq: message.seq });
+        if (session === this.#current) this.#owner.handover(message);
+        else this.#arrival.handover = message;
+        return;
+      case 'handoverStart': {
+        const { url, token, validMs } = message;
+        return this.#step({ kind: 'handoverStart', socket: number, url, token, validMs });
+      }
     }
   }
 
-  #welcome(welcome: Welcome): void {
-    const { schema } = this.#options;
-    if (schema !== undefined && schema.hash !== welcome.schemaHash) {
-      throw new ClientError(
-        'ERR_CLIENT_SCHEMA',
-        `this client was built with schema ${schema.hash} of "${schema.name}", the server runs ${welcome.schemaHash}; reload the client`,
-      );
-    }
-    this.#schema = schema ?? welcome.schema;
-    if (this.#schema === undefined)
-      throw new ClientError('ERR_CLIENT_PROTOCOL', 'a welcome without the schema asked for');
-    this.resumeToken = welcome.resumeToken;
-    this.#attempt = 0;
-    this.#owner.welcome(welcome, this.#schema);
-    this.#setStatus({ kind: 'online', resumed: welcome.resumed });
-    this.#pingsSentMs.clear();
-    this.#ping(0);
+  #promote(socket: number): void {
+    const session = this.#sessions.get(socket);
+    const { welcome, handover } = this.#arrival;
+    if (session?.schema === undefined || welcome === undefined) return;
+    this.#current = session;
+    this.redirects++;
+    this.clock.forgetRoundTrips();
+    this.#owner.welcome(welcome, session.schema, { isSwitch: true });
+    if (handover !== undefined) this.#owner.handover(handover);
   }
 
-  #ping(sentCount: number): void {
-    const nonce = (this.#pingNonce = (this.#pingNonce + 1) >>> 0);
-    // Only the last few can still be answered in time to count.
-    if (this.#pingsSentMs.size >= PINGS_FAST) this.#pingsSentMs.clear();
-    this.#pingsSentMs.set(nonce, this.#options.now());
-    this.send({ type: 'ping', nonce });
-    clearTimeout(this.#pingTimer);
-    this.#pingTimer = setTimeout(() => this.#ping(sentCount + 1), sentCount < PINGS_FAST ? PING_FAST_MS : PING_MS);
+  #ended(session: SocketSession, loss: Loss): void {
+    this.#sessions.delete(session.number);
+    if (session === this.#current) this.#current = undefined;
+    this.#step({ kind: 'ended', socket: session.number, loss });
   }
 
-  #pong(pong: Pong, receivedMs: number): void {
-    const sentMs = this.#pingsSentMs.get(pong.nonce);
-    if (sentMs === undefined) return;
-    this.#pingsSentMs.delete(pong.nonce);
-    this.clock.add({ sentMs, receivedMs, serverTimeMs: pong.serverTimeMs });
-  }
-
-  #heard(): void {
-    clearTimeout(this.#silenceTimer);
-    this.#silenceTimer = setTimeout(() => {
-      this.#giveUp(new ClientError('ERR_CLIENT_TIMEOUT', `nothing heard of the server for ${SILENCE_MS_MAX} ms`));
-    }, SILENCE_MS_MAX);
-  }
-
-  /** This side ends the connection, because of what came over it, or because nothing came. */
-  #giveUp(cause: WireError | ClientError): void {
-    const error =
-      cause instanceof ClientError
-        ? cause
-        : new ClientError('ERR_CLIENT_PROTOCOL', `unreadable: ${cause.message}`, { cause });
-    if (error.code === 'ERR_CLIENT_PROTOCOL') this.#unreadableCount++;
-    this.#abandon(error.code === 'ERR_CLIENT_TIMEOUT' ? CLOSE_CODE.normal : CLOSE_CODE.malformed);
-    if (error.code === 'ERR_CLIENT_SCHEMA' || this.#unreadableCount >= UNREADABLE_MAX) return this.#close(error);
-    this.#retry(error, 0);
-  }
-
-  #lost(socket: Socket, closeCode: number): void {
-    if (socket !== this.#socket) return;
-    this.#abandon(CLOSE_CODE.normal);
-    const said = this.#serverError === undefined ? '' : `: ${this.#serverError}: ${this.#serverErrorText}`;
-    const options = { serverError: this.#serverError, closeCode };
-    if (isFinal(closeCode)) {
-      this.#close(
-        new ClientError('ERR_CLIENT_REFUSED', `the server ended the connection (${closeCode})${said}`, options),
-      );
-      return;
-    }
-    this.#retry(
-      new ClientError('ERR_CLIENT_CONNECTION', `the connection was lost (${closeCode})${said}`, options),
-      closeCode,
-    );
-  }
-
-  #retry(error: ClientError, closeCode: number): void {
-    const attempt = this.#attempt++;
-    const { backoff, random } = this.#options;
-    const delayMs = backoffDelayMs(attempt, { closeCode, random: random(), backoff });
-    this.#retryTimer = setTimeout(() => this.open(), delayMs);
-    this.#setStatus({ kind: 'reconnecting', attempt, delayMs, error });
-  }
-
-  #close(error: ClientError | undefined): void {
-    if (this.status.kind === 'closed') return;
-    this.#abandon(CLOSE_CODE.normal);
-    this.#setStatus({ kind: 'closed', error });
-  }
-
-  /** Stops all timers and lets go of the socket, whose later events are not heard. */
-  #abandon(closeCode: number): void {
-    for (const timer of [this.#retryTimer, this.#pingTimer, this.#silenceTimer]) clearTimeout(timer);
-    const socket = this.#socket;
-    this.#socket = undefined;
-    // Closing a socket that is closed already does nothing.
-    socket?.close(closeCode);
+  #hangUp({ socket, closeCode, saysBye }: Extract<LinkEffect, { kind: 'hangUp' }>): void {
+    const session = this.#sessions.get(socket);
+    if (session === undefined) return;
+    this.#sessions.delete(socket);
+    if (session === this.#current) this.#current = undefined;
+    if (saysBye) session.send({ type: 'bye' });
+    session.hangUp(closeCode);
   }
 
   #setStatus(status: ClientStatus): void {
     this.status = status;
     this.#owner.status(status);
   }
-}
-
-function withFormat(url: string): string {
-  return `${url}${url.includes('?') ? '&' : '?'}format=json`;
 }

@@ -4,13 +4,13 @@
  * here from the last snapshot (tick T, inputs up to its sequence) to the tick at which an input sent now will be
  * applied. The number of steps comes from time; each input acts once, at the tick it is expected to arrive for.
  *
- * A correction is not shown at once: what is drawn keeps its place and slides to the new one in about 100 ms; more than
- * 5 m is a teleport and snaps.
+ * A correction is not shown at once: what is drawn keeps its place and slides to the new one in about 100 ms. An input that
+ * the server did not apply is corrected alike. More than 5 m, and more than inputs on their way can explain, is a
+ * teleport and snaps.
  */
 import type { Values } from '../base/pack.ts';
+import type { Acknowledgement, InputWindow } from './inputs.core.ts';
 
-/** Inputs kept until acknowledged; at 20 Hz these are 3.2 s. Beyond, the oldest is forgotten. */
-export const INPUTS_KEPT_MAX = 64;
 /** Never further ahead than this of the last snapshot: the connection is gone then. */
 export const PREDICTED_TICKS_MAX = 40;
 const SNAP_METRES = 5;
@@ -35,16 +35,8 @@ export interface PredictionWorld {
   readonly edge: 'bounce' | 'stop';
 }
 
-export interface KeptInput {
-  readonly sequence: number;
-  readonly input: Values;
-  /** The tick at which it is expected to be applied. */
+export interface Authoritative extends Readonly<Motion>, Acknowledgement {
   readonly tick: number;
-}
-
-export interface Authoritative extends Readonly<Motion> {
-  readonly tick: number;
-  readonly inputSequence: number;
   /** m/s, 0 for no limit. */
   readonly speedMax: number;
   /** Everything else that `apply` may read; it may write to it, too. */
@@ -62,11 +54,12 @@ export class Prediction {
   readonly #minZ: number;
   readonly #insideX: number;
   readonly #insideZ: number;
-  #inputs: KeptInput[] = [];
+  readonly #inputs: InputWindow;
   #base: Authoritative | undefined;
   #self: Motion = { x: 0, z: 0, vx: 0, vz: 0 };
   #tick = 0;
-  #appliedCount = 0;
+  /** Index in the window of the next input to apply. */
+  #inputIndex = 0;
   #previousX = 0;
   #previousZ = 0;
   #errorX = 0;
@@ -77,9 +70,10 @@ export class Prediction {
   /** Metres by which the last snapshot put the prediction right. */
   lastCorrection = 0;
 
-  /** @param apply without it, inputs are kept until acknowledged, and nothing is predicted. */
-  constructor(world: PredictionWorld, apply: ApplyInput | undefined) {
+  /** @param apply without it, nothing is predicted. */
+  constructor(world: PredictionWorld, apply: ApplyInput | undefined, inputs: InputWindow) {
     this.#world = world;
+    this.#inputs = inputs;
     this.#apply = apply;
     this.#dt = Math.fround(1 / world.tickHz);
     this.#minX = Math.fround(world.minX);
@@ -88,13 +82,13 @@ export class Prediction {
     this.#insideZ = below(world.maxZ);
   }
 
-  get isActive(): boolean {
-    return this.#base !== undefined && this.#apply !== undefined;
+  /** Whether there is anything to predict with. */
+  get isWanted(): boolean {
+    return this.#apply !== undefined;
   }
 
-  /** Not acknowledged yet, oldest first. */
-  get inputs(): readonly KeptInput[] {
-    return this.#inputs;
+  get isActive(): boolean {
+    return this.#base !== undefined && this.#apply !== undefined;
   }
 
   /** The predicted state after `tick`. */
@@ -107,34 +101,24 @@ export class Prediction {
   }
 
   /** An input is on its way. @param at the moment of sending: local time, and the tick with its fraction as in `draw`. */
-  record(input: KeptInput, at: { nowMs: number; tick: number }): void {
-    this.#replaceSmoothly(at, () => {
-      this.#inputs.push(input);
-      if (this.#inputs.length > INPUTS_KEPT_MAX) this.#inputs.shift();
-    });
+  record({ input, tick }: { input: Values; tick: number }, at: { nowMs: number; tick: number }): void {
+    this.#replaceSmoothly(at, () => this.#inputs.add(input, { tick, nowMs: at.nowMs }));
   }
 
   /** A snapshot came: starts again from it. */
   reconcile(base: Authoritative, at: { nowMs: number; tick: number }): void {
     this.lastCorrection = this.#replaceSmoothly(at, () => {
-      this.#acknowledge(base.inputSequence);
+      this.#inputs.acknowledge(base, at.nowMs);
       this.#base = base;
     });
   }
 
   /** There is no own entity now. */
-  pause(inputSequence: number): void {
-    this.#acknowledge(inputSequence);
+  pause(): void {
     this.#base = undefined;
   }
 
-  /** A new session, which has seen none of the inputs: forgets everything. */
-  clear(): void {
-    this.#base = undefined;
-    this.#inputs = [];
-  }
-
-  /** No prediction from now on; inputs are still kept. */
+  /** No prediction from now on. */
   disable(): void {
     this.#apply = undefined;
   }
@@ -148,15 +132,12 @@ export class Prediction {
     target.renderZ = this.#previousZ + (this.#self.z - this.#previousZ) * share + this.#errorZ * left;
   }
 
-  #acknowledge(inputSequence: number): void {
-    this.#inputs = this.#inputs.filter((kept) => kept.sequence > inputSequence);
-  }
-
   /** Changes what the prediction is made of, and makes it again. Returns how far what is drawn would have jumped, in metres. */
-  #replaceSmoothly(at: { nowMs: number; tick: number }, change: () => void): number {
+  #replaceSmoothly(at: { nowMs: number; tick: number }, change: () => unknown): number {
     const shown = { renderX: 0, renderZ: 0 };
     const wasShown = this.isActive;
     if (wasShown) this.draw(at, shown);
+    const speedBefore = Math.hypot(this.#self.vx, this.#self.vz);
     change();
     this.#errorX = 0;
     this.#errorZ = 0;
@@ -168,7 +149,7 @@ export class Prediction {
     const errorX = shown.renderX - corrected.renderX;
     const errorZ = shown.renderZ - corrected.renderZ;
     const jump = Math.hypot(errorX, errorZ);
-    if (jump > SNAP_METRES) {
+    if (jump > this.#snapMetres(at.tick, speedBefore)) {
       this.snapCount++;
       return jump;
     }
@@ -176,6 +157,15 @@ export class Prediction {
     this.#errorZ = errorZ;
     this.#errorMs = at.nowMs;
     return jump;
+  }
+
+  /** Twice the way since the last snapshot, at the greatest speed there, here or before, is what inputs can explain. */
+  #snapMetres(tick: number, speedBefore: number): number {
+    const base = this.#base;
+    if (base === undefined) return SNAP_METRES;
+    const speed = Math.max(Math.hypot(base.vx, base.vz), Math.hypot(this.#self.vx, this.#self.vz), speedBefore);
+    const ticks = Math.min(PREDICTED_TICKS_MAX, Math.max(0, tick - base.tick));
+    return Math.max(SNAP_METRES, 2 * speed * ticks * this.#dt);
   }
 
   #replay(tick: number): void {
@@ -187,7 +177,7 @@ export class Prediction {
     this.#previousX = x - vx * this.#dt;
     this.#previousZ = z - vz * this.#dt;
     this.#tick = base.tick;
-    this.#appliedCount = 0;
+    this.#inputIndex = this.#inputs.unappliedIndex;
     this.#advance(tick);
   }
 
@@ -201,11 +191,12 @@ export class Prediction {
   #step(apply: ApplyInput, speedMax: number): void {
     this.#tick++;
     const self = this.#self;
-    while (this.#appliedCount < this.#inputs.length) {
-      const next = this.#inputs[this.#appliedCount];
+    const { kept } = this.#inputs;
+    while (this.#inputIndex < kept.length) {
+      const next = kept[this.#inputIndex];
       if (next === undefined || next.tick > this.#tick) break;
       apply(self, next.input);
-      this.#appliedCount++;
+      this.#inputIndex++;
       self.x = Math.fround(self.x);
       self.z = Math.fround(self.z);
       self.vx = Math.fround(self.vx);

@@ -14,6 +14,8 @@ const JITTER_WEIGHT = 1 / 16;
 const SLIDE_SHARE = 0.1;
 /** Further off than this, a slide would take too long. */
 const SLIDE_MS_MAX = 500;
+/** What jitter may add to the delay: with ways that differ by 400 ms, late snapshots are 200 ms later than the median. */
+const JITTER_DELAY_MS_MAX = 500;
 /** Ticks of a new owner that are at most this far from those expected are taken as the same count. */
 const SAME_COUNT_TICKS = 4;
 
@@ -40,8 +42,8 @@ export class Timeline {
     return this.latestTick >= 0;
   }
 
-  /** The next snapshot comes from another node. */
-  changeOwner(): void {
+  /** The next snapshot comes from another node, or over another connection. */
+  changeSource(): void {
     this.#isCountKnown = false;
   }
 
@@ -65,7 +67,7 @@ export class Timeline {
     this.#jitterMs += (Math.abs(arrival - offsetMs) - this.#jitterMs) * JITTER_WEIGHT;
     this.#offset.aim(offsetMs);
     // Two snapshots and what jitter adds: one to interpolate to, and half of one for late ones.
-    this.#delay.aim(this.intervalMs * 1.5 + Math.min(3 * this.#jitterMs, 2 * this.intervalMs));
+    this.#delay.aim(this.intervalMs * 1.5 + Math.min(3 * this.#jitterMs, JITTER_DELAY_MS_MAX));
   }
 
   get jitterMs(): number {

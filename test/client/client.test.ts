@@ -167,8 +167,9 @@ test('a change of owner is told, and nothing else is noticed of it', async (t) =
     acks.map(({ seq }) => seq),
     [3, 4],
   );
-  // Sent at first, and again to each new owner, who drops by sequence.
-  t.is(server.received.filter((message) => message.type === 'input').length, 3);
+  // Sent at first, again to each new owner, and whenever nothing came of it; the server drops by sequence.
+  const inputs = server.received.filter((message) => message.type === 'input');
+  t.true(inputs.length >= 3 && inputs.every(({ sequence, back }) => sequence === 1 && back === 0), `${inputs.length}`);
   server.appliesInputs = true;
   await until('acknowledged', () => client.statistics.inputsUnacknowledged === 0);
 });
@@ -189,7 +190,7 @@ test('inputs are sent at most once a tick, the latest counts', async (t) => {
     inputs.map((message) => message.sequence),
     inputs.map((_, index) => index + 1),
   );
-  const error = t.throws(() => client.input({ vx: 51 }), { instanceOf: ClientError });
+  const error = t.throws(() => client.input({ vx: Number.NaN }), { instanceOf: ClientError });
   t.is(error?.code, 'ERR_CLIENT_INPUT');
   t.regex(error?.message ?? '', /"vx"/);
 });

@@ -64,7 +64,7 @@ test('after a change of owner time goes on, whatever the new one counts', (t) =>
     let latest = -1;
     for (let snapshot = 1; snapshot <= 60; snapshot++) {
       const isNewOwner = snapshot > 30;
-      if (snapshot === 31) timeline.changeOwner();
+      if (snapshot === 31) timeline.changeSource();
       // The new owner's ticks begin 21 ms beside the old one's.
       const nowMs = 1000 + snapshot * 100 + (isNewOwner ? 21 : 0);
       const tick = timeline.place(1000 + snapshot * 2 + (isNewOwner ? newCount : 0), nowMs);

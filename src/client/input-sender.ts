@@ -1,0 +1,81 @@
+/** Sends inputs, at most one a tick, and again what may have been lost. */
+import type { Values } from '../base/pack.ts';
+import type { ClientMessage } from '../wire/messages.ts';
+import type { InputWindow } from './inputs.core.ts';
+
+export interface InputSenderOwner {
+  /** Local milliseconds. */
+  now(): number;
+  /** False when there is no connection. */
+  send(message: ClientMessage): boolean;
+  /** Predicts with the input, and by that adds it to the window; may throw away the prediction, or there is none. */
+  record(input: Values, nowMs: number): void;
+  /** The tick, with its fraction, at which the server is when a message sent now arrives there. */
+  arrivalTick(nowMs: number): number;
+}
+
+export class InputSender {
+  readonly #inputs: InputWindow;
+  readonly #owner: InputSenderOwner;
+  #sentMs = Number.NEGATIVE_INFINITY;
+  #waiting: Values | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(inputs: InputWindow, owner: InputSenderOwner) {
+    this.#inputs = inputs;
+    this.#owner = owner;
+  }
+
+  /** At once, or, if one was sent within this tick, at the next, when the latest counts. */
+  offer(input: Values, { tickMs }: { tickMs: number }): void {
+    this.#waiting = input;
+    const waitMs = this.#sentMs + tickMs - this.#owner.now();
+    if (waitMs <= 0) this.#sendWaiting();
+    else this.#timer ??= setTimeout(() => this.#sendWaiting(), waitMs);
+  }
+
+  /** What waits is not sent. */
+  drop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#waiting = undefined;
+  }
+
+  /** Everything that is kept: whoever owns the player drops by sequence what it has. */
+  sendAgain(): void {
+    this.#inputs.repeated(this.#owner.now());
+    this.#sendFrom(0);
+  }
+
+  /** What should be in a snapshot by now and is not may be lost; and what waited for a number may have one now. */
+  sendOverdue(nowMs: number, timing: { rttMs: number; intervalMs: number }): void {
+    if (this.#inputs.takeRepeat(nowMs, timing)) this.#sendFrom(this.#inputs.unappliedIndex);
+    if (this.#waiting !== undefined && this.#timer === undefined) this.#sendWaiting();
+  }
+
+  #sendWaiting(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const input = this.#waiting;
+    // After a resume of another client's session, the first snapshot tells how far that one had counted.
+    if (input === undefined || !this.#inputs.isNumbered) return;
+    this.#waiting = undefined;
+    const nowMs = this.#owner.now();
+    this.#sentMs = nowMs;
+    const tick = Math.floor(this.#owner.arrivalTick(nowMs)) + 1;
+    const { nextSequence } = this.#inputs;
+    this.#owner.record(input, nowMs);
+    if (this.#inputs.nextSequence === nextSequence) this.#inputs.add(input, { tick, nowMs });
+    this.#sendFrom(this.#inputs.kept.length - 1);
+  }
+
+  #sendFrom(firstIndex: number): void {
+    const { kept } = this.#inputs;
+    for (let index = firstIndex; index < kept.length; index++) {
+      const next = kept[index];
+      if (next === undefined) return;
+      const { sequence, input } = next;
+      this.#owner.send({ type: 'input', sequence, back: this.#inputs.backOf(next), input });
+    }
+  }
+}
