@@ -139,12 +139,17 @@ export class Listener {
   }
 
   #request(request: IncomingMessage, response: ServerResponse): void {
+    // Sent in one go behind a request that was refused: the connection is over.
+    if (request.socket.destroyed) return;
     if (this.#limits.take('request', this.#limits.client(request), this.#context.nowMs())) {
       return this.#keeper.http(request, response);
     }
     this.#context.counters.requestsRefused++;
     const { status, headers, body } = refusal('ERR_LIMIT_RATE', 'too many requests from this address');
     response.writeHead(Number(status.slice(0, 3)), { ...headers, connection: 'close' }).end(body);
+    // Most of the answer's way to the client is behind it: the kernel has it. Refusing one by one what is sent in one go
+    // would cost as much as answering.
+    request.socket.destroy();
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {

@@ -15,12 +15,19 @@ export const PHASES = ['intake', 'simulate', 'move', 'settle', 'index', 'observe
 /** From a tenth of a millisecond to a second; a tick of 20 Hz has 50 ms. */
 const DURATION_BUCKETS_SECONDS = [1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.02, 0.03, 0.04, 0.05, 0.1, 0.25, 1];
 const MS_PER_SECOND = 1000;
+/** Rendering rests for so many times as long as it took. It takes milliseconds, and snapshots wait for the same thread. */
+const REST_FACTOR = 9;
 
 /** What the gateway holds at this moment. */
 export interface GatewayLoad {
   readonly connections: number;
   readonly sessions: number;
   readonly viewers: number;
+}
+
+export interface RenderedMetrics {
+  readonly contentType: string;
+  readonly text: string;
 }
 
 export class Metrics {
@@ -31,6 +38,8 @@ export class Metrics {
   readonly #phaseDuration: Histogram<'phase'>;
   /** The next tick to look for. */
   #nextTick = 0;
+  #restsUntilMs = 0;
+  #rendering: Promise<RenderedMetrics> | undefined;
 
   constructor(context: GatewayContext, load: () => GatewayLoad) {
     this.#context = context;
@@ -81,11 +90,23 @@ export class Metrics {
     }
   }
 
-  async render(): Promise<{ contentType: string; text: string }> {
+  /** As they are after this call. However many ask, a tenth of the thread's time goes into it at most: they share. */
+  render(): Promise<RenderedMetrics> {
+    this.#rendering ??= this.#render();
+    return this.#rendering;
+  }
+
+  async #render(): Promise<RenderedMetrics> {
+    const { settings, store, nowMs } = this.#context;
+    // Also without a rest this is a wait, after which `#rendering` has been set.
+    await new Promise((resolve) => setTimeout(resolve, Math.max(0, this.#restsUntilMs - nowMs())));
+    // Whoever asks from now on has seen what this one does not tell.
+    this.#rendering = undefined;
+    const startMs = nowMs();
     this.observeTicks();
-    const { settings, store } = this.#context;
     const text = await this.#registry.metrics();
     const behind = settings.cluster === undefined ? '' : peerHistograms(store);
+    this.#restsUntilMs = nowMs() + (nowMs() - startMs) * REST_FACTOR;
     return { contentType: this.#registry.contentType, text: text + behind };
   }
 }

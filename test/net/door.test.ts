@@ -1,7 +1,6 @@
 /** Who is let in at all: origins, addresses behind proxies, rates by address and account, clocks. */
 import { readFileSync, readdirSync } from 'node:fs';
 import { request } from 'node:http';
-import type { OutgoingHttpHeaders } from 'node:http';
 import test from 'ava';
 import * as fc from 'fast-check';
 import { SignJWT } from 'jose';
@@ -20,12 +19,12 @@ const SECRET = 'a secret of at least thirty-two bytes';
 const HOUR_MS = 3_600_000;
 
 /** What the door says to a WebSocket: 101, or the status and the code of its refusal. */
-function knock(rig: Rig, headers: OutgoingHttpHeaders, path = '/connect'): Promise<string> {
+function knock(rig: Rig, headers: Readonly<Record<string, string>>, path = '/connect'): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const upgrade = {
     connection: 'Upgrade',
     upgrade: 'websocket',
-    'sec-websocket-version': 13,
+    'sec-websocket-version': '13',
     'sec-websocket-key': 'AAAAAAAAAAAAAAAAAAAAAA==',
   };
   const asked = request({ host: '127.0.0.1', port: rig.port, path, headers: { ...upgrade, ...headers } });
@@ -80,7 +79,7 @@ test('by default pages of the same host and of this machine may connect, and pro
   t.is((await rig.gateway.report()).errors['ERR_ORIGIN'], 27);
   // An old browser has another header for it.
   t.is(
-    await knock(rig, { host, 'sec-websocket-version': 8, 'sec-websocket-origin': 'https://evil.example' }),
+    await knock(rig, { host, 'sec-websocket-version': '8', 'sec-websocket-origin': 'https://evil.example' }),
     '403 ERR_ORIGIN',
   );
 });
