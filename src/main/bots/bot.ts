@@ -41,7 +41,10 @@ const JOIN_MS_MAX = 20_000;
 const LEAVE_MS_MAX = 1000;
 
 export class Bot implements ConnectionOwner {
+  readonly name: string;
   readonly client: Client;
+  /** The longest time without a snapshot since measuring began, and when it ended (UTC). */
+  readonly longestGap = { durationMs: 0, endedAtMs: 0 };
   readonly check: ViewCheck;
   readonly ledger: InputLedger;
   readonly shared: BotsShared;
@@ -53,7 +56,6 @@ export class Bot implements ConnectionOwner {
   #welcome: Welcome | undefined;
   #way: Way | undefined;
   #lastSnapshotMs = 0;
-  #longestGapMs = 0;
   #wasOnline = false;
   #lostMs = 0;
   #leaving = false;
@@ -61,10 +63,17 @@ export class Bot implements ConnectionOwner {
   constructor(shared: BotsShared, { url, name, token, seed }: BotOptions) {
     const { measures } = shared;
     this.shared = shared;
+    this.name = name;
     this.#random = new Random(seed);
-    this.check = new ViewCheck((violation) => measures.violation(violation));
+    this.check = new ViewCheck((violation) => {
+      count(measures.violations, violation);
+      measures.example(`${name}: ${violation}, tick ${this.check.tick}, at ${this.gateway}`);
+    });
     this.ledger = new InputLedger(measures.events);
-    this.#presence = new PresenceCheck(measures.presence);
+    this.#presence = new PresenceCheck((fault, text) => {
+      measures.presence[fault]++;
+      measures.example(`${name}: ${fault}: ${text}, at ${this.gateway}`);
+    });
     this.redirects = new RedirectWatch(measures.redirects, (gapMs) => measures.duration('redirectGap', gapMs));
     const options = {
       name,
@@ -82,6 +91,10 @@ export class Bot implements ConnectionOwner {
 
   get isOnline(): boolean {
     return this.client.status.kind === 'online';
+  }
+
+  get way(): Way | undefined {
+    return this.#way;
   }
 
   get welcome(): Welcome | undefined {
@@ -126,14 +139,15 @@ export class Bot implements ConnectionOwner {
 
   /** What came before does not count for the longest gap. */
   beginMeasuring(nowMs: number): void {
-    this.#longestGapMs = 0;
+    this.longestGap.durationMs = 0;
     if (this.#lastSnapshotMs > 0) this.#lastSnapshotMs = nowMs;
   }
 
   /** Tells what there is one of for each bot; silence until now counts as a gap. */
   endMeasuring(nowMs: number): void {
     if (this.#lastSnapshotMs === 0) return;
-    this.shared.measures.duration('longestGap', Math.max(this.#longestGapMs, nowMs - this.#lastSnapshotMs));
+    this.#gap(nowMs - this.#lastSnapshotMs);
+    this.shared.measures.duration('longestGap', this.longestGap.durationMs);
   }
 
   /** Says bye; resolves when the connection is closed. */
@@ -170,7 +184,7 @@ export class Bot implements ConnectionOwner {
     if (this.#lastSnapshotMs > 0) {
       const intervalMs = receivedMs - this.#lastSnapshotMs;
       measures.interval(intervalMs, 1000 / (this.#welcome?.snapshotHz ?? 1));
-      this.#longestGapMs = Math.max(this.#longestGapMs, intervalMs);
+      this.#gap(intervalMs);
       this.redirects.snapshot({ intervalMs, nowMs: receivedMs, isSwitch });
     }
     this.#lastSnapshotMs = receivedMs;
@@ -193,6 +207,12 @@ export class Bot implements ConnectionOwner {
   closed(connection: BotConnection, closeCode: number): void {
     const isLoss = this.#connection === undefined || (connection === this.#connection && !connection.isMoved);
     if (isLoss && !this.#leaving) count(this.shared.measures.disconnectsByCode, String(closeCode));
+  }
+
+  #gap(durationMs: number): void {
+    if (durationMs <= this.longestGap.durationMs) return;
+    this.longestGap.durationMs = durationMs;
+    this.longestGap.endedAtMs = Date.now();
   }
 
   #changeStatus(status: ClientStatus): void {
@@ -223,6 +243,7 @@ export class Bot implements ConnectionOwner {
 
   #loseSession(): void {
     this.shared.measures.events.sessionsLost++;
+    this.shared.measures.example(`${this.name}: another session after the connection was lost`);
     this.#presence.forget();
   }
 

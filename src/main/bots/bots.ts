@@ -116,6 +116,8 @@ export interface BotsReport {
   readonly errorsByCode: Readonly<Record<string, number>>;
   /** Snapshots that were wrong, by what was wrong; all runs should have none. */
   readonly violations: Readonly<Partial<Record<Violation, number>>>;
+  /** The first things that were wrong, for people. */
+  readonly examples: readonly string[];
   /** Cores that the bots kept busy while they measured. */
   readonly cpuCores: number;
 }
@@ -263,6 +265,7 @@ class BotsRun {
       ...presence,
       errorsByCode: Object.fromEntries(measures.errorsByCode),
       violations: Object.fromEntries(measures.violations),
+      examples: measures.examples,
       cpuCores: this.#cpuCores,
     };
   }

@@ -1,7 +1,7 @@
 /** What all bots of a run measured together. Histograms count microseconds. Those of several processes can be added up. */
 import { build, decodeFromCompressedBase64, encodeIntoCompressedBase64 } from 'hdr-histogram-js';
 import type { Histogram } from 'hdr-histogram-js';
-import type { PresenceCounts } from './presence-check.core.ts';
+import type { PresenceFault } from './presence-check.core.ts';
 import type { RedirectCounts } from './redirect-watch.core.ts';
 import type { Violation } from './view-check.core.ts';
 
@@ -9,6 +9,7 @@ const US_PER_MS = 1000;
 /** An hour: a bot may wait for its server as long as a run takes. */
 const US_MAX = 3_600_000_000;
 const ON_TIME_MS = 20;
+const EXAMPLES_MAX = 20;
 
 export interface Percentiles {
   readonly count: number;
@@ -56,18 +57,21 @@ const EVENTS = {
 export interface MeasuresData {
   readonly durations: Readonly<Record<Duration, string>>;
   readonly counts: Readonly<Record<string, number>>;
+  readonly examples: readonly string[];
   readonly keyed: Readonly<Record<'disconnects' | 'errors' | 'violations', Readonly<Record<string, number>>>>;
 }
 
 export class Measures {
   readonly traffic = { ...TRAFFIC };
   readonly events = { ...EVENTS };
-  readonly presence: PresenceCounts = { flickers: 0, seenTwice: 0 };
+  readonly presence: Record<PresenceFault, number> = { flickers: 0, seenTwice: 0 };
   readonly redirects: RedirectCounts = { offered: 0, done: 0, fallbacks: 0, lost: 0 };
   /** By close code, or by the error for which the SDK gave a connection up. */
   readonly disconnectsByCode = new Map<string, number>();
   readonly errorsByCode = new Map<string, number>();
   readonly violations = new Map<Violation, number>();
+  /** The first things that were wrong, for people. */
+  readonly examples: string[] = [];
   isMeasuring = false;
   readonly #histograms: Record<Duration, Histogram>;
 
@@ -91,8 +95,8 @@ export class Measures {
     this.#histograms[name].recordValue(Math.min(US_MAX, Math.max(0, Math.round(durationMs * US_PER_MS))));
   }
 
-  violation(violation: Violation): void {
-    count(this.violations, violation);
+  example(text: string): void {
+    if (this.examples.length < EXAMPLES_MAX) this.examples.push(`${new Date().toISOString()} ${text}`);
   }
 
   percentiles(name: Duration): Percentiles {
@@ -107,6 +111,7 @@ export class Measures {
     return {
       durations: Object.fromEntries(encoded) as Record<Duration, string>,
       counts: { ...this.traffic, ...this.events, ...this.presence, ...this.redirects },
+      examples: this.examples,
       keyed: {
         disconnects: Object.fromEntries(this.disconnectsByCode),
         errors: Object.fromEntries(this.errorsByCode),
@@ -115,11 +120,12 @@ export class Measures {
     };
   }
 
-  add({ durations, counts, keyed }: MeasuresData): void {
+  add({ durations, counts, examples, keyed }: MeasuresData): void {
     for (const name of DURATIONS) this.#histograms[name].add(decodeFromCompressedBase64(durations[name]) as Histogram);
     for (const target of [this.traffic, this.events, this.presence, this.redirects] as Record<string, number>[]) {
       for (const name of Object.keys(target)) target[name] = (target[name] ?? 0) + (counts[name] ?? 0);
     }
+    this.examples.push(...examples.slice(0, EXAMPLES_MAX - this.examples.length));
     addAll(this.disconnectsByCode, keyed.disconnects);
     addAll(this.errorsByCode, keyed.errors);
     addAll(this.violations as Map<string, number>, keyed.violations);

@@ -15,33 +15,34 @@ const VIEW_FULL = 250;
 /** Leaves to remember; more than a view that empties at once. */
 const LEAVES_MAX = 1024;
 
-export interface PresenceCounts {
-  flickers: number;
-  seenTwice: number;
-}
+export type PresenceFault = 'flickers' | 'seenTwice';
 
 export class PresenceCheck {
   radius = Number.POSITIVE_INFINITY;
-  readonly #counts: PresenceCounts;
+  readonly #found: (fault: PresenceFault, text: string) => void;
   /** When somebody near left; in order. */
   readonly #leaves = new Map<EntityId, number>();
   readonly #byIdentity = new Map<string, Set<EntityId>>();
   readonly #identities = new Map<EntityId, string>();
 
-  /** @param counts is added to. */
-  constructor(counts: PresenceCounts) {
-    this.#counts = counts;
+  constructor(found: (fault: PresenceFault, text: string) => void) {
+    this.#found = found;
   }
 
   /** @param distance from the own entity, metres; NaN when there is none. */
   enter(id: EntityId, { identity, distance, nowMs }: { identity: string; distance: number; nowMs: number }): void {
     const leftMs = this.#leaves.get(id);
     this.#leaves.delete(id);
-    if (leftMs !== undefined && nowMs - leftMs <= FLICKER_MS_MAX && this.#isNear(distance)) this.#counts.flickers++;
+    if (leftMs !== undefined && nowMs - leftMs <= FLICKER_MS_MAX && this.#isNear(distance)) {
+      this.#found(
+        'flickers',
+        `entity ${id} was gone for ${Math.round(nowMs - leftMs)} ms, ${Math.round(distance)} m away`,
+      );
+    }
     if (identity === '') return;
     const ids = this.#byIdentity.get(identity) ?? new Set();
     ids.add(id);
-    if (ids.size > 1) this.#counts.seenTwice++;
+    if (ids.size > 1) this.#found('seenTwice', `"${identity}" is ${[...ids].join(' and ')}`);
     this.#byIdentity.set(identity, ids);
     this.#identities.set(id, identity);
   }

@@ -148,6 +148,7 @@ function wrongLines(report: BotsReport): string[] {
   if (!isEmpty(report.violations)) wrong(`wrong snapshots: ${JSON.stringify(report.violations)}`);
   if (report.flickers > 0) wrong(`${report.flickers} entities left and came back while they were near`);
   if (report.seenTwice > 0) wrong(`${report.seenTwice} bots seen twice at once`);
+  lines.push(...report.examples.map((text) => `  ${text}`));
   if (report.joined === 0) {
     lines.push(`Nobody could join: is a server running there? Start one with "worldmesh serve".`);
   }

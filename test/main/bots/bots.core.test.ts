@@ -126,7 +126,7 @@ test('a player who comes back knows earlier inputs than this client has sent', (
 
 test('whoever leaves and is back at once while near flickers; who went out of range or stays away does not', (t) => {
   const counts = { flickers: 0, seenTwice: 0 };
-  const presence = new PresenceCheck(counts);
+  const presence = new PresenceCheck((fault) => counts[fault]++);
   presence.radius = 100;
   const id = entityIdFrom(1, 7);
   const leave = (distance: number, nowMs: number, inViewCount = 9) =>
@@ -155,7 +155,7 @@ test('whoever leaves and is back at once while near flickers; who went out of ra
 
 test('one name at two ids is seen twice, and one after the other is not', (t) => {
   const counts = { flickers: 0, seenTwice: 0 };
-  const presence = new PresenceCheck(counts);
+  const presence = new PresenceCheck((fault) => counts[fault]++);
   const enter = (counter: number, identity: string) =>
     presence.enter(entityIdFrom(1, counter), { identity, distance: 1, nowMs: counter });
   enter(1, 'bot-1');
@@ -310,7 +310,8 @@ test('measures count only while measuring, know what was on time, and can be add
   measures.events.resumes = 2;
   measures.redirects.done = 4;
   measures.presence.flickers = 1;
-  measures.violation('enterTwice');
+  measures.violations.set('enterTwice', 1);
+  measures.example('one');
   measures.disconnectsByCode.set('1006', 3);
   const both = new Measures();
   both.add(structuredClone(measures.toData()));
@@ -319,6 +320,7 @@ test('measures count only while measuring, know what was on time, and can be add
   t.is(both.traffic.intervalsOnTime, 6);
   t.is(both.events.resumes, 4);
   t.is(both.redirects.done, 8);
+  t.is(both.examples.length, 2);
   t.is(both.presence.flickers, 2);
   t.is(both.violations.get('enterTwice'), 2);
   t.is(both.disconnectsByCode.get('1006'), 6);
