@@ -78,6 +78,8 @@ async function bundle(
       bundle: true,
       minify: true,
       format: 'esm',
+      // The SDK from its source: a clone has built no bundle of it.
+      conditions: ['worldmesh-source', 'module'],
       target: ['es2022'],
       legalComments: 'none',
       logLevel: 'silent',

@@ -1,68 +1,21 @@
 /** The SDK against a real node: the same session, prediction and interpolation as a player has them. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import test from 'ava';
 import { WebSocket } from 'ws';
 import tag from '../../examples/tag.ts';
 import { connect } from '../../src/client/index.ts';
 import type { Client, SocketConstructor } from '../../src/client/index.ts';
-import { defaultSettings } from '../../src/main/config/settings.ts';
-import type { Settings } from '../../src/main/config/settings.ts';
-import { createLog } from '../../src/main/log.ts';
-import { WorldNode } from '../../src/main/node.ts';
-import { loadWorldModule } from '../../src/main/world-module.ts';
+import { openNode, until } from './real-server.ts';
 
 type Tag = typeof tag;
 
 const SPEED = 6;
-const DEADLINE_MS = 20_000;
-
-async function openNode(change: Partial<Settings>): Promise<{ node: WorldNode; url: string } & AsyncDisposable> {
-  const dataDir = mkdtempSync(path.join(tmpdir(), 'worldmesh-'));
-  const settings: Settings = {
-    ...defaultSettings(),
-    port: 0,
-    workers: 1,
-    viewer: false,
-    dataDir,
-    logLevel: 'silent',
-    ...change,
-  };
-  const world = await loadWorldModule(new URL('../../examples/tag.ts', import.meta.url).href);
-  const node = await WorldNode.start({
-    world,
-    settings,
-    development: false,
-    recordFile: undefined,
-    log: createLog(settings),
-  });
-  return {
-    node,
-    url: `ws://127.0.0.1:${node.port}/connect`,
-    async [Symbol.asyncDispose]() {
-      await node.stop();
-      rmSync(dataDir, { recursive: true });
-    },
-  };
-}
-
-async function frames(what: string, frame: () => boolean): Promise<void> {
-  const deadlineMs = performance.now() + DEADLINE_MS;
-  while (!frame()) {
-    if (performance.now() > deadlineMs) throw new Error(`not within ${DEADLINE_MS} ms: ${what}`);
-    await new Promise((resolve) => {
-      setTimeout(resolve, 8);
-    });
-  }
-}
 
 async function joined(client: Client<Tag>): Promise<void> {
-  await frames('self and a clock', () => client.self !== undefined && client.statistics.rttMs > 0);
+  await until('self and a clock', () => client.self !== undefined && client.statistics.rttMs > 0);
 }
 
 test('what is predicted is what the server does', async (t) => {
-  await using server = await openNode({});
+  await using server = await openNode(tag);
   using client = connect<Tag>(server.url, { world: tag, name: 'Ada' });
   await joined(client);
   t.is(client.self?.components.look.name, 'Ada');
@@ -77,7 +30,7 @@ test('what is predicted is what the server does', async (t) => {
   client.update();
   lastX = client.self!.renderX;
   lastZ = client.self!.renderZ;
-  await frames('eight turns', () => {
+  await until('eight turns', () => {
     const nowMs = performance.now();
     if (nowMs >= turnAtMs) {
       const heading = turns++ * 2.1;
@@ -98,7 +51,7 @@ test('what is predicted is what the server does', async (t) => {
   t.true((corrections[corrections.length >> 1] ?? 1) < 0.01);
   t.true((corrections.at(-1) ?? 1) < 1.3);
   client.input({ moveX: 0, moveZ: 0 });
-  await frames('it stands where it stands', () => {
+  await until('it stands where it stands', () => {
     client.update();
     const { x, z, renderX, renderZ, vx } = client.self!;
     return vx === 0 && Math.hypot(renderX - x, renderZ - z) < 0.001 && client.statistics.inputsUnacknowledged === 0;
@@ -106,15 +59,15 @@ test('what is predicted is what the server does', async (t) => {
 });
 
 test('others are seen to walk evenly', async (t) => {
-  await using server = await openNode({});
+  await using server = await openNode(tag);
   using watcher = connect<Tag>(server.url, { world: tag });
   using walker = connect<Tag>(server.url, { world: tag });
   await joined(watcher);
   await joined(walker);
-  await frames('seen', () => watcher.entities.size === 2);
+  await until('seen', () => watcher.entities.size === 2);
   const seen = watcher.entities.get(walker.self!.id)!;
   walker.input({ moveX: 1, moveZ: 0 });
-  await frames('it walks', () => {
+  await until('it walks', () => {
     watcher.update();
     return Math.abs(seen.vx - SPEED) < 0.5 && watcher.statistics.tick > 40;
   });
@@ -122,7 +75,7 @@ test('others are seen to walk evenly', async (t) => {
   let lastMs = performance.now();
   watcher.update(lastMs);
   let lastX = seen.renderX;
-  await frames('a hundred frames', () => {
+  await until('a hundred frames', () => {
     const nowMs = performance.now();
     watcher.update(nowMs);
     speeds.push(((seen.renderX - lastX) * 1000) / (nowMs - lastMs));
@@ -137,7 +90,7 @@ test('others are seen to walk evenly', async (t) => {
 });
 
 test('a cut connection is resumed with the same entity', async (t) => {
-  await using server = await openNode({});
+  await using server = await openNode(tag);
   const sockets: WebSocket[] = [];
   const recording = class extends WebSocket {
     constructor(url: string) {
@@ -149,19 +102,19 @@ test('a cut connection is resumed with the same entity', async (t) => {
   await joined(client);
   const self = client.self;
   client.input({ moveX: 1, moveZ: 0 });
-  await frames('acknowledged', () => client.statistics.inputsUnacknowledged === 0);
+  await until('acknowledged', () => client.statistics.inputsUnacknowledged === 0);
   sockets.at(-1)?.terminate();
-  await frames('lost', () => client.status.kind === 'reconnecting');
+  await until('lost', () => client.status.kind === 'reconnecting');
   await client.whenOnline();
   t.deepEqual(client.status, { kind: 'online', resumed: true });
   const tick = client.statistics.tick;
-  await frames('it walks on', () => client.statistics.tick > tick + 5 && client.self?.vx === SPEED);
+  await until('it walks on', () => client.statistics.tick > tick + 5 && client.self?.vx === SPEED);
   t.is(client.self, self);
   t.is(await server.node.sessionCount(), 1);
 });
 
 test('a server that stops tells its clients to come again', async (t) => {
-  const server = await openNode({});
+  const server = await openNode(tag);
   using client = connect<Tag>(server.url, { world: tag });
   await joined(client);
   const lost = Promise.withResolvers<number>();
