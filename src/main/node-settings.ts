@@ -127,6 +127,7 @@ export function phaseOptions(
     aoiHysteresis: settings.aoiHysteresis,
     viewEntitiesMax: settings.viewEntitiesMax,
     backlogBytesSkip: settings.backlogBytesSkip,
+    snapshotBytesPerSecond: settings.snapshotBytesPerSecond,
     pauseOnFailure,
     cluster: isClustered(settings)
       ? { ...CLUSTER_PHASE_DEFAULTS, ...pick(settings, ['overhang', 'dwellMs', 'checkpointMs']) }

@@ -17,6 +17,7 @@
  *  12     route          peer thread gateway            0: its entity is owned here; else the NodeNumber of its owner
  *  13     gateway        opener      observe, peer      0: the client's socket is here; else the NodeNumber of its gateway
  *  14, 15 sessionId      opener      all                low and high word of the SessionId, 0 when free
+ *  19    resyncTick     gateway     observe            with a reset: the tick of the view that the client still has, or 0
  *
  * A row with another gateway is a *remote* one: opened by the conductor when a player arrives, freed by it when it leaves.
  * `open` claims a row by compare-and-swap of its state, because gateway and conductor both do it.
@@ -25,17 +26,14 @@
  *
  *   sequence u32 (0: empty) · size u16 · 0 u16 · the packed input
  *
- * The view: for each one-byte alias 1 … 255 (index alias - 1), what the client was last sent of that entity.
- *
- *   viewSlotPlusOne u32 · viewGeneration u32 · viewX i32 · viewZ i32 (centimetres) · viewTick u32
- *
- * Only the worker that observes a session in this phase touches its view.
+ * What each client was told of whom is in `views` (views.ts).
  */
 import { assert } from '../base/assert.ts';
 import { COUNTER_RANGE } from '../base/brand.ts';
 import type { SessionIndex } from '../base/brand.ts';
 import { INPUT_BYTES_MAX } from '../base/schema.ts';
 import { INPUT_WINDOW } from '../wire/messages.ts';
+import { Views } from './views.ts';
 
 const STATE = 0;
 const GENERATION = 1;
@@ -56,6 +54,7 @@ const SESSION_ID_HIGH = 15;
 const PENDING_FIRST = 16;
 const INPUT_FLOOR = 17;
 const DURABLE_INPUT = 18;
+const RESYNC_TICK = 19;
 const ROW_WORDS = 20;
 
 export const SESSION_STATE = { free: 0, attached: 1, detached: 2, opening: 3 } as const;
@@ -65,9 +64,6 @@ export type SessionState = (typeof SESSION_STATE)[keyof typeof SESSION_STATE];
 export const REFUSALS = ['entities', 'heap', 'threw'] as const;
 export type Refusal = (typeof REFUSALS)[number];
 
-/** Aliases are one byte and 0 is never used. */
-export const VIEW_ENTITIES_MAX = 255;
-const VIEW_FIELDS = 5;
 /** Inputs of one session that act in one tick; the rest waits for the next. */
 export const INPUTS_PER_TICK_MAX = 8;
 const WINDOW_HEAD_BYTES = 8;
@@ -76,17 +72,12 @@ const WINDOW_ENTRY_BYTES = WINDOW_HEAD_BYTES + INPUT_BYTES_MAX;
 export class Sessions {
   readonly capacity: number;
   readonly #rows: Int32Array<SharedArrayBuffer>;
-  readonly viewSlotPlusOne: Uint32Array<SharedArrayBuffer>;
-  readonly viewGeneration: Uint32Array<SharedArrayBuffer>;
-  readonly viewX: Int32Array<SharedArrayBuffer>;
-  readonly viewZ: Int32Array<SharedArrayBuffer>;
-  readonly viewTick: Uint32Array<SharedArrayBuffer>;
+  readonly views: Views;
   readonly #windowBytes: Uint8Array<SharedArrayBuffer>;
   readonly #windowView: DataView<SharedArrayBuffer>;
 
   static sizeBytes(capacity: number): number {
-    const viewBytes = capacity * VIEW_ENTITIES_MAX * VIEW_FIELDS * 4;
-    return capacity * ROW_WORDS * 4 + viewBytes + capacity * INPUT_WINDOW * WINDOW_ENTRY_BYTES;
+    return capacity * ROW_WORDS * 4 + Views.sizeBytes(capacity) + capacity * INPUT_WINDOW * WINDOW_ENTRY_BYTES;
   }
 
   constructor(buffer: SharedArrayBuffer, offsetBytes: number, capacity: number) {
@@ -94,13 +85,8 @@ export class Sessions {
     let at = offsetBytes;
     this.#rows = new Int32Array(buffer, at, capacity * ROW_WORDS);
     at += this.#rows.byteLength;
-    const viewLength = capacity * VIEW_ENTITIES_MAX;
-    this.viewSlotPlusOne = new Uint32Array(buffer, at, viewLength);
-    this.viewGeneration = new Uint32Array(buffer, (at += viewLength * 4), viewLength);
-    this.viewX = new Int32Array(buffer, (at += viewLength * 4), viewLength);
-    this.viewZ = new Int32Array(buffer, (at += viewLength * 4), viewLength);
-    this.viewTick = new Uint32Array(buffer, (at += viewLength * 4), viewLength);
-    at += viewLength * 4;
+    this.views = new Views(buffer, at, capacity);
+    at += Views.sizeBytes(capacity);
     const windowSizeBytes = capacity * INPUT_WINDOW * WINDOW_ENTRY_BYTES;
     this.#windowBytes = new Uint8Array(buffer, at, windowSizeBytes);
     this.#windowView = new DataView(buffer, at, windowSizeBytes);
@@ -137,6 +123,31 @@ export class Sessions {
       return session as SessionIndex;
     }
     return -1;
+  }
+
+  /** Conductor, of a remote row: another client, perhaps at another gateway, has what this one had. */
+  rename(session: SessionIndex, { sessionId, gateway }: { sessionId: number; gateway: number }): void {
+    const row = session * ROW_WORDS;
+    Atomics.store(this.#rows, row + GATEWAY, gateway);
+    Atomics.store(this.#rows, row + SESSION_ID_LOW, (sessionId % COUNTER_RANGE) | 0);
+    Atomics.store(this.#rows, row + SESSION_ID_HIGH, Math.floor(sessionId / COUNTER_RANGE));
+    Atomics.store(this.#rows, row + BACKLOG_BYTES, 0);
+  }
+
+  /** Conductor: what the client of one row was sent, another goes on with. Nothing is asked anew then. */
+  copyView(from: SessionIndex, to: SessionIndex): void {
+    this.views.copy(from, to);
+    const hadView = this.hasView(from);
+    for (const word of [VIEW_COUNT, LAST_SNAPSHOT_TICK])
+      this.#rows[to * ROW_WORDS + word] = this.#rows[from * ROW_WORDS + word]!;
+    const wanted = Atomics.load(this.#rows, to * ROW_WORDS + VIEW_RESET);
+    this.#rows[to * ROW_WORDS + VIEW_RESET_DONE] = hadView ? wanted : wanted - 1;
+  }
+
+  /** Whether the next snapshot would go on from the last: no reset is asked for. */
+  hasView(session: SessionIndex): boolean {
+    const wanted = Atomics.load(this.#rows, session * ROW_WORDS + VIEW_RESET);
+    return Atomics.load(this.#rows, session * ROW_WORDS + VIEW_RESET_DONE) === wanted;
   }
 
   /** 0: the session's entity is owned here (or nowhere yet); else the NodeNumber of its owner. */
@@ -193,6 +204,15 @@ export class Sessions {
 
   /** Gateway: the client has nothing (any more); the next snapshot enters everything anew. */
   requestViewReset(session: SessionIndex): void {
+    Atomics.add(this.#rows, session * ROW_WORDS + VIEW_RESET, 1);
+  }
+
+  /**
+   * Gateway: the client still has its view as of `lastKnownTick`; the next snapshot is a delta against that, or a keyframe
+   * if it is not known what the client has.
+   */
+  requestResync(session: SessionIndex, lastKnownTick: number): void {
+    Atomics.store(this.#rows, session * ROW_WORDS + RESYNC_TICK, lastKnownTick | 0);
     Atomics.add(this.#rows, session * ROW_WORDS + VIEW_RESET, 1);
   }
 
@@ -301,12 +321,22 @@ export class Sessions {
     Atomics.store(this.#rows, session * ROW_WORDS + DURABLE_INPUT, sequence | 0);
   }
 
-  /** Observe: true once after each requested reset. */
+  /** Observe: true once after requests for a reset or a resync. */
   takeViewReset(session: SessionIndex): boolean {
-    const wanted = Atomics.load(this.#rows, session * ROW_WORDS + VIEW_RESET);
-    if (this.#rows[session * ROW_WORDS + VIEW_RESET_DONE] === wanted) return false;
-    this.#rows[session * ROW_WORDS + VIEW_RESET_DONE] = wanted;
+    const row = session * ROW_WORDS;
+    const wanted = Atomics.load(this.#rows, row + VIEW_RESET);
+    const done = this.#rows[row + VIEW_RESET_DONE]!;
+    if (done === wanted) return false;
+    this.#rows[row + VIEW_RESET_DONE] = wanted;
+    // A reset beside a resync means that this row does not know what the client has.
+    if (((wanted - done) | 0) !== 1) Atomics.store(this.#rows, row + RESYNC_TICK, 0);
     return true;
+  }
+
+  /** Observe, after `takeViewReset`: the tick of the view that the client still has; 0: it has none that this row knows. */
+  takeResyncTick(session: SessionIndex): number {
+    const tick = Atomics.exchange(this.#rows, session * ROW_WORDS + RESYNC_TICK, 0) >>> 0;
+    return tick <= this.lastSnapshotTick(session) ? tick : 0;
   }
 
   setViewCount(session: SessionIndex, count: number): void {

@@ -13,7 +13,7 @@ export const CENTIMETRES_PER_METRE = 100;
 export const VELOCITY_UNITS = 64;
 /** i16; at 20 ticks a second 102 m/s. Who is faster is told of more often. */
 export const VELOCITY_MAX = 0x7fff;
-/** Ticks for which the own entity's way is reckoned; after a longer pause it is always given. */
+/** Ticks for which the own entity's way is reckoned; then it is given again at the latest. */
 export const OWN_TICKS_MAX = 64;
 
 export function reckonCm(cm: number, velocity: number, ticks: number): number {
@@ -30,8 +30,8 @@ export function velocityUnits(metresPerSecond: number, unitsPerMetre: number): n
   const units = Math.round(metresPerSecond * unitsPerMetre);
   if (units > VELOCITY_MAX) return VELOCITY_MAX;
   if (units < -VELOCITY_MAX) return -VELOCITY_MAX;
-  // Also false for NaN; -0 becomes 0.
-  return units > 0 || units < 0 ? units : 0;
+  // -0 becomes 0 as well.
+  return Number.isNaN(units) ? 0 : units + 0;
 }
 
 /** One coordinate of the own entity after so many ticks; all numbers are f32, as `dt` is. */

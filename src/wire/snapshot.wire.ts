@@ -351,14 +351,18 @@ function writeChange(writer: Writer, { alias, component: index, values }: Change
   const isMasked = named.length < component.fields.length;
   writeU8(writer, alias);
   writeU8(writer, isMasked ? index | CHANGE_MASKED : index);
-  for (let first = 0; isMasked && first < component.fields.length; first += 8) {
+  if (isMasked) writeFieldMask(writer, component, named);
+  packComponent(named, values, writer);
+}
+
+function writeFieldMask(writer: Writer, { fields }: ComponentSchema, named: readonly FieldSchema[]): void {
+  for (let first = 0; first < fields.length; first += 8) {
     let bits = 0;
-    component.fields.slice(first, first + 8).forEach((field, bit) => {
+    fields.slice(first, first + 8).forEach((field, bit) => {
       if (named.includes(field)) bits |= 1 << bit;
     });
     writeU8(writer, bits);
   }
-  packComponent(named, values, writer);
 }
 
 function snapshotSizeBytesMax(snapshot: Snapshot, schema: Schema): number {

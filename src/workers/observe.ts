@@ -6,32 +6,47 @@
  * `aoiRadius + aoiHysteresis`, so that nobody flickers at the rim; of these the nearest `viewEntitiesMax`, those in view before with
  * an advantage. Hidden kinds never are.
  *
+ * A client is sent `snapshotBytesPerSecond`, counted by ticks: first what cannot wait (head, own entity, leaves), then enters, then
+ * updates (snapshot-updates.ts), then events. At least one enter and one update go into each snapshot, whatever they take. What
+ * was sent beyond the budget is missing later.
+ *
  * The connection is reliable and ordered, so what was written to the ring is what the client has. When the ring is
  * full or the client too slow, no snapshot is made, and the next one covers the difference.
  */
 import type { SessionIndex } from '../base/brand.ts';
 import { MESSAGE } from '../wire/messages.ts';
+import { OWN_TICKS_MAX, reckonOwn } from '../wire/motion.core.ts';
 import {
   DURABLE_LAG_MAX,
   SNAPSHOT_ENTER_BYTES,
   SNAPSHOT_ENTRIES_MAX,
   SNAPSHOT_FLAG,
   SNAPSHOT_JUMP_BYTES,
+  SNAPSHOT_PART,
+  SNAPSHOT_PARTS_OFFSET_BYTES,
+  SNAPSHOT_TURN_BYTES,
 } from '../wire/snapshot.wire.ts';
 import { OUTBOUND_HEAD_BYTES } from '../memory/outbound.ts';
 import type { Ring } from '../memory/ring.ts';
-import { SESSION_STATE, VIEW_ENTITIES_MAX } from '../memory/sessions.ts';
+import { SESSION_STATE } from '../memory/sessions.ts';
 import type { Found } from '../memory/spatial.ts';
 import type { Store } from '../memory/store.ts';
+import { VIEW_ENTITIES_MAX } from '../memory/views.ts';
 import { CANDIDATES_MAX, ViewSelection } from './view-selection.ts';
 import { SnapshotEncoder, finite } from './snapshot-encoder.ts';
+import { SnapshotUpdates } from './snapshot-updates.ts';
+import type { UpdateScene } from './snapshot-updates.ts';
 
 /** Enters in one snapshot; a client that arrives in a crowd gets it over a few. */
 const ENTERS_MAX = 96;
-const MOVE_CENTIMETRES_MAX = 127;
-const SNAPSHOT_PARTS_ALL = 127;
-/** From this shed level on, entities beyond half the radius are updated in every second snapshot. */
-const SHED_FAR_LEVEL = 1;
+/** More enters than this are put in order, the nearest first: not all may have room. */
+const ENTERS_UNSORTED_MAX = 8;
+/** Of what may be sent, the share that enters may take: whoever is in view is told of beside a crowd that comes. */
+const ENTERS_SHARE = 3 / 4;
+/** What may be sent at once after a quiet time, and what may be sent in advance at most; in seconds of the budget. */
+const BUDGET_SECONDS_MAX = 1;
+/** What updates of motion take in one snapshot at the most. */
+const MOTION_BYTES_MAX = SNAPSHOT_ENTRIES_MAX * (1 + SNAPSHOT_JUMP_BYTES + SNAPSHOT_TURN_BYTES);
 
 export interface ObserveOptions {
   readonly store: Store;
@@ -40,6 +55,8 @@ export interface ObserveOptions {
   readonly aoiHysteresis: number;
   readonly viewEntitiesMax: number;
   readonly backlogBytesSkip: number;
+  readonly tickHz: number;
+  readonly snapshotBytesPerSecond: number;
 }
 
 export class Observer {
@@ -56,10 +73,21 @@ export class Observer {
   readonly #sentToOwner: readonly (readonly number[])[];
   readonly #enterBytesMax: readonly number[];
   readonly #isHidden: readonly boolean[];
-  /** Aliases whose moves do not fit a byte, and whose components may have changed. */
-  readonly #jumps = new Uint8Array(SNAPSHOT_ENTRIES_MAX);
-  readonly #changed = new Uint8Array(SNAPSHOT_ENTRIES_MAX);
-  #changedCount = 0;
+  readonly #updates: SnapshotUpdates;
+  readonly #scene: UpdateScene = {
+    tick: 0,
+    viewFirst: 0,
+    viewHigh: 0,
+    selfSlot: 0,
+    turn: 0,
+    roomBytes: 0,
+    isResync: false,
+  };
+  /** Ticks since the own entity was known, and their length as f32; mutable and reused. */
+  readonly #ownStep: { ticks: number; dt: number };
+  /** Bytes that may be sent now, and the most that this can be. */
+  #budget = 0;
+  readonly #budgetMax: number;
   #session = 0 as SessionIndex;
   #viewFirst = 0;
   #viewHigh = 0;
@@ -93,6 +121,17 @@ export class Observer {
         SNAPSHOT_ENTER_BYTES +
         components.reduce((sum, component) => sum + this.#encoder.componentBytesMax(component), 0),
     );
+    this.#budgetMax = options.snapshotBytesPerSecond * BUDGET_SECONDS_MAX;
+    this.#ownStep = { ticks: 0, dt: Math.fround(1 / options.tickHz) };
+    this.#updates = new SnapshotUpdates({
+      store,
+      worker: options.worker,
+      encoder: this.#encoder,
+      selection: this.#selection,
+      aoiRadius: options.aoiRadius,
+      sentToAll: this.#sentToAll,
+      sentToOwner: this.#sentToOwner,
+    });
     this.#isHidden = schema.kinds.map((kind) => kind.hidden);
   }
 
@@ -125,6 +164,8 @@ export class Observer {
     ring.view.setUint32(payload + 4, generation, true);
     ring.bytes.set(this.#encoder.bytes.subarray(0, sizeBytes), payload + OUTBOUND_HEAD_BYTES);
     ring.commit(OUTBOUND_HEAD_BYTES + sizeBytes);
+    sessions.views.budget[session] = Math.max(-this.#budgetMax, this.#budget - sizeBytes);
+    sessions.views.turn[session]!++;
     sessions.setViewCount(session, this.#viewHigh);
     sessions.setLastSnapshotTick(session, tick);
     stats.add(worker, 'snapshots', 1);
@@ -133,28 +174,86 @@ export class Observer {
 
   #encode(x: number, z: number): number {
     const { sessions } = this.#store;
-    const isKeyframe = sessions.takeViewReset(this.#session);
+    const session = this.#session;
+    const isReset = sessions.takeViewReset(session);
+    const resyncTick = isReset ? sessions.takeResyncTick(session) : 0;
+    const isKeyframe = isReset && resyncTick === 0;
     if (isKeyframe) this.#clearView();
-    const eventsAfterTick = isKeyframe ? this.#tick : sessions.lastSnapshotTick(this.#session);
+    else if (isReset) this.#returnTo(resyncTick);
+    const lastTick = sessions.lastSnapshotTick(session);
+    this.#fillBudget(isKeyframe ? Number.NEGATIVE_INFINITY : lastTick);
     this.#select(x, z);
     const encoder = this.#encoder;
     encoder.at = 0;
     encoder.u8(MESSAGE.snapshot);
-    encoder.u8((isKeyframe ? SNAPSHOT_FLAG.keyframe : 0) | SNAPSHOT_FLAG.self);
+    const isSelfTold = isReset || !this.#isOwnReckoned();
+    const sort = isKeyframe ? SNAPSHOT_FLAG.keyframe : isReset ? SNAPSHOT_FLAG.resync : 0;
+    encoder.u8(sort | (isSelfTold ? SNAPSHOT_FLAG.self : 0));
     encoder.u32(this.#tick);
-    const inputSequence = sessions.inputSequence(this.#session);
+    const inputSequence = sessions.inputSequence(session);
     encoder.u32(inputSequence);
     encoder.u8(this.#durableLag(inputSequence));
-    encoder.u8(SNAPSHOT_PARTS_ALL);
+    encoder.u8(0);
     const selfAliasAt = encoder.at;
-    this.#writeSelf();
-    this.#writeLeaves();
-    this.#writeEnters();
-    encoder.bytes[selfAliasAt] = this.#aliasOf(this.#selfSlot);
-    this.#writeMoves();
-    this.#writeChanges();
-    this.#writeEvents(eventsAfterTick);
+    if (isSelfTold) this.#writeSelf();
+    let parts = this.#writeLeaves(isReset) | this.#writeEnters();
+    const selfAlias = this.#aliasOf(this.#selfSlot);
+    sessions.views.ownAlias[session] = selfAlias;
+    if (isSelfTold) encoder.bytes[selfAliasAt] = selfAlias;
+    parts |= this.#writeUpdates(isReset && !isKeyframe);
+    parts |= this.#writeEvents(isKeyframe ? this.#tick : isReset ? resyncTick : lastTick);
+    encoder.bytes[SNAPSHOT_PARTS_OFFSET_BYTES] = parts;
     return encoder.at;
+  }
+
+  /** What may be sent now: what was left, and what the time since the last snapshot brought; all of it for a new view. */
+  #fillBudget(lastTick: number): void {
+    const perTick = this.#options.snapshotBytesPerSecond / this.#options.tickHz;
+    const brought = Math.max(0, this.#tick - lastTick) * perTick;
+    this.#budget = Math.min(this.#budgetMax, this.#store.sessions.views.budget[this.#session]! + brought);
+  }
+
+  #writeUpdates(isResync: boolean): number {
+    const scene = this.#scene;
+    scene.tick = this.#tick;
+    scene.viewFirst = this.#viewFirst;
+    scene.viewHigh = this.#viewHigh;
+    scene.selfSlot = this.#selfSlot;
+    scene.turn = this.#store.sessions.views.turn[this.#session]!;
+    scene.roomBytes = this.#budget - this.#encoder.at;
+    scene.isResync = isResync;
+    return this.#updates.write(scene);
+  }
+
+  /** The client has what it had at that tick: who came later is not in its view, and later changes are news. */
+  #returnTo(tick: number): void {
+    const { views } = this.#store.sessions;
+    const end = this.#viewFirst + this.#viewHigh;
+    for (let row = this.#viewFirst; row < end; row++) {
+      if (views.enterTick[row]! > tick) views.slotPlusOne[row] = 0;
+      views.sentTick[row] = Math.min(views.sentTick[row]!, tick);
+    }
+  }
+
+  /** Whether the client, told nothing, has the own entity exactly where and as it is. */
+  #isOwnReckoned(): boolean {
+    const { columns, sessions } = this.#store;
+    const { own, ownTick, ownToldTick, ownAlias } = sessions.views;
+    const step = this.#ownStep;
+    const slot = this.#selfSlot;
+    const first = this.#session * 4;
+    step.ticks = this.#tick - ownTick[this.#session]!;
+    if (ownTick[this.#session] === 0 || this.#tick - ownToldTick[this.#session]! > OWN_TICKS_MAX) return false;
+    // An entity that enters or leaves the view, or is another one, must be told.
+    const alias = this.#selection.aliasOf(slot);
+    if (alias === 0 || alias !== ownAlias[this.#session]) return false;
+    const vx = own[first + 2]!;
+    const vz = own[first + 3]!;
+    if (vx !== columns.vx[slot] || vz !== columns.vz[slot]) return false;
+    own[first] = reckonOwn(own[first]!, vx, step);
+    own[first + 1] = reckonOwn(own[first + 1]!, vz, step);
+    ownTick[this.#session] = this.#tick;
+    return own[first] === columns.x[slot] && own[first + 1] === columns.z[slot];
   }
 
   /** How many of the last inputs a crash of this node would take back. Without a journal nothing comes back anyway. */
@@ -166,20 +265,21 @@ export class Observer {
   }
 
   #clearView(): void {
-    this.#store.sessions.viewSlotPlusOne.fill(0, this.#viewFirst, this.#viewFirst + VIEW_ENTITIES_MAX);
+    this.#store.sessions.views.clear(this.#session);
     this.#viewHigh = 0;
   }
 
   /** Decides who is in view: fills the selection's `kept` (by alias) and `entering` (slots). */
   #select(x: number, z: number): void {
-    const { sessions, columns, spatial } = this.#store;
+    const { columns, spatial } = this.#store;
+    const { views } = this.#store.sessions;
     const { aoiRadius, aoiHysteresis } = this.#options;
     const selection = this.#selection;
     selection.start();
     for (let index = 0; index < this.#viewHigh; index++) {
-      const slotPlusOne = sessions.viewSlotPlusOne[this.#viewFirst + index]!;
+      const slotPlusOne = views.slotPlusOne[this.#viewFirst + index]!;
       if (slotPlusOne === 0) continue;
-      const isSame = columns.generation[slotPlusOne - 1] === sessions.viewGeneration[this.#viewFirst + index];
+      const isSame = columns.generation[slotPlusOne - 1] === views.generation[this.#viewFirst + index];
       if (isSame) selection.markKnown(slotPlusOne - 1, index + 1);
     }
     const query = this.#query;
@@ -196,164 +296,103 @@ export class Observer {
       const dz = foundZ[index]! - z;
       selection.offer(slot, slot === this.#selfSlot ? -1 : dx * dx + dz * dz);
     }
-    selection.finish(aoiRadius * aoiRadius, ENTERS_MAX);
+    selection.finish(aoiRadius * aoiRadius, ENTERS_UNSORTED_MAX);
   }
 
   #writeSelf(): void {
-    const { columns } = this.#store;
+    const { columns, sessions } = this.#store;
+    const { own, ownTick, ownToldTick } = sessions.views;
     const slot = this.#selfSlot;
     const encoder = this.#encoder;
+    const first = this.#session * 4;
+    own[first] = finite(columns.x[slot]!);
+    own[first + 1] = finite(columns.z[slot]!);
+    own[first + 2] = finite(columns.vx[slot]!);
+    own[first + 3] = finite(columns.vz[slot]!);
+    ownTick[this.#session] = this.#tick;
+    ownToldTick[this.#session] = this.#tick;
     encoder.u8(0);
-    encoder.f32(finite(columns.x[slot]!));
-    encoder.f32(finite(columns.z[slot]!));
-    encoder.f32(finite(columns.vx[slot]!));
-    encoder.f32(finite(columns.vz[slot]!));
+    for (let word = first; word < first + 4; word++) encoder.f32(own[word]!);
   }
 
-  #writeLeaves(): void {
+  /** @param isReset the client knows by itself who is gone. */
+  #writeLeaves(isReset: boolean): number {
     const { sessions, stats } = this.#store;
+    const { views } = sessions;
     const encoder = this.#encoder;
-    const countAt = encoder.at;
+    const countAt = encoder.startPart();
     let count = 0;
-    encoder.u8(0);
     for (let index = 0; index < this.#viewHigh; index++) {
-      if (sessions.viewSlotPlusOne[this.#viewFirst + index] === 0 || this.#selection.isKept(index + 1)) continue;
-      sessions.viewSlotPlusOne[this.#viewFirst + index] = 0;
-      encoder.u8(index + 1);
+      if (views.slotPlusOne[this.#viewFirst + index] === 0 || this.#selection.isKept(index + 1)) continue;
+      views.slotPlusOne[this.#viewFirst + index] = 0;
+      if (!isReset) encoder.u8(index + 1);
       count++;
     }
-    encoder.bytes[countAt] = count;
-    while (this.#viewHigh > 0 && sessions.viewSlotPlusOne[this.#viewFirst + this.#viewHigh - 1] === 0) this.#viewHigh--;
+    while (this.#viewHigh > 0 && views.slotPlusOne[this.#viewFirst + this.#viewHigh - 1] === 0) this.#viewHigh--;
     stats.add(this.#options.worker, 'viewLeaves', count);
+    return encoder.endPart(countAt, isReset ? 0 : count, SNAPSHOT_PART.leaves);
   }
 
-  /** An entered entity stands where it was sent, so it has no move to write. */
-  #writeEnters(): void {
-    const { columns, sessions, published, stats } = this.#store;
+  /** The own entity first, then, when there are many, the nearest. */
+  #writeEnters(): number {
+    const { sessions, stats, columns } = this.#store;
+    const { views } = sessions;
     const { entering, enteringCount } = this.#selection;
+    if (enteringCount === 0) return 0;
     const encoder = this.#encoder;
-    const countAt = encoder.at;
+    const countAt = encoder.startPart();
+    const endBytes = encoder.at + (this.#budget - encoder.at) * ENTERS_SHARE;
     let count = 0;
     let index = 0;
-    encoder.u8(0);
+    if (this.#selection.aliasOf(this.#selfSlot) === 0) this.#selection.putFirst(this.#selfSlot);
     for (let next = 0; next < enteringCount && count < ENTERS_MAX; next++) {
       const slot = entering[next]!;
-      const kind = columns.kind[slot]!;
-      if (!encoder.hasRoom(this.#enterBytesMax[kind]! + SNAPSHOT_ENTRIES_MAX * (1 + SNAPSHOT_JUMP_BYTES))) break;
-      while (sessions.viewSlotPlusOne[this.#viewFirst + index] !== 0 && index < VIEW_ENTITIES_MAX) index++;
+      if (count > 0 && encoder.at >= endBytes) break;
+      if (!encoder.hasRoom(this.#enterBytesMax[columns.kind[slot]!]! + MOTION_BYTES_MAX)) break;
+      while (views.slotPlusOne[this.#viewFirst + index] !== 0 && index < VIEW_ENTITIES_MAX) index++;
       if (index === VIEW_ENTITIES_MAX) break;
-      const id = columns.id[slot]!;
-      encoder.u8(index + 1);
-      encoder.u32(id % 2 ** 32);
-      encoder.u32(Math.floor(id / 2 ** 32));
-      encoder.u8(kind);
-      encoder.i32(published.x[slot]!);
-      encoder.i32(published.z[slot]!);
-      const components = slot === this.#selfSlot ? this.#sentToOwner[kind]! : this.#sentToAll[kind]!;
-      for (let at = 0; at < components.length; at++) encoder.component(components[at]!, slot);
-      const row = this.#viewFirst + index;
-      sessions.viewSlotPlusOne[row] = slot + 1;
-      sessions.viewGeneration[row] = columns.generation[slot]!;
-      sessions.viewX[row] = published.x[slot]!;
-      sessions.viewZ[row] = published.z[slot]!;
-      sessions.viewTick[row] = this.#tick;
-      this.#selection.markKnown(slot, index + 1);
-      this.#viewHigh = Math.max(this.#viewHigh, index + 1);
+      this.#enter(slot, index);
       count++;
     }
-    encoder.bytes[countAt] = count;
     stats.add(this.#options.worker, 'viewEnters', count);
+    return encoder.endPart(countAt, count, SNAPSHOT_PART.enters);
   }
 
-  /** Moves and jumps: those whose position in centimetres differs from what was sent last. Notes changed components. */
-  #writeMoves(): void {
-    const { sessions, published, control, stats } = this.#store;
+  /** Who enters stands, for the client; if it moves, a turn of the same snapshot says so. */
+  #enter(slot: number, index: number): void {
+    const { columns, published } = this.#store;
+    const { views } = this.#store.sessions;
     const encoder = this.#encoder;
-    const shedsFar = control.shedLevel >= SHED_FAR_LEVEL;
-    const farSquared = (this.#options.aoiRadius / 2) ** 2;
-    const countAt = encoder.at;
-    let moves = 0;
-    let jumps = 0;
-    this.#changedCount = 0;
-    encoder.u8(0);
-    for (let index = 0; index < this.#viewHigh; index++) {
-      const row = this.#viewFirst + index;
-      const slot = sessions.viewSlotPlusOne[row]! - 1;
-      if (slot < 0) continue;
-      if (published.lastChangeTick[slot]! > sessions.viewTick[row]!) this.#changed[this.#changedCount++] = index + 1;
-      const dx = published.x[slot]! - sessions.viewX[row]!;
-      const dz = published.z[slot]! - sessions.viewZ[row]!;
-      if (dx === 0 && dz === 0) continue;
-      if (shedsFar && ((this.#tick + index) & 2) !== 0 && this.#selection.distanceSquared(index + 1) > farSquared)
-        continue;
-      const isNear =
-        dx >= -MOVE_CENTIMETRES_MAX &&
-        dx <= MOVE_CENTIMETRES_MAX &&
-        dz >= -MOVE_CENTIMETRES_MAX &&
-        dz <= MOVE_CENTIMETRES_MAX;
-      if (!isNear) {
-        this.#jumps[jumps++] = index + 1;
-        continue;
-      }
-      encoder.u8(index + 1);
-      encoder.u8(dx);
-      encoder.u8(dz);
-      sessions.viewX[row] = published.x[slot]!;
-      sessions.viewZ[row] = published.z[slot]!;
-      moves++;
-    }
-    encoder.bytes[countAt] = moves;
-    encoder.u8(jumps);
-    for (let jump = 0; jump < jumps; jump++) {
-      const row = this.#viewFirst + this.#jumps[jump]! - 1;
-      const slot = sessions.viewSlotPlusOne[row]! - 1;
-      encoder.u8(this.#jumps[jump]!);
-      encoder.i32(published.x[slot]!);
-      encoder.i32(published.z[slot]!);
-      sessions.viewX[row] = published.x[slot]!;
-      sessions.viewZ[row] = published.z[slot]!;
-    }
-    stats.add(this.#options.worker, 'viewUpdates', moves + jumps);
+    const id = columns.id[slot]!;
+    const kind = columns.kind[slot]!;
+    encoder.u8(index + 1);
+    encoder.u32(id % 2 ** 32);
+    encoder.u32(Math.floor(id / 2 ** 32));
+    encoder.u8(kind);
+    encoder.i32(published.x[slot]!);
+    encoder.i32(published.z[slot]!);
+    const components = slot === this.#selfSlot ? this.#sentToOwner[kind]! : this.#sentToAll[kind]!;
+    for (let at = 0; at < components.length; at++) encoder.component(components[at]!, slot);
+    const row = this.#viewFirst + index;
+    views.slotPlusOne[row] = slot + 1;
+    views.generation[row] = columns.generation[slot]!;
+    views.x[row] = published.x[slot]!;
+    views.z[row] = published.z[slot]!;
+    views.vx[row] = 0;
+    views.vz[row] = 0;
+    views.motionTick[row] = this.#tick;
+    views.sentTick[row] = this.#tick;
+    views.enterTick[row] = this.#tick;
+    views.waiting[row] = 0;
+    this.#selection.markKnown(slot, index + 1);
+    this.#viewHigh = Math.max(this.#viewHigh, index + 1);
   }
 
-  #writeChanges(): void {
-    const { columns, sessions, published } = this.#store;
-    const encoder = this.#encoder;
-    encoder.u8(0);
-    const countAt = encoder.at;
-    let count = 0;
-    encoder.u8(0);
-    for (let changed = 0; changed < this.#changedCount; changed++) {
-      const alias = this.#changed[changed]!;
-      const row = this.#viewFirst + alias - 1;
-      const slot = sessions.viewSlotPlusOne[row]! - 1;
-      const kind = columns.kind[slot]!;
-      const components = slot === this.#selfSlot ? this.#sentToOwner[kind]! : this.#sentToAll[kind]!;
-      const sentTick = sessions.viewTick[row]!;
-      let isComplete = true;
-      for (let at = 0; at < components.length; at++) {
-        const component = components[at]!;
-        if (published.changedTick[component]![slot]! <= sentTick) continue;
-        if (count === SNAPSHOT_ENTRIES_MAX || !encoder.hasRoom(encoder.componentBytesMax(component) + 4)) {
-          isComplete = false;
-          break;
-        }
-        encoder.u8(alias);
-        encoder.u8(component);
-        encoder.component(component, slot);
-        count++;
-      }
-      if (isComplete) sessions.viewTick[row] = this.#tick;
-    }
-    encoder.bytes[countAt] = count;
-  }
-
-  #writeEvents(afterTick: number): void {
+  #writeEvents(afterTick: number): number {
     const { announcements, columns } = this.#store;
     const encoder = this.#encoder;
-    const countAt = encoder.at;
+    const countAt = encoder.startPart();
     let count = 0;
-    encoder.u8(0);
     for (let row = announcements.firstAfter(afterTick); row < announcements.end; row++) {
       const slot = announcements.slot(row);
       const alias = this.#aliasOf(slot);
@@ -366,13 +405,13 @@ export class Observer {
       for (let at = 0; at < payloadBytes; at++) encoder.u8(announcements.bytes[first + at]!);
       count++;
     }
-    encoder.bytes[countAt] = count;
+    return encoder.endPart(countAt, count, SNAPSHOT_PART.events);
   }
 
   /** The alias of a slot in this view, or 0. */
   #aliasOf(slot: number): number {
     const alias = this.#selection.aliasOf(slot);
     if (alias === 0) return 0;
-    return this.#store.sessions.viewSlotPlusOne[this.#viewFirst + alias - 1] === slot + 1 ? alias : 0;
+    return this.#store.sessions.views.slotPlusOne[this.#viewFirst + alias - 1] === slot + 1 ? alias : 0;
   }
 }

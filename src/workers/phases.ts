@@ -40,6 +40,8 @@ export interface PhaseOptions {
   readonly aoiHysteresis: number;
   readonly viewEntitiesMax: number;
   readonly backlogBytesSkip: number;
+  /** Payload bytes that one client is sent in a second, as far as they can wait. */
+  readonly snapshotBytesPerSecond: number;
   /** Development mode: world code that throws pauses its cell and the world goes on. */
   readonly pauseOnFailure: boolean;
   /** Of a node in a cluster; CLUSTER_PHASE_DEFAULTS when left out. */
@@ -139,7 +141,8 @@ export class PhaseRunner {
     const { cellFlags, spatial, published, lists, columns } = this.#store;
     const flags = cellFlags[cell]!;
     if ((flags & CELL_FLAG.index) !== 0) spatial.build(cell, { tick, lists, columns });
-    if ((flags & CELL_FLAG.publish) !== 0) published.updateCell(cell, { tick, lists, columns });
+    if ((flags & CELL_FLAG.publish) !== 0)
+      published.updateCell(cell, { tick, tickHz: this.#options.tickHz, lists, columns });
     if ((flags & CELL_FLAG.seen) !== 0) this.#seen.copyCell(cell);
   }
 }

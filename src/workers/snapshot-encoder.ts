@@ -4,15 +4,25 @@
  */
 import { assert } from '../base/assert.ts';
 import type { FieldSchema, Schema } from '../base/schema.ts';
-import { fieldsSizeBytesMax } from '../base/schema.ts';
+import { fieldsSizeBytesMax, isScalar, scalarSizeBytes } from '../base/schema.ts';
 import type { AnyColumn, ColumnSet, ScalarColumn } from '../memory/columns.ts';
 import { BytesColumn, ListColumn, TextColumn } from '../memory/accessors.ts';
 import { quantize, quantizedSizeBytes } from '../wire/component.wire.ts';
+import { CHANGE_MASKED } from '../wire/snapshot.wire.ts';
 
 /** A snapshot is closed when the next entry might not fit; what is left waits for the next one. */
 export const SNAPSHOT_BYTES_MAX = 64 * 1024;
+/** Of text, bytes and lists. */
+const LENGTH_BYTES = 2;
 
 type WriteField = (slot: number) => void;
+
+/** Mutable, so that one does for all. */
+export interface ComponentChange {
+  slot: number;
+  sentTick: number;
+  fieldTick: readonly Uint32Array[];
+}
 
 export class SnapshotEncoder {
   readonly bytes = new Uint8Array(SNAPSHOT_BYTES_MAX);
@@ -20,6 +30,8 @@ export class SnapshotEncoder {
   at = 0;
   readonly #components: readonly (readonly WriteField[])[];
   readonly #componentBytesMax: readonly number[];
+  /** Per component and field: the least that it takes. */
+  readonly #fieldBytesMin: readonly (readonly number[])[];
 
   constructor(schema: Schema, columns: ColumnSet) {
     this.#components = schema.components.map((component) =>
@@ -27,6 +39,7 @@ export class SnapshotEncoder {
         this.#fieldWriter(field, columns.components[component.index]!.inOrder[index]!),
       ),
     );
+    this.#fieldBytesMin = schema.components.map((component) => component.fields.map((field) => fieldBytesMin(field)));
     this.#componentBytesMax = schema.components.map((component) => fieldsSizeBytesMax(component.fields));
   }
 
@@ -36,6 +49,11 @@ export class SnapshotEncoder {
 
   componentBytesMax(component: number): number {
     return this.#componentBytesMax[component]!;
+  }
+
+  /** Of one entry of the changes, with its mask. */
+  changeBytesMax(component: number): number {
+    return 2 + ((this.#components[component]!.length + 7) >> 3) + this.#componentBytesMax[component]!;
   }
 
   u8(value: number): void {
@@ -57,8 +75,58 @@ export class SnapshotEncoder {
     this.at += 4;
   }
 
+  i8(value: number): void {
+    this.view.setInt8(this.at++, value);
+  }
+
+  i16(value: number): void {
+    this.view.setInt16(this.at, value, true);
+    this.at += 2;
+  }
+
   component(component: number, slot: number): void {
     for (const write of this.#components[component]!) write(slot);
+  }
+
+  /** Begins a part: the count that follows is written by `endPart`. */
+  startPart(): number {
+    return this.at++;
+  }
+
+  /** Ends a part of so many entries; of none, it never was. Returns its bit, or 0. */
+  endPart(countAt: number, count: number, part: number): number {
+    if (count === 0) {
+      this.at = countAt;
+      return 0;
+    }
+    this.bytes[countAt] = count;
+    return part;
+  }
+
+  /**
+   * One entry of the changes: the fields that changed after `sentTick`, or all where a mask would save nothing.
+   * @param fieldTick per field, the ticks of the last changes by slot.
+   */
+  change(alias: number, component: number, change: ComponentChange): void {
+    const { slot, sentTick, fieldTick } = change;
+    const writers = this.#components[component]!;
+    const maskBytes = (writers.length + 7) >> 3;
+    const fieldBytesMin = this.#fieldBytesMin[component]!;
+    let sparedBytes = 0;
+    for (let field = 0; field < writers.length; field++)
+      if (fieldTick[field]![slot]! <= sentTick) sparedBytes += fieldBytesMin[field]!;
+    const isMasked = sparedBytes > maskBytes;
+    this.u8(alias);
+    this.u8(isMasked ? component | CHANGE_MASKED : component);
+    if (!isMasked) return this.component(component, slot);
+    const maskAt = this.at;
+    this.bytes.fill(0, maskAt, maskAt + maskBytes);
+    this.at += maskBytes;
+    for (let field = 0; field < writers.length; field++) {
+      if (fieldTick[field]![slot]! <= sentTick) continue;
+      this.bytes[maskAt + (field >> 3)]! |= 1 << (field & 7);
+      writers[field]!(slot);
+    }
   }
 
   #fieldWriter(field: FieldSchema, column: AnyColumn): WriteField {
@@ -132,6 +200,11 @@ export class SnapshotEncoder {
         assert(false, `a scalar writer was asked for ${field.type}`);
     }
   }
+}
+
+function fieldBytesMin(field: FieldSchema): number {
+  if (!isScalar(field.type)) return LENGTH_BYTES;
+  return quantizedSizeBytes(field) || scalarSizeBytes(field.type);
 }
 
 /** World code may leave any number in a column; the wire has only finite ones. */

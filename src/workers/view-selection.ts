@@ -72,9 +72,9 @@ export class ViewSelection {
 
   /**
    * Drops who is new and beyond the entering distance; in a crowd keeps the nearest; orders who enters by distance where
-   * more than `entersMax` do.
+   * more than `unsortedMax` do.
    */
-  finish(enterRadiusSquared: number, entersMax: number): void {
+  finish(enterRadiusSquared: number, unsortedMax: number): void {
     let count = 0;
     for (let index = 0; index < this.enteringCount; index++) {
       if (this.#enteringDistance[index]! > enterRadiusSquared) continue;
@@ -83,7 +83,18 @@ export class ViewSelection {
     }
     this.enteringCount = count;
     if (this.#keptCount + count > this.#viewMax) this.#keepNearest();
-    if (this.enteringCount > entersMax) this.#sortEntering();
+    if (this.enteringCount > unsortedMax) this.#sortEntering();
+  }
+
+  /** Somebody among those entering comes before all others. */
+  putFirst(slot: number): void {
+    const { entering } = this;
+    for (let index = 1; index < this.enteringCount; index++) {
+      if (entering[index] !== slot) continue;
+      entering[index] = entering[0]!;
+      entering[0] = slot;
+      return;
+    }
   }
 
   isKept(alias: number): boolean {

@@ -1,7 +1,8 @@
 import test from 'ava';
 import type { SessionIndex } from '../../src/base/brand.ts';
 import { INPUT_BYTES_MAX } from '../../src/base/schema.ts';
-import { SESSION_STATE, Sessions, VIEW_ENTITIES_MAX } from '../../src/memory/sessions.ts';
+import { SESSION_STATE, Sessions } from '../../src/memory/sessions.ts';
+import { VIEW_ENTITIES_MAX } from '../../src/memory/views.ts';
 import { INPUT_WINDOW } from '../../src/wire/messages.ts';
 
 const make = (capacity = 3): Sessions => new Sessions(new SharedArrayBuffer(Sessions.sizeBytes(capacity)), 0, capacity);
@@ -71,31 +72,54 @@ test('a view reset is taken once for any number of requests', (t) => {
   t.false(sessions.takeViewReset(FIRST));
 });
 
+test('a resync is known by its row alone, and only up to its last snapshot', (t) => {
+  const sessions = make();
+  sessions.open();
+  sessions.setLastSnapshotTick(FIRST, 50);
+  const taken = (): number => (sessions.takeViewReset(FIRST) ? sessions.takeResyncTick(FIRST) : -1);
+  sessions.requestResync(FIRST, 40);
+  t.is(taken(), 0, 'the row is new: it knows nothing of what the client has');
+  t.is(taken(), -1);
+  sessions.requestResync(FIRST, 40);
+  t.is(taken(), 40);
+  sessions.requestResync(FIRST, 51);
+  t.is(taken(), 0);
+  sessions.requestResync(FIRST, 40);
+  sessions.requestViewReset(FIRST);
+  t.is(taken(), 0);
+  sessions.requestViewReset(FIRST);
+  t.is(taken(), 0);
+});
+
+test('a view that is copied goes on elsewhere', (t) => {
+  const sessions = make();
+  sessions.open();
+  sessions.open();
+  const second = 1 as SessionIndex;
+  sessions.takeViewReset(FIRST);
+  sessions.views.x[VIEW_ENTITIES_MAX - 1] = 77;
+  sessions.views.own.set([1, 2, 3, 4]);
+  sessions.copyView(FIRST, second);
+  t.is(sessions.views.x[2 * VIEW_ENTITIES_MAX - 1], 77);
+  t.deepEqual([...sessions.views.own.subarray(4, 8)], [1, 2, 3, 4]);
+  t.false(sessions.takeViewReset(second));
+  sessions.views.clear(second);
+  t.is(sessions.views.x[VIEW_ENTITIES_MAX - 1], 77);
+});
+
 test('views and pending inputs of sessions do not overlap', (t) => {
   const sessions = make();
-  t.is(sessions.viewX.length, 3 * VIEW_ENTITIES_MAX);
+  t.is(sessions.views.x.length, 3 * VIEW_ENTITIES_MAX);
   const payload = (session: number, sequence: number) =>
     Uint8Array.from({ length: INPUT_BYTES_MAX }, (_, at) => (session * 97 + sequence * 7 + at) & 0xff);
   const each = [0, 1, 2].flatMap((session) =>
     Array.from({ length: INPUT_WINDOW }, (_, index) => [session as SessionIndex, 100 + index] as const),
   );
   for (const [session, sequence] of each) sessions.holdInput(session, sequence, payload(session, sequence));
-  for (const view of [
-    sessions.viewSlotPlusOne,
-    sessions.viewGeneration,
-    sessions.viewX,
-    sessions.viewZ,
-    sessions.viewTick,
-  ])
-    view.fill(view.byteOffset & 0xffff);
-  for (const view of [
-    sessions.viewSlotPlusOne,
-    sessions.viewGeneration,
-    sessions.viewX,
-    sessions.viewZ,
-    sessions.viewTick,
-  ])
-    t.true(view.every((value) => value === (view.byteOffset & 0xffff)));
+  const views = Object.values(sessions.views) as Uint32Array[];
+  t.is(views.length, 16);
+  for (const view of views) view.fill(view.byteOffset & 0x7f);
+  for (const view of views) t.true(view.every((value) => value === (view.byteOffset & 0x7f)));
   for (const [session, sequence] of each) {
     t.true(sessions.holdsInput(session, sequence));
     t.deepEqual(sessions.inputPayload(session, sequence), payload(session, sequence));

@@ -130,7 +130,7 @@ test('published: a change of a visible component is noted with its tick, once', 
   const slot = add(store, 1, { x: 1.234, z: -9.876 });
   const cell = store.columns.cell[slot]!;
   const update = (tick: number) =>
-    store.published.updateCell(cell, { tick, lists: store.lists, columns: store.columns });
+    store.published.updateCell(cell, { tick, tickHz: 20, lists: store.lists, columns: store.columns });
   const changed = () => store.published.changedTick.map((ticks) => (ticks.length === 0 ? undefined : ticks[slot]));
   update(4);
   t.deepEqual([store.published.x[slot], store.published.z[slot]], [123, -988]);

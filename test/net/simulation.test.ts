@@ -22,6 +22,7 @@ async function startNode(entitiesMax: number) {
         aoiHysteresis: 4,
         viewEntitiesMax: 255,
         backlogBytesSkip: 65_536,
+        snapshotBytesPerSecond: 16_384,
         pauseOnFailure: false,
       },
       snapshotHz: 10,

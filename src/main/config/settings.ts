@@ -164,6 +164,12 @@ const SETTINGS = {
     max: 255,
     about: 'Entities in view of one client; the nearest win',
   }),
+  snapshotBytesPerSecond: bytes(16 * KIB, {
+    group: 'Interest',
+    min: KIB,
+    max: 64 * MIB,
+    about: 'Snapshot bytes of one client in a second, and after a quiet time at once; when short, the most urgent goes first',
+  }),
 
   resumeGraceMs: integer(30_000, {
     group: 'Clients',
