@@ -139,7 +139,11 @@ function pick<Value, Key extends keyof Value>(value: Value, keys: readonly Key[]
   return Object.fromEntries(keys.map((key) => [key, value[key]])) as Pick<Value, Key>;
 }
 
-export function gatewaySettings(settings: Settings, { world }: { world: WorldModule }): GatewaySettings {
+/** @param given.sessionKey of the cluster, which its directory keeps. */
+export function gatewaySettings(
+  settings: Settings,
+  { world, sessionKey }: { world: WorldModule; sessionKey: string | undefined },
+): GatewaySettings {
   return {
     ...pick(settings, PROTECTION_SETTINGS),
     host: settings.host,
@@ -162,6 +166,7 @@ export function gatewaySettings(settings: Settings, { world }: { world: WorldMod
     backlogBytesSkip: settings.backlogBytesSkip,
     backlogBytesMax: settings.backlogBytesMax,
     backlogMsMax: settings.backlogMsMax,
+    tunnelBytesPerSecondMax: settings.tunnelBytesPerSecondMax,
     viewer: settings.viewer,
     inspectable: settings.inspectable,
     viewerDirectory: VIEWER_DIRECTORY,
@@ -170,6 +175,7 @@ export function gatewaySettings(settings: Settings, { world }: { world: WorldMod
     cluster: isClustered(settings)
       ? {
           node: settings.node,
+          ...(sessionKey !== undefined && { sessionKey }),
           journal: { folder: path.join(settings.dataDir, settings.node), readerUrl: TRACE_READER },
         }
       : undefined,

@@ -236,10 +236,11 @@ export class WorldNode implements AsyncDisposable {
     const { settings } = this.#options;
     // After a reload clients must find the gateway where it was, also when any port was taken at first.
     const port = this.#port === 0 ? settings.port : this.#port;
+    const sessionKey = this.#peer?.joined.sessionKey;
     try {
       const options = {
         store: this.#store.handle,
-        settings: { ...gatewaySettings(settings, { world: this.#world }), port },
+        settings: { ...gatewaySettings(settings, { world: this.#world, sessionKey }), port },
         shownSettings: shownSettings(settings, this.#world),
       };
       const gateway = await GatewayThread.start(options, threads?.gateway, ({ level, message, details }) =>

@@ -14,6 +14,7 @@
  *   durable       u8 9 · u8 0 · u16 0 · number low u32 · number high u32
  *   populate      u8 10 · u8 0 · u16 0 · cells u32 · cell u32 × cells
  *   join          u8 11 · u8 nameBytes · u8 accountBytes · u8 0 · row u32 · generation u32 · name · account (UTF-8)
+ *   rebind        u8 13 · u8 gateway · u16 0 · from low u32 · from high u32 · to low u32 · to high u32
  *   schema        u8 12 · u8 0 · u16 0 · bytes u32 · the schema as JSON (UTF-8)
  *
  * Writer: the peer thread. Reader: the conductor, at the start of a tick, after the input ring. Everything in here but
@@ -49,6 +50,7 @@ export const ARRIVAL = {
   populate: 10,
   join: 11,
   schema: 12,
+  rebind: 13,
 } as const;
 
 /** Why an entity is this node's now; `cause` is the index. */
@@ -60,6 +62,7 @@ const LIST_BYTES = 8;
 const INPUT_BYTES = 16;
 const EVENT_BYTES = 36;
 const JOIN_BYTES = 12;
+const REBIND_BYTES = 20;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -92,6 +95,14 @@ export interface ArrivedSessionState {
   readonly state: number;
   readonly backlogBytes: number;
   readonly viewReset: boolean;
+}
+
+/** The client of the session `from` goes on as `to`. */
+export interface ArrivedRebind {
+  readonly from: number;
+  readonly to: number;
+  /** NodeNumber of the node with the socket, also when it is this one. */
+  readonly gateway: number;
 }
 
 export interface ArrivedEvent {
@@ -188,6 +199,17 @@ export function writeSessionLeave(ring: Ring, { session }: { session: number }):
   return true;
 }
 
+/** Answered by the departure `session`, and by a checkpoint of the player; repeats do nothing else. */
+export function writeRebind(ring: Ring, { from, to, gateway }: ArrivedRebind): boolean {
+  const at = ring.reserve(REBIND_BYTES);
+  if (at < 0) return false;
+  writeHead(ring, at, { type: ARRIVAL.rebind, byte: gateway });
+  writeU53(ring.view, at + 4, from);
+  writeU53(ring.view, at + 12, to);
+  ring.commit(REBIND_BYTES);
+  return true;
+}
+
 /** A durable message. Numbers of one issuer to one entity must come in rising order; repeats do nothing. */
 export function writeEvent(ring: Ring, { issuer, number, entity, event, payload }: ArrivedEvent): boolean {
   assert(payload.length <= EVENT_BYTES_MAX, 'an event was bounded');
@@ -265,6 +287,7 @@ export interface ArrivalVisitor {
   arrivedInput(input: ArrivedInput): void;
   sessionState(state: ArrivedSessionState): void;
   sessionLeave(session: number): void;
+  rebind(rebind: ArrivedRebind): void;
   arrivedEvent(event: ArrivedEvent): void;
   durableDone(number: number): void;
   populate(cells: Uint32Array): void;
@@ -299,6 +322,8 @@ export function readArrival(source: ByteSpan, at: number, visitor: ArrivalVisito
       });
     case ARRIVAL.sessionLeave:
       return visitor.sessionLeave(readU53(view, at + 4));
+    case ARRIVAL.rebind:
+      return visitor.rebind({ from: readU53(view, at + 4), to: readU53(view, at + 12), gateway: byte });
     case ARRIVAL.event:
       return visitor.arrivedEvent({
         issuer: readLedger(bytes, at + 20),

@@ -40,6 +40,7 @@ export const PEER_COUNTERS = [
   'leaseRenewals',
   'leaseLapses',
   'logins',
+  'sessionsRebound',
 ] as const;
 export type PeerCounter = (typeof PEER_COUNTERS)[number];
 
@@ -61,15 +62,17 @@ export const PEER_GAUGES = [
   'journalQueueRows',
   'journalFailed',
   'leaseValid',
+  'playersOrphaned',
 ] as const;
 export type PeerGauge = (typeof PEER_GAUGES)[number];
 
 /**
  * Stages of a handover in seconds, seen from one process each: capture (freeze → core), journal (core → stable), wire (COMMIT
  * sent → ACCEPTED heard, a round trip), accept (COMMIT heard → ACCEPTED sent), confirm (COMMIT sent → CONFIRMED heard),
- * route (activated → the gateway knows), total (freeze → ACCEPTED heard); and the journal's commits.
+ * route (activated → the gateway knows), total (freeze → ACCEPTED heard); the journal's commits; and attach (a client shows a token
+ * → its player is there).
  */
-export const PEER_HISTOGRAMS = ['capture', 'journal', 'wire', 'accept', 'confirm', 'route', 'total', 'commit'] as const;
+export const PEER_HISTOGRAMS = ['capture', 'journal', 'wire', 'accept', 'confirm', 'route', 'total', 'commit', 'attach'] as const;
 export type PeerHistogram = (typeof PEER_HISTOGRAMS)[number];
 
 const FIRST_BUCKET_SECONDS = 8e-6;

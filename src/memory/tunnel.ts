@@ -13,12 +13,15 @@
  *   state     byte = state | VIEW_RESET · backlogBytes u32
  *   leave     nothing
  *   login     byte = nameBytes, size = accountBytes · name · account (UTF-8)
- *   handedOver  ownershipSeq u32, of the HANDOVER that the client acknowledged
+ *   heard     nothing: the client of this session has said something
+ *   resume    byte = IS_REDIRECT · from low u32 · from high u32 · entity low u32 · entity high u32 · lastKnownTick u32
  *
  *   peer ▶ gateway, ring peerToGateway; `session` is 0
  *   snapshot  byte = node that made it · one SNAPSHOT message (wire/snapshot.wire.ts)
  *   route     byte = node, size = nameBytes · ownershipSeq u32 · name
  *   ended     byte = place in ENDED_REASONS
+ *   resumed   byte = node | place in RESUMED_VIEWS << 6, size = nameBytes · ownershipSeq u32 · entity low u32
+ *             · entity high u32 · isFound u32 · name
  *
  * `row` and `generation` are of the session table of this node; `session` is the SessionId, so that a frame still means
  * its session when the row has been given to somebody else. Both sides are this process: the bytes are trusted.
@@ -40,15 +43,21 @@ export const TUNNEL = {
   state: 2,
   leave: 3,
   login: 4,
-  handedOver: 5,
+  heard: 5,
+  resume: 6,
   snapshot: 16,
   route: 17,
   ended: 18,
+  resumed: 19,
 } as const;
 
 /** Why a peer ends a session that this gateway holds. */
-export const ENDED_REASONS = ['replaced', 'refused', 'overloaded', 'gone', 'stopping'] as const;
+export const ENDED_REASONS = ['replaced', 'refused', 'overloaded', 'gone', 'stopping', 'moved'] as const;
 export type EndedReason = (typeof ENDED_REASONS)[number];
+
+/** What a client that resumes has of its view: the next snapshot goes on from its last, or settles it anew, or is a keyframe. */
+export const RESUMED_VIEWS = ['reset', 'continued', 'resync'] as const;
+export type ResumedView = (typeof RESUMED_VIEWS)[number];
 
 /** Node names on this way are cut to it. */
 export const NODE_NAME_BYTES_MAX = 64;
@@ -56,6 +65,11 @@ export const NODE_NAME_BYTES_MAX = 64;
 const HEAD_BYTES = 20;
 const SEQUENCE_BYTES = 4;
 const VIEW_RESET = 0x80;
+const IS_REDIRECT = 1;
+const RESUME_BYTES = 20;
+const RESUMED_BYTES = 16;
+const VIEW_SHIFT = 6;
+const NODE_MASK = 0x3f;
 const LOW_RANGE = 2 ** 32;
 
 const encoder = new TextEncoder();
@@ -75,6 +89,28 @@ export interface TunnelState {
   readonly backlogBytes: number;
   /** The client has nothing (any more): the next snapshot is a keyframe. */
   readonly viewReset: boolean;
+}
+
+/** A client has shown a token of the session `from`. */
+export interface TunnelResume {
+  readonly from: number;
+  /** The player, if the token names it; else 0. */
+  readonly entity: number;
+  /** It comes from a gateway that sent it here. */
+  readonly isRedirect: boolean;
+  /** Of the last snapshot that the client still has; 0 is none. */
+  readonly lastKnownTick: number;
+}
+
+/** What became of it. */
+export interface TunnelResumed {
+  readonly isFound: boolean;
+  readonly view: ResumedView;
+  /** The owner, as in `route`. */
+  readonly node: number;
+  readonly seq: number;
+  readonly entity: number;
+  readonly name: string;
 }
 
 export interface TunnelInput {
@@ -138,13 +174,26 @@ export function writeTunnelLogin(
   return true;
 }
 
-/** The client has acknowledged the HANDOVER with this seq. */
-export function writeTunnelHandedOver(ring: Ring, { seq, ...head }: TunnelHead & { readonly seq: number }): boolean {
-  const at = ring.reserve(HEAD_BYTES + 4);
+export function writeTunnelHeard(ring: Ring, head: TunnelHead): boolean {
+  const at = ring.reserve(HEAD_BYTES);
   if (at < 0) return false;
-  writeHead(ring, at, { ...head, type: TUNNEL.handedOver, byte: 0, size: 0 });
-  ring.view.setUint32(at + HEAD_BYTES, seq, true);
-  ring.commit(HEAD_BYTES + 4);
+  writeHead(ring, at, { ...head, type: TUNNEL.heard, byte: 0, size: 0 });
+  ring.commit(HEAD_BYTES);
+  return true;
+}
+
+/** The session of the head is a new one, for a client that takes up its player again; answered by `resumed`. */
+export function writeTunnelResume(
+  ring: Ring,
+  { from, entity, isRedirect, lastKnownTick, ...head }: TunnelHead & TunnelResume,
+): boolean {
+  const at = ring.reserve(HEAD_BYTES + RESUME_BYTES);
+  if (at < 0) return false;
+  writeHead(ring, at, { ...head, type: TUNNEL.resume, byte: isRedirect ? IS_REDIRECT : 0, size: 0 });
+  writeId(ring, at + HEAD_BYTES, from);
+  writeId(ring, at + HEAD_BYTES + 8, entity);
+  ring.view.setUint32(at + HEAD_BYTES + 16, lastKnownTick, true);
+  ring.commit(HEAD_BYTES + RESUME_BYTES);
   return true;
 }
 
@@ -154,14 +203,15 @@ export interface GatewayFrameVisitor {
   state(head: TunnelHead, state: TunnelState): void;
   leave(head: TunnelHead): void;
   login(head: TunnelHead, player: { name: string; account: string }): void;
-  handedOver(head: TunnelHead, seq: number): void;
+  heard(head: TunnelHead): void;
+  resume(head: TunnelHead, resume: TunnelResume): void;
 }
 
 export function readGatewayFrame({ bytes, view }: Ring, at: number, visitor: GatewayFrameVisitor): void {
   const head = {
     row: view.getUint32(at + 4, true),
     generation: view.getUint32(at + 8, true),
-    session: view.getUint32(at + 12, true) + view.getUint32(at + 16, true) * LOW_RANGE,
+    session: readId(view, at + 12),
   };
   const byte = bytes[at + 1] ?? 0;
   const size = view.getUint16(at + 2, true);
@@ -186,8 +236,15 @@ export function readGatewayFrame({ bytes, view }: Ring, at: number, visitor: Gat
         name: decoder.decode(bytes.slice(body, body + byte)),
         account: decoder.decode(bytes.slice(body + byte, body + byte + size)),
       });
-    case TUNNEL.handedOver:
-      return visitor.handedOver(head, view.getUint32(body, true));
+    case TUNNEL.heard:
+      return visitor.heard(head);
+    case TUNNEL.resume:
+      return visitor.resume(head, {
+        from: readId(view, body),
+        entity: readId(view, body + 8),
+        isRedirect: byte === IS_REDIRECT,
+        lastKnownTick: view.getUint32(body + 16, true),
+      });
     default:
       assert(false, `a frame of the gateway has a known type, found ${bytes[at]}`);
   }
@@ -252,11 +309,34 @@ export function writeTunnelEnded(
   return true;
 }
 
+/** The answer to a `resume`. */
+export function writeTunnelResumed(
+  ring: Ring,
+  { row, generation, ...resumed }: { readonly row: number; readonly generation: number } & TunnelResumed,
+): boolean {
+  const { isFound, view, node, seq, entity, name } = resumed;
+  assert(node >= 0 && node <= NODE_MASK, 'a node number has six bits');
+  const nameBytes = encoder.encodeInto(name, nameScratch).written;
+  const sizeBytes = HEAD_BYTES + RESUMED_BYTES + nameBytes;
+  const at = ring.reserve(sizeBytes);
+  if (at < 0) return false;
+  const byte = node | (RESUMED_VIEWS.indexOf(view) << VIEW_SHIFT);
+  writeHead(ring, at, { row, generation, session: 0, type: TUNNEL.resumed, byte, size: nameBytes });
+  const body = at + HEAD_BYTES;
+  ring.view.setUint32(body, seq, true);
+  writeId(ring, body + 4, entity);
+  ring.view.setUint32(body + 12, isFound ? 1 : 0, true);
+  ring.bytes.set(nameScratch.subarray(0, nameBytes), body + RESUMED_BYTES);
+  ring.commit(sizeBytes);
+  return true;
+}
+
 /** What the gateway does with each frame of the peer thread. Offsets are into the bytes of the ring. */
 export interface PeerFrameVisitor {
   snapshot(row: number, generation: number, snapshot: { node: number; at: number; sizeBytes: number }): void;
   route(row: number, generation: number, route: { node: number; seq: number; name: string }): void;
   ended(row: number, generation: number, reason: EndedReason): void;
+  resumed(row: number, generation: number, resumed: TunnelResumed): void;
 }
 
 export function readPeerFrame(
@@ -285,6 +365,19 @@ export function readPeerFrame(
       assert(reason !== undefined, `a session ends for a known reason, found ${byte}`);
       return visitor.ended(row, generation, reason);
     }
+    case TUNNEL.resumed: {
+      const found = RESUMED_VIEWS[byte >> VIEW_SHIFT];
+      assert(found !== undefined, 'what is left of a view is known');
+      const first = body + RESUMED_BYTES;
+      return visitor.resumed(row, generation, {
+        isFound: view.getUint32(body + 12, true) === 1,
+        view: found,
+        node: byte & NODE_MASK,
+        seq: view.getUint32(body, true),
+        entity: readId(view, body + 4),
+        name: decoder.decode(bytes.slice(first, first + view.getUint16(at + 2, true))),
+      });
+    }
     default:
       assert(false, `a frame of the peer thread has a known type, found ${bytes[at]}`);
   }
@@ -305,4 +398,13 @@ function writeHead(
   view.setUint32(at + 8, head.generation, true);
   view.setUint32(at + 12, head.session % LOW_RANGE, true);
   view.setUint32(at + 16, Math.floor(head.session / LOW_RANGE), true);
+}
+
+function writeId({ view }: Ring, at: number, id: number): void {
+  view.setUint32(at, id % LOW_RANGE, true);
+  view.setUint32(at + 4, Math.floor(id / LOW_RANGE), true);
+}
+
+function readId(view: DataView, at: number): number {
+  return view.getUint32(at, true) + view.getUint32(at + 4, true) * LOW_RANGE;
 }

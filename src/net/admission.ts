@@ -2,7 +2,8 @@
  * Answers a hello: a welcome to a new session or to the one it resumes, or the reason why not.
  *
  * A valid resume token stands for the login that led to it, so that a client whose login token has expired keeps its
- * session. With an unknown one the client is told (ERR_SESSION_EXPIRED) and gets a new session, if it may have one.
+ * session. In a cluster its player is looked for then, and the welcome waits for the owner's word. With a token that opens nothing
+ * the client is told (ERR_SESSION_EXPIRED) and gets a new session, if it may have one.
  */
 import { PROTOCOL_VERSION } from '../wire/messages.ts';
 import type { ClientMessage, Welcome } from '../wire/messages.ts';
@@ -12,7 +13,9 @@ import type { Connection } from './connection.ts';
 import type { GatewayContext } from './context.ts';
 import { LoginCheck } from './login-check.ts';
 import type { Session, SessionTable } from './session-table.ts';
-import { hashToken, newResumeToken } from './tokens.ts';
+import type { Redirects } from './redirects.ts';
+import { RESUME_LIFETIME_MS } from './session-token.ts';
+import type { SessionClaims } from './session-token.ts';
 
 export type Hello = Extract<ClientMessage, { type: 'hello' }>;
 
@@ -23,13 +26,16 @@ export class Admission {
   readonly #context: GatewayContext;
   readonly #table: SessionTable;
   readonly #check: LoginCheck;
+  readonly #redirects: Redirects;
 
   constructor(
     context: GatewayContext,
-    { table, authentication }: { table: SessionTable; authentication: Authentication | undefined },
+    parts: { table: SessionTable; authentication: Authentication | undefined; redirects: Redirects },
   ) {
+    const { table, authentication } = parts;
     this.#context = context;
     this.#table = table;
+    this.#redirects = parts.redirects;
     this.#check = new LoginCheck(context, { table, authentication });
   }
 
@@ -42,15 +48,48 @@ export class Admission {
     }
     const clock = this.#check.refusesClock(hello);
     if (clock !== undefined) return connection.fail(clock.code, clock.message);
-    if (hello.resumeToken !== '') {
-      const session = this.#table.at(this.#table.tokens.find(hashToken(hello.resumeToken)));
-      if (session !== undefined) {
-        this.#table.resume(session, connection);
-        return this.#welcome(connection, session, { hello, resumed: true });
-      }
-      const message = 'the resume token is spent, or its session is over; this is a new session';
-      connection.send({ type: 'error', code: 'ERR_SESSION_EXPIRED', message });
+    connection.mode = this.#context.settings.cluster === undefined ? 'tunnel' : hello.mode;
+    if (hello.resumeToken === '') return this.#enter(connection, hello);
+    const { sessionTokens, store, utcMs, counters } = this.#context;
+    const claims = sessionTokens.read(hello.resumeToken, { nowMs: utcMs(), node: store.peerTable.self });
+    if (typeof claims === 'object') return this.#return(connection, hello, claims);
+    counters.resumesRefused++;
+    this.#expire(connection, hello, `the resume token cannot be used (${claims})`);
+  }
+
+  /** A client that was here before, or at another gateway. */
+  #return(connection: Connection, hello: Hello, claims: SessionClaims): void {
+    if (this.#context.settings.cluster === undefined) {
+      const session = this.#table.at(this.#table.tokens.find(claims.session));
+      if (session === undefined) return this.#over(connection, hello);
+      this.#table.resume(session, connection);
+      return this.#welcome(connection, session, { hello, resumed: true });
     }
+    connection.stage = 'verifying';
+    const { lastKnownTick } = hello;
+    const done = (isFound: boolean): void => {
+      const { session } = connection;
+      if (connection.stage !== 'verifying') return;
+      if (isFound && session !== undefined) return this.#welcome(connection, session, { hello, resumed: true });
+      connection.stage = 'hello';
+      this.#over(connection, hello);
+    };
+    const answer = this.#table.attach(connection, { claims, lastKnownTick, done });
+    if (answer === 'sessions') connection.fail('ERR_LIMIT_SESSIONS', 'every session is taken; try again');
+    if (answer === 'ring') connection.fail('ERR_SERVER_OVERLOADED', 'too many come back at once; try again');
+  }
+
+  #over(connection: Connection, hello: Hello): void {
+    this.#context.counters.resumesExpired++;
+    this.#expire(connection, hello, 'the resume token is spent, or its session is over');
+  }
+
+  #expire(connection: Connection, hello: Hello, why: string): void {
+    connection.send({ type: 'error', code: 'ERR_SESSION_EXPIRED', message: `${why}; this is a new session` });
+    this.#enter(connection, hello);
+  }
+
+  #enter(connection: Connection, hello: Hello): void {
     if (this.#check.isOpen) return this.#openSession(connection, hello, '');
     connection.stage = 'verifying';
     // A check does not reject.
@@ -82,9 +121,12 @@ export class Admission {
   }
 
   #welcome(connection: Connection, session: Session, { hello, resumed }: { hello: Hello; resumed: boolean }): void {
-    const { store, settings } = this.#context;
-    const resumeToken = newResumeToken();
-    this.#table.tokens.issue(session.index, hashToken(resumeToken));
+    const { store, settings, sessionTokens, utcMs } = this.#context;
+    const { entity, account } = session;
+    const resumeToken = sessionTokens.issue(
+      { purpose: 'resume', session: this.#table.nextAttachment(session), entity, account, target: 0 },
+      { issuedAtMs: utcMs(), lifetimeMs: RESUME_LIFETIME_MS },
+    );
     connection.session = session;
     connection.stage = 'playing';
     const tick = store.control.tick;
@@ -108,8 +150,8 @@ export class Admission {
       edge: settings.edge,
       resumeGraceMs: settings.resumeGraceMs,
       resumeToken,
-      mode: 'tunnel',
-      gateways: [],
+      mode: connection.mode,
+      gateways: this.#redirects.otherUrls(),
       schemaHash: store.schema.hash,
       schema: hello.schemaHash === 0 ? store.schema : undefined,
     };

@@ -2,7 +2,9 @@
  * One player's connection: what is sent over it, and how it ends.
  *
  *   hello ──a hello came──▶ verifying ──welcome──▶ playing
- *     └───────────┴── error, limit, stop ──▶ closed ◀──┘
+ *     └───────────┴── error, limit, stop ──▶ closed ◀──┤
+ *                                              ▲       │ the client has its session elsewhere now
+ *                                              └─── moved: it closes, or is closed after MOVED_MS
  *
  * Snapshots go to the socket as whole frames of our own (frame.wire.ts); everything else through `ws`. Both write
  * frames at once and whole, because nothing is compressed, so they never mix.
@@ -12,7 +14,15 @@ import { WebSocket } from 'ws';
 import { decodeServerMessage, encodeServerMessage } from '../wire/client.wire.ts';
 import { toJson } from '../wire/json.wire.ts';
 import { CLOSE_CODE } from '../wire/messages.ts';
-import type { ErrorMessage, Handover, Pong, ProtocolErrorCode, Welcome } from '../wire/messages.ts';
+import type {
+  ClientMode,
+  ErrorMessage,
+  Handover,
+  HandoverStart,
+  Pong,
+  ProtocolErrorCode,
+  Welcome,
+} from '../wire/messages.ts';
 import { SNAPSHOT_FLAG } from '../wire/snapshot.wire.ts';
 import type { Backlog } from './backlog.core.ts';
 import type { GatewayContext } from './context.ts';
@@ -22,7 +32,10 @@ import type { Session } from './session-table.ts';
 import { fullBucket, takeToken, takeTokens } from './token-bucket.core.ts';
 import type { Bucket, BucketLimit } from './token-bucket.core.ts';
 
-export type Stage = 'hello' | 'verifying' | 'playing' | 'closed';
+export type Stage = 'hello' | 'verifying' | 'playing' | 'moved' | 'closed';
+
+/** How long a client that was sent elsewhere may take to close its connection here. */
+export const MOVED_MS = 2000;
 
 /** The close code that follows each error. ERR_SESSION_EXPIRED is not fatal: a welcome to a new session follows. */
 export const CLOSE_CODES: Readonly<Record<Exclude<ProtocolErrorCode, 'ERR_SESSION_EXPIRED'>, number>> = {
@@ -64,6 +77,10 @@ export class Connection {
   pinged = false;
   /** Snapshots encoded before this connection took its session are deltas to what another one had. */
   awaitsKeyframe = true;
+  /** How its player is to be reached while another node owns it. */
+  mode: ClientMode = 'tunnel';
+  /** When it moved; 0: it has not. */
+  movedAtMs = 0;
   readonly #context: GatewayContext;
   readonly #socket: Socket;
   readonly #json: boolean;
@@ -118,7 +135,7 @@ export class Connection {
     return false;
   }
 
-  send(message: Welcome | Pong | ErrorMessage | Handover): void {
+  send(message: Welcome | Pong | ErrorMessage | Handover | HandoverStart): void {
     if (this.webSocket.readyState !== WebSocket.OPEN) return;
     const { counters } = this.#context;
     const data = this.#json ? toJson(message) : encodeServerMessage(message);
@@ -140,7 +157,7 @@ export class Connection {
     }
     if (this.awaitsKeyframe) {
       const flags = bytes[offsetBytes + SNAPSHOT_FLAGS_OFFSET_BYTES] ?? 0;
-      if ((flags & SNAPSHOT_FLAG.keyframe) === 0) {
+      if ((flags & (SNAPSHOT_FLAG.keyframe | SNAPSHOT_FLAG.resync)) === 0) {
         counters.snapshotsStale++;
         return false;
       }
@@ -158,6 +175,13 @@ export class Connection {
     counters.bytesOut += frame.length;
     this.#socket.write(frame);
     return true;
+  }
+
+  /** The session goes on over another connection of the same client, which closes this one when it has heard there. */
+  move(): void {
+    if (this.stage !== 'playing') return this.fail('ERR_SESSION_MOVED', 'the session goes on elsewhere');
+    this.stage = 'moved';
+    this.movedAtMs = this.#context.nowMs();
   }
 
   /** Tells the client why, and closes; `ws` cuts the socket if the client does not answer in time. */

@@ -2,6 +2,7 @@
 import type { Store } from '../memory/store.ts';
 import type { GatewayCounters } from './counters.ts';
 import type { GatewayLog } from './gateway-log.ts';
+import type { SessionTokens } from './session-token.ts';
 import type { GatewaySettings } from './settings.ts';
 
 export interface GatewayContext {
@@ -9,6 +10,7 @@ export interface GatewayContext {
   readonly settings: GatewaySettings;
   readonly counters: GatewayCounters;
   readonly log: GatewayLog;
+  readonly sessionTokens: SessionTokens;
   /** Monotonic milliseconds. */
   nowMs(): number;
   /** UTC milliseconds since 1970, on the clock that tick samples are stamped with. */

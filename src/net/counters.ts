@@ -17,6 +17,19 @@ export class GatewayCounters {
   sessionsOpened = 0;
   sessionsResumed = 0;
   sessionsExpired = 0;
+  /** What became of resume tokens: taken up here, or with the owner's consent; good, but over; not good at all. */
+  resumesLocal = 0;
+  resumesAttached = 0;
+  resumesExpired = 0;
+  resumesRefused = 0;
+  /** Clients sent to the owners of their players; of these, who came there, and who did not in time. */
+  redirectsStarted = 0;
+  redirectsAttached = 0;
+  redirectsUnused = 0;
+  /** Sessions that went on over a connection to another gateway, to which they had been sent. */
+  sessionsMoved = 0;
+  /** Bytes of snapshots that other nodes made. */
+  bytesTunnelled = 0;
   /** TCP connections cut at once, over a limit beyond which nothing is answered. */
   connectionsCut = 0;
   connectionsIdle = 0;

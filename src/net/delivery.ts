@@ -9,7 +9,7 @@
 import { OUTBOUND_HEAD_BYTES } from '../memory/outbound.ts';
 import type { Ring } from '../memory/ring.ts';
 import { readPeerFrame } from '../memory/tunnel.ts';
-import type { EndedReason, PeerFrameVisitor } from '../memory/tunnel.ts';
+import type { EndedReason, PeerFrameVisitor, TunnelResumed } from '../memory/tunnel.ts';
 import { stepBacklog } from './backlog.core.ts';
 import type { Connection } from './connection.ts';
 import type { GatewayContext } from './context.ts';
@@ -72,6 +72,11 @@ export class Delivery implements PeerFrameVisitor {
     if (session !== undefined) this.#table.end(session, reason);
   }
 
+  resumed(row: number, generation: number, resumed: TunnelResumed): void {
+    const session = this.#session(row, generation);
+    if (session !== undefined) this.#table.resumed(session, resumed);
+  }
+
   /** The session that a frame is about, if the row is still its own. */
   #session(row: number, generation: number): Session | undefined {
     const session = this.#table.at(row);
@@ -87,6 +92,7 @@ export class Delivery implements PeerFrameVisitor {
       this.#context.counters.snapshotsStale++;
       return;
     }
+    if (node !== 0) this.#context.counters.bytesTunnelled += sizeBytes;
     if (!session.connection.sendSnapshot(ring.bytes, at, sizeBytes)) this.#table.routes.askKeyframe(session);
   }
 

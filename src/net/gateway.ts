@@ -5,12 +5,13 @@
  *      │    └──▶ Overview                             │
  *      └──▶ HTTP              outbound rings ──▶ Delivery ──▶ Connection ──▶ socket
  */
+import { randomBytes } from 'node:crypto';
 import { Store } from '../memory/store.ts';
 import { CLOSE_CODE } from '../wire/messages.ts';
 import { Admission } from './admission.ts';
 import type { Authentication } from './authentication.ts';
 import { openAuthentication } from './authentication-modes.ts';
-import { Connection } from './connection.ts';
+import { Connection, MOVED_MS } from './connection.ts';
 import type { GatewayContext } from './context.ts';
 import { GatewayCounters } from './counters.ts';
 import { Delivery } from './delivery.ts';
@@ -23,8 +24,10 @@ import type { Arrival } from './listener.ts';
 import type { GatewayLoad, Metrics } from './metrics.ts';
 import { Overview } from './overview.ts';
 import { PlayerMessages } from './player-messages.ts';
+import { Redirects } from './redirects.ts';
 import { SessionTable } from './session-table.ts';
-import type { ClusterNode, GatewayOptions, PausedCell } from './settings.ts';
+import { SessionTokens, TOKEN_SEED_BYTES } from './session-token.ts';
+import type { ClusterNode, GatewayOptions, GatewaySettings, PausedCell } from './settings.ts';
 
 const SWEEP_PERIOD_MS = 100;
 /** Closing costs some 50 µs; thousands that came together must not hold up everybody's snapshots when they go. */
@@ -44,6 +47,7 @@ export class Gateway {
   readonly #context: GatewayContext;
   readonly #connections = new Set<Connection>();
   readonly #table: SessionTable;
+  readonly #redirects: Redirects;
   readonly #authentication: Authentication | undefined;
   readonly #messages: PlayerMessages;
   readonly #delivery: Delivery;
@@ -72,13 +76,16 @@ export class Gateway {
       settings,
       counters: new GatewayCounters(),
       log: new GatewayLog(write, nowMs),
+      sessionTokens: new SessionTokens(sessionSeed(settings)),
       nowMs,
       utcMs: () => performance.timeOrigin + performance.now(),
     };
     const authentication = await openAuthentication(context);
-    const table = new SessionTable(context);
-    const admission = new Admission(context, { table, authentication });
-    const gateway = new Gateway(context, { table, admission, authentication, shownSettings: options.shownSettings });
+    const redirects = new Redirects(context);
+    const table = new SessionTable(context, redirects);
+    const admission = new Admission(context, { table, authentication, redirects });
+    const { shownSettings } = options;
+    const gateway = new Gateway(context, { table, admission, redirects, authentication, shownSettings });
     const port = await gateway.#listener.listen();
     gateway.#start();
     return { gateway, port };
@@ -89,12 +96,14 @@ export class Gateway {
     parts: {
       table: SessionTable;
       admission: Admission;
+      redirects: Redirects;
       authentication: Authentication | undefined;
       shownSettings: GatewayOptions['shownSettings'];
     },
   ) {
     this.#context = context;
     this.#table = parts.table;
+    this.#redirects = parts.redirects;
     this.#authentication = parts.authentication;
     this.#messages = new PlayerMessages(context, parts);
     this.#delivery = new Delivery(context, parts.table);
@@ -136,8 +145,9 @@ export class Gateway {
     this.#overview.setPausedCells(cells);
   }
 
-  /** The members of the cluster, whenever they change: for viewers and `/status`. */
+  /** The members of the cluster, whenever they change: for clients, viewers and `/status`. */
   setNodes(nodes: readonly ClusterNode[]): void {
+    this.#redirects.setNodes(nodes);
     this.#inspection.setNodes(nodes);
     this.#overview.setNodes(nodes);
   }
@@ -211,6 +221,7 @@ export class Gateway {
       if (closes < CLOSES_PER_SWEEP_MAX && this.#closeSilent(connection, nowMs)) closes++;
     }
     this.#overview.sweep(nowMs, this.#context.settings.idleTimeoutMs);
+    this.#redirects.sweep(nowMs);
     this.#table.sweep(nowMs);
     this.#inspection.sweep(nowMs);
     if (nowMs < this.#ticksDueMs) return;
@@ -224,6 +235,10 @@ export class Gateway {
       connection.fail('ERR_PROTOCOL_HELLO_TIMEOUT', `no hello within ${helloTimeoutMs} ms`);
       return true;
     }
+    if (connection.stage === 'moved' && nowMs - connection.movedAtMs >= MOVED_MS) {
+      connection.fail('ERR_SESSION_MOVED', 'the session goes on over another connection');
+      return true;
+    }
     const silentMs = nowMs - connection.heardAtMs;
     if (silentMs >= idleTimeoutMs) {
       this.#context.counters.connectionsIdle++;
@@ -235,4 +250,10 @@ export class Gateway {
     connection.webSocket.ping();
     return true;
   }
+}
+
+/** Without a cluster sessions end with their process, and so may what their tokens are signed with. */
+function sessionSeed({ cluster }: GatewaySettings): Uint8Array {
+  if (cluster?.sessionKey !== undefined) return Buffer.from(cluster.sessionKey, 'hex');
+  return randomBytes(TOKEN_SEED_BYTES);
 }

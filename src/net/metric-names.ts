@@ -76,6 +76,27 @@ export const GATEWAY_METRICS: readonly {
   gateway('sessions_opened', 'Sessions opened', (counters) => counters.sessionsOpened),
   gateway('sessions_resumed', 'Sessions resumed by another connection', (counters) => counters.sessionsResumed),
   gateway('sessions_expired', 'Sessions whose client did not come back', (counters) => counters.sessionsExpired),
+  gateway('resumes_local', 'Resume tokens that opened their session here', (counters) => counters.resumesLocal),
+  gateway(
+    'resumes_attached',
+    'Resume tokens with which a player was taken up, wherever it was',
+    (counters) => counters.resumesAttached,
+  ),
+  gateway('resumes_expired', 'Resume tokens that were spent, or too late', (counters) => counters.resumesExpired),
+  gateway(
+    'resumes_refused',
+    'Resume tokens that were not ours, or not for here',
+    (counters) => counters.resumesRefused,
+  ),
+  gateway('redirects_started', 'Clients sent to the owners of their players', (counters) => counters.redirectsStarted),
+  gateway('redirects_attached', 'Clients that went where they were sent', (counters) => counters.redirectsAttached),
+  gateway('redirects_unused', 'Clients that did not go where they were sent', (counters) => counters.redirectsUnused),
+  gateway(
+    'sessions_moved',
+    'Sessions that went on at the gateway to which their client was sent',
+    (counters) => counters.sessionsMoved,
+  ),
+  gateway('tunnel_bytes', 'Bytes of snapshots that other nodes made', (counters) => counters.bytesTunnelled),
   gateway('connections_cut', 'Connections over a limit, cut without an answer', (counters) => counters.connectionsCut),
   gateway('connections_idle', 'Connections cut for want of a sign of life', (counters) => counters.connectionsIdle),
   gateway(

@@ -46,6 +46,7 @@ export const PEER_COUNTER_METRICS: Readonly<Record<PeerCounter, readonly [name: 
   journalRows: ['journal_rows', 'Rows written to the journal'],
   leaseRenewals: ['lease_renewals', 'Renewals of the lease'],
   leaseLapses: ['lease_lapses', 'Times that the lease ran out and the node paused'],
+  sessionsRebound: ['sessions_rebound', 'Players of this node that went on with another session of the same client'],
   logins: ['logins', 'Players with an account that were woken or brought'],
 };
 
@@ -67,6 +68,7 @@ export const PEER_GAUGE_METRICS: Readonly<Record<Exclude<PeerGauge, 'ghosts'>, r
     linkQueueBytes: ['links_queue_bytes', 'Bytes that wait to be sent to other nodes'],
     journalQueueRows: ['journal_queue_rows', 'Rows that wait for the journal'],
     journalFailed: ['journal_failed', '1 when the journal cannot write'],
+    playersOrphaned: ['players_orphaned', 'Players here whose gateway is gone, and whose client has not come back'],
     leaseValid: ['lease_valid', '1 while this node may act'],
   };
 
@@ -110,6 +112,9 @@ export function peerHistograms({ peerStats }: Store): string {
     '# HELP worldmesh_journal_commit_seconds Duration of a group commit of the journal',
     '# TYPE worldmesh_journal_commit_seconds histogram',
     ...histogramLines('worldmesh_journal_commit_seconds', '', peerStats.histogram('commit')),
+    '# HELP worldmesh_attach_seconds From the token that a client shows to its player',
+    '# TYPE worldmesh_attach_seconds histogram',
+    ...histogramLines('worldmesh_attach_seconds', '', peerStats.histogram('attach')),
     '',
   ].join('\n');
 }

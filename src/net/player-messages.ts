@@ -99,7 +99,7 @@ export class PlayerMessages {
     const { counters } = this.#context;
     const { session } = connection;
     if (session === undefined) return;
-    this.#table.tokens.confirm(session.index);
+    this.#table.heard(session);
     counters.inputsClamped += clamped;
     // The client misses its acknowledgement, and sends this input again.
     if (!this.#table.routes.writeInput(session, input)) {
@@ -118,7 +118,14 @@ export class PlayerMessages {
     connection.send({ type: 'pong', nonce, serverTimeMs, tick: this.#context.store.control.tick });
   }
 
+  /** What it still says here it says again over its other connection. */
+  #receiveMoved(connection: Connection, message: ClientMessage): void {
+    if (message.type === 'ping') this.#answer(connection, message.nonce);
+    else if (message.type === 'bye') connection.close(CLOSE_CODE.normal, 'bye');
+  }
+
   #receiveMessage(connection: Connection, message: ClientMessage): void {
+    if (connection.stage === 'moved') return this.#receiveMoved(connection, message);
     if (connection.stage !== 'playing') {
       if (message.type === 'hello' && connection.stage === 'hello') {
         return this.#admission.admit(connection, message);
@@ -131,7 +138,7 @@ export class PlayerMessages {
     }
     const { session } = connection;
     if (session === undefined) return;
-    this.#table.tokens.confirm(session.index);
+    this.#table.heard(session);
     switch (message.type) {
       case 'ping':
         return this.#answer(connection, message.nonce);

@@ -1,25 +1,28 @@
 /**
  * Sessions of a cluster: where the player of each is, and what its owner must be told when that is another node.
  *
- *   owner          inputs                                 leave, attach, detach, backlog
- *   this node      input ring                             the session's row
- *   another node   tunnel, behind a mark in the input ring  the session's row, and frames in the tunnel (memory/tunnel.ts)
- *   not known yet  tunnel (a login)                         frames in the tunnel
+ *   owner          inputs             leave, attach, detach, backlog, heard
+ *   this node      input ring         the session's row
+ *   another node   tunnel             the session's row, and frames in the tunnel (memory/tunnel.ts)
+ *   not known yet  tunnel (a login,   frames in the tunnel
+ *                  or an attach)
  *
- * When a player comes back, its inputs go on through the tunnel until the world has applied all that went there: what is
- * on its way cannot be overtaken. What a full ring did not take is owed, and written as soon as it does.
+ * Whichever way inputs take, whoever owns the player puts them into order. What a full ring did not take is owed, and
+ * written as soon as it does.
  */
-import { writeInput, writeLeave, writeMark } from '../memory/intake.ts';
+import { writeInput, writeLeave } from '../memory/intake.ts';
 import { SESSION_STATE } from '../memory/sessions.ts';
 import {
-  writeTunnelHandedOver,
+  writeTunnelHeard,
   writeTunnelInput,
   writeTunnelLeave,
   writeTunnelLogin,
+  writeTunnelResume,
   writeTunnelState,
 } from '../memory/tunnel.ts';
-import type { TunnelHead, TunnelInput } from '../memory/tunnel.ts';
+import type { TunnelHead, TunnelInput, TunnelResume, TunnelResumed } from '../memory/tunnel.ts';
 import type { GatewayContext } from './context.ts';
+import type { Redirects } from './redirects.ts';
 import type { Session } from './session-table.ts';
 
 /** The owner of a slow client is told of its backlog this often, and at once when it crosses the limit. */
@@ -40,26 +43,31 @@ export interface SessionRoute {
   isUnanswered: boolean;
   /** Inputs go through the tunnel. */
   isTunnelled: boolean;
-  /** The last input that went there. */
-  tunnelledSequence: number;
-  marksOwed: number;
+  /** The client has said something. */
+  isHeard: boolean;
+  owesHeard: boolean;
   owesState: boolean;
   owesReset: boolean;
   resetAskedMs: number;
   backlogBytes: number;
   backlogToldMs: number;
+  /** The seq for which the client was last sent to the owner, and until when it may go there; 0: not, or no more. */
+  redirectSeq: number;
+  redirectEndsMs: number;
 }
 
 export class SessionRoutes {
   readonly #context: GatewayContext;
+  readonly #redirects: Redirects;
   /** Sessions with something owed. */
   readonly #debtors = new Set<Session>();
 
-  constructor(context: GatewayContext) {
+  constructor(context: GatewayContext, redirects: Redirects) {
     this.#context = context;
+    this.#redirects = redirects;
   }
 
-  /** The route of a new session, whose player is looked for with a `login`, or joins here. */
+  /** The route of a new session, whose player is looked for (`isLogin`), or joins here. */
   open(id: number, { isLogin }: { readonly isLogin: boolean }): SessionRoute {
     return {
       id,
@@ -68,13 +76,15 @@ export class SessionRoutes {
       seq: 0,
       isUnanswered: false,
       isTunnelled: isLogin,
-      tunnelledSequence: 0,
-      marksOwed: 0,
+      isHeard: false,
+      owesHeard: false,
       owesState: false,
       owesReset: false,
       resetAskedMs: 0,
       backlogBytes: 0,
       backlogToldMs: 0,
+      redirectSeq: 0,
+      redirectEndsMs: 0,
     };
   }
 
@@ -87,15 +97,21 @@ export class SessionRoutes {
     return true;
   }
 
+  /** False when the ring is full. */
+  writeResume(head: TunnelHead, resume: TunnelResume): boolean {
+    const { store } = this.#context;
+    if (!writeTunnelResume(store.gatewayToPeer, { ...head, ...resume })) return false;
+    store.control.ringPeerBell();
+    return true;
+  }
+
   /** False when a ring on its way is full: the client may send it again. */
   writeInput(session: Session, input: TunnelInput): boolean {
     const { store, counters } = this.#context;
     const { index, generation, route } = session;
     if (route?.isTunnelled === true) this.#tryDirect(session, route);
     if (route?.isTunnelled !== true) return writeInput(store.inputRing, { session: index, generation, ...input });
-    if (route.marksOwed > 0 && !this.#pay(session, route)) return false;
     if (!writeTunnelInput(store.gatewayToPeer, { ...headOf(session, route), ...input })) return false;
-    route.tunnelledSequence = Math.max(route.tunnelledSequence, input.sequence);
     counters.inputsTunnelled++;
     store.control.ringPeerBell();
     return true;
@@ -106,7 +122,6 @@ export class SessionRoutes {
     const { store } = this.#context;
     const { index, generation, route } = session;
     if (route?.isTunnelled !== true) return writeLeave(store.inputRing, { session: index, generation });
-    if (route.marksOwed > 0 && !this.#pay(session, route)) return false;
     if (!writeTunnelLeave(store.gatewayToPeer, headOf(session, route))) return false;
     store.control.ringPeerBell();
     return true;
@@ -118,11 +133,7 @@ export class SessionRoutes {
     if (route === undefined || (route.node === node && route.seq === seq)) return;
     // Whoever takes over has told the client nothing; a login that finds its player here is no change.
     const isHandover = node !== 0 || route.node !== 0;
-    if (node !== 0 && route.node === 0) route.marksOwed++;
-    if (node !== 0) route.isTunnelled = true;
-    route.node = node;
-    route.seq = seq;
-    route.nodeName = name;
+    setOwner(route, { node, seq, name });
     if (isHandover && connection !== undefined) {
       connection.awaitsKeyframe = true;
       route.resetAskedMs = Number.NEGATIVE_INFINITY;
@@ -132,26 +143,48 @@ export class SessionRoutes {
     }
     // The owner begins with a view of its own, and with what it was told of the client's state on the way: it may be old.
     if (node !== 0) this.#owe(session, route, { reset: false });
+    route.owesHeard = route.isHeard;
     this.#pay(session, route);
   }
 
-  /** Tells the client who has its player, if that is not where it joined. */
-  tell({ route, connection }: Session): void {
+  /** The player of a session that was opened for it is there; the client is told with its welcome. */
+  attached({ route }: Session, { node, seq, name }: TunnelResumed): void {
+    if (route !== undefined) setOwner(route, { node, seq, name });
+  }
+
+  /** Tells the client who has its player, if that is not where it joined, and perhaps to go there. */
+  tell(session: Session): void {
+    const { route, connection } = session;
     if (route === undefined || connection === undefined || route.nodeName === '') return;
     route.isUnanswered = true;
     this.#context.counters.handoversTold++;
     connection.send({ type: 'handover', seq: route.seq, node: route.nodeName });
+    this.#redirects.offer(session);
   }
 
-  /** The client's answer. It sends again what was not acknowledged; the owner drops what it has. */
-  answered(session: Session, seq: number): void {
-    const { store, counters } = this.#context;
-    const { route } = session;
+  /** The client's answer. */
+  answered({ route }: Session, seq: number): void {
     if (route === undefined || !route.isUnanswered || route.seq !== seq) return;
     route.isUnanswered = false;
-    counters.handoversAnswered++;
-    // It is for statistics: a full ring loses nothing else.
-    if (writeTunnelHandedOver(store.gatewayToPeer, { ...headOf(session, route), seq })) store.control.ringPeerBell();
+    this.#context.counters.handoversAnswered++;
+  }
+
+  /** The client has said something; its owner wants to know the first time, and each owner anew. */
+  heard(session: Session): void {
+    const { route } = session;
+    if (route === undefined || route.isHeard) return;
+    route.isHeard = true;
+    route.owesHeard = true;
+    this.#pay(session, route);
+  }
+
+  /** The client has gone to the gateway that it was sent to. */
+  moved({ route }: Session): void {
+    if (route === undefined) return;
+    const { counters } = this.#context;
+    counters.sessionsMoved++;
+    if (route.redirectEndsMs !== 0) counters.redirectsAttached++;
+    route.redirectEndsMs = 0;
   }
 
   /** A connection came or went: `reset` asks for a keyframe. */
@@ -193,17 +226,28 @@ export class SessionRoutes {
     }
   }
 
+  /** Sends who has not been sent yet, and counts who did not go in time. */
+  sweep(session: Session, nowMs: number): void {
+    const { route } = session;
+    if (route === undefined) return;
+    if (route.redirectEndsMs !== 0 && nowMs >= route.redirectEndsMs) this.#endRedirect(route);
+    if (route.node !== 0) this.#redirects.offer(session);
+  }
+
   forget(session: Session): void {
     this.#debtors.delete(session);
+    if (session.route !== undefined) this.#endRedirect(session.route);
+  }
+
+  #endRedirect(route: SessionRoute): void {
+    if (route.redirectEndsMs !== 0) this.#context.counters.redirectsUnused++;
+    route.redirectEndsMs = 0;
   }
 
   #tryDirect(session: Session, route: SessionRoute): void {
     const { sessions } = this.#context.store;
-    if (route.node !== 0 || route.marksOwed > 0 || sessions.route(session.index) !== 0) return;
-    if (sessions.slotPlusOne(session.index) === 0) return;
-    if (sessions.inputSequence(session.index) < route.tunnelledSequence) return;
-    route.isTunnelled = false;
-    route.tunnelledSequence = 0;
+    if (route.node !== 0 || sessions.route(session.index) !== 0) return;
+    if (sessions.slotPlusOne(session.index) !== 0) route.isTunnelled = false;
   }
 
   #owe(session: Session, route: SessionRoute, { reset }: { readonly reset: boolean }): void {
@@ -214,17 +258,18 @@ export class SessionRoutes {
 
   /** True when nothing is owed any more. */
   #pay(session: Session, route: SessionRoute): boolean {
+    const isPaid =
+      (!route.owesHeard || this.#writeHeard(session, route)) && (!route.owesState || this.#writeState(session, route));
+    if (isPaid) this.#debtors.delete(session);
+    else this.#debtors.add(session);
+    return isPaid;
+  }
+
+  #writeHeard(session: Session, route: SessionRoute): boolean {
     const { store } = this.#context;
-    const { index, generation } = session;
-    while (route.marksOwed > 0) {
-      if (!writeMark(store.inputRing, { session: index, generation })) {
-        this.#debtors.add(session);
-        return false;
-      }
-      route.marksOwed--;
-    }
-    if (route.owesState && !this.#writeState(session, route)) return false;
-    this.#debtors.delete(session);
+    if (!writeTunnelHeard(store.gatewayToPeer, headOf(session, route))) return false;
+    route.owesHeard = false;
+    store.control.ringPeerBell();
     return true;
   }
 
@@ -242,6 +287,13 @@ export class SessionRoutes {
     store.control.ringPeerBell();
     return true;
   }
+}
+
+function setOwner(route: SessionRoute, { node, seq, name }: { node: number; seq: number; name: string }): void {
+  if (node !== 0) route.isTunnelled = true;
+  route.node = node;
+  route.seq = seq;
+  route.nodeName = name;
 }
 
 function headOf({ index, generation }: Session, { id }: SessionRoute): TunnelHead {

@@ -8,18 +8,22 @@ import { entityIdFrom } from '../base/brand.ts';
 import type { SessionIndex } from '../base/brand.ts';
 import { writeJoin } from '../memory/intake.ts';
 import { SESSION_STATE } from '../memory/sessions.ts';
-import type { EndedReason } from '../memory/tunnel.ts';
+import type { EndedReason, TunnelResumed } from '../memory/tunnel.ts';
 import { AddressCount } from './address-count.core.ts';
 import type { Connection, FatalErrorCode } from './connection.ts';
 import type { GatewayContext } from './context.ts';
+import type { Redirects } from './redirects.ts';
 import { ResumeTokens } from './resume-tokens.core.ts';
 import { stepSession } from './session.core.ts';
 import type { SessionEffect, SessionEvent, SessionLife } from './session.core.ts';
 import { SessionRoutes } from './session-routes.ts';
 import type { SessionRoute } from './session-routes.ts';
+import type { SessionClaims } from './session-token.ts';
 
 /** A login that nobody answers for this long is given up: the peer thread, or all who may have the player, are gone. */
 const LOGIN_MS_MAX = 10_000;
+/** The peer thread answers sooner (peer/attachment.core.ts), unless it stands still. */
+const ATTACH_MS_MAX = 7000;
 /** What a client is told when the owner of its player ends the session. */
 const ENDINGS: Readonly<Record<EndedReason, readonly [code: FatalErrorCode, message: string]>> = {
   replaced: ['ERR_SESSION_REPLACED', 'a newer session has this player'],
@@ -27,7 +31,9 @@ const ENDINGS: Readonly<Record<EndedReason, readonly [code: FatalErrorCode, mess
   overloaded: ['ERR_SERVER_OVERLOADED', 'the player cannot be brought now; try later'],
   gone: ['ERR_SERVER_STOPPING', 'the node of this player is gone; come back'],
   stopping: ['ERR_SERVER_STOPPING', 'the node of this player stops; come back'],
+  moved: ['ERR_SESSION_MOVED', 'the session goes on over another connection'],
 };
+const NOT_FOUND: TunnelResumed = { isFound: false, view: 'reset', node: 0, seq: 0, entity: 0, name: '' };
 
 export interface Session {
   readonly index: SessionIndex;
@@ -39,8 +45,23 @@ export interface Session {
   connection: Connection | undefined;
   /** The last input that came of it. */
   inputSequence: number;
+  /** The player's entity, as far as tokens name it; 0 is not known. */
+  entity: number;
   /** In a cluster. */
   readonly route: SessionRoute | undefined;
+}
+
+/** A client that has shown a good token. */
+export interface Returning {
+  readonly claims: SessionClaims;
+  readonly lastKnownTick: number;
+  /** Its player is there, or is not to be had. Not called when the session ends before that. */
+  readonly done: (isFound: boolean) => void;
+}
+
+interface Attaching {
+  readonly endsMs: number;
+  readonly done: (isFound: boolean) => void;
 }
 
 export class SessionTable {
@@ -56,13 +77,15 @@ export class SessionTable {
   readonly #entering = new Set<Session>();
   /** When the login of each that entered with one is given up. */
   readonly #loginEndsMs = new Map<Session, number>();
+  /** Sessions whose player is looked for. */
+  readonly #attaching = new Map<Session, Attaching>();
   readonly #effects: SessionEffect[] = [];
   #nextId = 1;
   #ending: EndedReason = 'gone';
 
-  constructor(context: GatewayContext) {
+  constructor(context: GatewayContext, redirects: Redirects) {
     this.#context = context;
-    this.routes = new SessionRoutes(context);
+    this.routes = new SessionRoutes(context, redirects);
     this.#sessions = Array.from({ length: context.store.sessions.capacity });
   }
 
@@ -92,32 +115,102 @@ export class SessionTable {
       sessions.setState(index, SESSION_STATE.free);
       return 'ring';
     }
-    const session: Session = {
-      index,
-      generation,
-      account: player.account,
-      address: connection.address,
-      life: { kind: 'attached', connection: connection.number },
-      connection,
-      inputSequence: 0,
-      route: id === 0 ? undefined : this.routes.open(id, { isLogin }),
-    };
-    this.#sessions[index] = session;
-    this.#live.add(session);
+    const route = id === 0 ? undefined : this.routes.open(id, { isLogin });
+    const session = this.#add(connection, { index, account: player.account, entity: 0, route });
     this.#entering.add(session);
     if (isLogin) this.#loginEndsMs.set(session, nowMs() + LOGIN_MS_MAX);
-    this.byAddress.add(session.address);
-    if (session.account !== '') this.byAccount.add(session.account);
     sessions.setState(index, SESSION_STATE.attached);
     this.#context.counters.sessionsOpened++;
     return session;
   }
 
+  #add(connection: Connection, given: Pick<Session, 'index' | 'account' | 'entity' | 'route'>): Session {
+    const { index, account } = given;
+    const session: Session = {
+      ...given,
+      generation: this.#context.store.sessions.generation(index),
+      address: connection.address,
+      life: { kind: 'attached', connection: connection.number },
+      connection,
+      inputSequence: 0,
+    };
+    this.#sessions[index] = session;
+    this.#live.add(session);
+    this.byAddress.add(session.address);
+    if (account !== '') this.byAccount.add(account);
+    return session;
+  }
+
+  /**
+   * In a cluster: opens a session for a client that has shown a token of another one, whose player is then looked for; or says what
+   * is full. Nothing is sent to the client before `done`.
+   */
+  attach(connection: Connection, { claims, lastKnownTick, done }: Returning): 'sessions' | 'ring' | 'asked' {
+    const { store, nowMs } = this.#context;
+    const { sessions } = store;
+    const id = entityIdFrom(store.incarnation, this.#nextId++);
+    const index = sessions.open({ sessionId: id });
+    if (index === -1) return 'sessions';
+    const { session: from, entity, account, purpose } = claims;
+    const head = { row: index, generation: sessions.generation(index), session: id };
+    if (!this.routes.writeResume(head, { from, entity, isRedirect: purpose === 'redirect', lastKnownTick })) {
+      sessions.setState(index, SESSION_STATE.free);
+      return 'ring';
+    }
+    const session = this.#add(connection, { index, account, entity, route: this.routes.open(id, { isLogin: true }) });
+    connection.session = session;
+    this.#attaching.set(session, { endsMs: nowMs() + ATTACH_MS_MAX, done });
+    return 'asked';
+  }
+
+  /** The peer thread says what became of an `attach`. */
+  resumed(session: Session, resumed: TunnelResumed): void {
+    const attaching = this.#attaching.get(session);
+    if (attaching === undefined) return;
+    this.#attaching.delete(session);
+    const { connection } = session;
+    if (!resumed.isFound) {
+      this.#step(session, { kind: 'denied' });
+      if (connection !== undefined) connection.session = undefined;
+      return attaching.done(false);
+    }
+    const { store, counters } = this.#context;
+    const needsReset = resumed.view === 'reset';
+    session.entity = resumed.entity;
+    this.routes.attached(session, resumed);
+    counters.sessionsResumed++;
+    counters.resumesAttached++;
+    // The client went while its player was looked for: it may come back, with the same token.
+    if (connection === undefined) return this.routes.changeState(session, { reset: false });
+    connection.awaitsKeyframe = resumed.view !== 'continued';
+    attaching.done(true);
+    if (needsReset) store.sessions.requestViewReset(session.index);
+    store.sessions.setState(session.index, SESSION_STATE.attached);
+    this.routes.changeState(session, { reset: needsReset });
+  }
+
+  /** Of a node alone. */
   resume(session: Session, connection: Connection): void {
-    this.#context.counters.sessionsResumed++;
+    const { counters } = this.#context;
+    counters.sessionsResumed++;
+    counters.resumesLocal++;
     const replaced = session.connection;
     session.connection = connection;
     this.#step(session, { kind: 'resume', connection: connection.number }, replaced);
+  }
+
+  /** What the next token of this session stands for. */
+  nextAttachment(session: Session): number {
+    if (session.route !== undefined) return session.route.id;
+    const attachment = entityIdFrom(this.#context.store.incarnation, this.#nextId++);
+    this.tokens.issue(session.index, attachment);
+    return attachment;
+  }
+
+  /** The client has said something: the token with which it came is spent. */
+  heard(session: Session): void {
+    if (session.route === undefined) this.tokens.confirm(session.index);
+    else this.routes.heard(session);
   }
 
   /** The connection is gone, for whatever reason. */
@@ -134,6 +227,7 @@ export class SessionTable {
   /** The owner of its player, another node, has ended it. */
   end(session: Session, reason: EndedReason): void {
     this.#ending = reason;
+    if (reason === 'moved') this.routes.moved(session);
     this.#step(session, { kind: 'taken' });
   }
 
@@ -142,9 +236,13 @@ export class SessionTable {
     for (const [session, endsMs] of this.#loginEndsMs) {
       if (nowMs >= endsMs) this.end(session, 'overloaded');
     }
+    for (const [session, { endsMs }] of this.#attaching) {
+      if (nowMs >= endsMs) this.resumed(session, NOT_FOUND);
+    }
     const graceMs = this.#context.settings.resumeGraceMs;
     for (const session of this.#live) {
       const before = session.life.kind;
+      this.routes.sweep(session, nowMs);
       if (before === 'attached') continue;
       this.#step(session, { kind: 'time', nowMs, graceMs });
       if (before === 'detached' && session.life.kind !== 'detached') this.#context.counters.sessionsExpired++;
@@ -191,7 +289,8 @@ export class SessionTable {
         return;
       case 'tellTaken':
         assert(connection?.number === effect.connection, 'the connection that is told is the one that is attached');
-        connection.fail(...ENDINGS[this.#ending]);
+        if (this.#ending === 'moved') connection.move();
+        else connection.fail(...ENDINGS[this.#ending]);
         return;
       case 'attach':
         sessions.setBacklogBytes(session.index, 0);
@@ -215,6 +314,7 @@ export class SessionTable {
         this.#sessions[session.index] = undefined;
         this.#live.delete(session);
         this.#entered(session);
+        this.#attaching.delete(session);
         this.routes.forget(session);
         this.byAddress.remove(session.address);
         this.byAccount.remove(session.account);

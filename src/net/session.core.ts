@@ -2,16 +2,19 @@
  * The life of one session at its gateway.
  *
  *              hello                    lost
- *   (row opened) ──▶ attached ────────────────────▶ detached
+ *   (row opened) ──▶ attached ────────────────────▶ detached ── denied ──▶ ended
  *                     │ ▲ └─ resume: newer wins     │ │
  *                     │ └────────── resume ─────────┘ │ grace over
- *                     └ bye, refused, taken ▶ leaving ◀─┘
+ *              denied ┤                             │
+ *              ▼      └ bye, refused, taken ▶ leaving ◀─┘
+ *            ended
  *                                             └── leave written ──▶ ended
  *
  * `attached` holds the number of its connection, so that the loss of a replaced connection changes nothing.
  *
  * Invariant: a session ends, and its row is free, only after its LEAVE was written; also when the world refused it, so
- * that whatever the world made of the JOIN is gone.
+ * that whatever the world made of the JOIN is gone. A session that was opened for a player of another session, and denied it,
+ * has joined nothing.
  */
 import { assert } from '../base/assert.ts';
 
@@ -28,6 +31,8 @@ export type SessionEvent =
   | { readonly kind: 'refused' }
   /** Its owner, another node, has ended it. */
   | { readonly kind: 'taken' }
+  /** The player that it was opened for is not to be had. */
+  | { readonly kind: 'denied' }
   | { readonly kind: 'time'; readonly nowMs: number; readonly graceMs: number }
   | { readonly kind: 'leaveWritten' };
 
@@ -71,6 +76,10 @@ export function stepSession(life: SessionLife, event: SessionEvent, effects: Ses
       if (life.kind === 'leaving' || life.kind === 'ended') return life;
       if (life.kind === 'attached') effects.push({ kind: 'tellTaken', connection: life.connection });
       return leave(effects);
+    case 'denied':
+      if (life.kind === 'leaving' || life.kind === 'ended') return life;
+      effects.push({ kind: 'free' });
+      return { kind: 'ended' };
     case 'time':
       if (life.kind === 'leaving') effects.push({ kind: 'writeLeave' });
       if (life.kind !== 'detached' || event.nowMs - life.sinceMs < event.graceMs) return life;

@@ -39,6 +39,8 @@ export interface GatewaySettings extends ProtectionSettings {
   readonly backlogBytesMax: number;
   /** How long a client may stay above `backlogBytesSkip` before it is dropped with ERR_LIMIT_BACKLOG. */
   readonly backlogMsMax: number;
+  /** Bytes of other nodes' snapshots above which clients in auto mode are sent to the owners of their players. */
+  readonly tunnelBytesPerSecondMax: number;
   /** Serve the viewer's files and its feed. */
   readonly viewer: boolean;
   /** Absolute path of the viewer's files. */
@@ -55,6 +57,8 @@ export interface GatewaySettings extends ProtectionSettings {
 export interface GatewayCluster {
   /** Name of this node. */
   readonly node: string;
+  /** Seed of the cluster's session tokens, as hexadecimal digits; without it this gateway's are its own. */
+  readonly sessionKey?: string;
   /** Its journal, for traces in the viewer; without it there are none. */
   readonly journal?: {
     readonly folder: string;
@@ -97,6 +101,7 @@ export const GATEWAY_DEFAULTS: GatewaySettings = {
   backlogBytesSkip: 65_536,
   backlogBytesMax: 1_048_576,
   backlogMsMax: 10_000,
+  tunnelBytesPerSecondMax: 4_194_304,
   viewer: true,
   viewerDirectory: '',
   pageDirectory: '',

@@ -5,7 +5,14 @@
  * An activation is never dropped: the entity is this node's. It waits here, bounded by the credits that were granted for it.
  * Ghosts are dropped when too much waits; `onGhostsDropped` then asks for them anew.
  */
-import type { Activation, ArrivedEvent, ArrivedInput, ArrivedJoin, ArrivedSessionState } from '../memory/arrivals.ts';
+import type {
+  Activation,
+  ArrivedEvent,
+  ArrivedInput,
+  ArrivedJoin,
+  ArrivedRebind,
+  ArrivedSessionState,
+} from '../memory/arrivals.ts';
 import {
   writeActivate,
   writeArrivedInput,
@@ -15,6 +22,7 @@ import {
   writeGhosts,
   writeOwnership,
   writePopulate,
+  writeRebind,
   writeSchema,
   writeSessionLeave,
   writeSessionState,
@@ -90,6 +98,10 @@ export class ArrivalQueue {
 
   sessionState(state: ArrivedSessionState): void {
     if (this.waiting < WAITING_MAX) this.#put(() => writeSessionState(this.#ring, state));
+  }
+
+  rebind(rebind: ArrivedRebind): void {
+    this.#put(() => writeRebind(this.#ring, rebind));
   }
 
   sessionLeave(session: number): void {

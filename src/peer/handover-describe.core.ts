@@ -1,7 +1,7 @@
 /** Counts of the handover core, for metrics, `status` and checkers. Walks over open rows: not for every event. */
 import { stablePosition, waitingCount } from './handover-stable.core.ts';
 import type { HandoverState } from './handover-state.core.ts';
-import type { Ledger, NodeNumber } from './protocol.ts';
+import type { Ledger, NodeNumber, SessionId } from './protocol.ts';
 
 export interface TargetDescription {
   readonly ledger: Ledger;
@@ -39,6 +39,14 @@ export interface HandoverDescription {
   readonly buddy: { readonly node: NodeNumber; readonly mode: string; readonly acked: number };
   readonly violationCount: number;
   readonly targets: readonly TargetDescription[];
+}
+
+/** Whether the player of this session has left, and its target may not have it yet; or is in a journal that waits to be taken. */
+export function isOnItsWay(state: HandoverState, session: SessionId): boolean {
+  for (const { row, state: stage } of state.outgoing.values()) {
+    if (row.passenger.session === session && stage !== 'removing') return true;
+  }
+  return state.heldTakeovers.some(({ entities }) => entities.some(({ passenger }) => passenger.session === session));
 }
 
 export function describe(state: HandoverState): HandoverDescription {

@@ -11,6 +11,7 @@ import type { PeerLogKind } from '../memory/peer-log.ts';
 import type { Store } from '../memory/store.ts';
 import type { ArrivalQueue } from './arrival-queue.ts';
 import type { CrashPoint, CrashPoints } from './crash-point.ts';
+import { isOnItsWay } from './handover-describe.core.ts';
 import { HandoverHistory } from './handover-history.ts';
 import type { Stage, StageName } from './handover-history.ts';
 import { createHandover, describe, isRunning, ledgersToTake, step } from './handover.core.ts';
@@ -122,6 +123,12 @@ export class HandoverShell {
   /** Whether this journal holds that ledger, stably. */
   isImported(ledger: Ledger): boolean {
     return this.#imported.has(ledger);
+  }
+
+  /** Whether the player of this session may become ours, or has gone to somebody who may not know that yet. */
+  isInDoubt(session: SessionId): boolean {
+    if (!this.isRunning || this.#imports.size > 0 || this.ledgersToTake().length > 0) return true;
+    return isOnItsWay(this.#state, session);
   }
 
   describe(): ReturnType<typeof describe> {

@@ -1,8 +1,19 @@
 /** Every entity that this store owns, as its journal is to remember it after a clean stop. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { monotonicMs } from '../base/monotonic.ts';
 import type { EntityId } from '../base/brand.ts';
 import { RecordEncoder } from '../memory/record.ts';
 import type { Store } from '../memory/store.ts';
 import type { EntityRow, Passenger } from './protocol.ts';
+
+const LAST_FSYNC_MS_MAX = 10_000;
+const FSYNC_POLL_MS = 2;
+
+/** Waits for the disk, but not for ever. */
+export async function untilDone(isDone: () => boolean): Promise<void> {
+  const deadlineMs = monotonicMs() + LAST_FSYNC_MS_MAX;
+  while (!isDone() && monotonicMs() < deadlineMs) await delay(FSYNC_POLL_MS);
+}
 
 /** The simulation stands still. `passengerOf` says what the entity in a slot carries. */
 export function lastState(store: Store, passengerOf: (slot: number) => Passenger): EntityRow[] {

@@ -10,6 +10,8 @@
  * start on that ledger. If this one dies meanwhile, that ledger is fenced, and its successor has not imported it: whoever
  * takes the successor's place, or the successor when it is back, finds the file not marked as taken, and imports it then.
  */
+import { PEER_STATE } from '../memory/peer-table.ts';
+import type { Store } from '../memory/store.ts';
 import type { DirectoryChange, Directory, Member } from './directory.ts';
 import type { CrashPoints } from './crash-point.ts';
 import { createHolder, createObserver, mayAct, stepHolder, stepObserver } from './lease.core.ts';
@@ -117,6 +119,14 @@ export class Membership {
     return this.#members
       .filter((member) => isLive(member) && member.node !== this.#options.me.node)
       .map(({ node }) => node);
+  }
+
+  /** Other nodes that can be asked for a player. One that does not run may have it when it is back, until its journal is taken. */
+  askable({ peerTable }: Store): { readonly nodes: readonly NodeNumber[]; readonly isSomebodyMissing: boolean } {
+    const { me } = this.#options;
+    const others = this.#members.filter(({ state, node }) => state !== 'fenced' && node !== me.node);
+    const nodes = others.map(({ node }) => node).filter((node) => peerTable.state(node) === PEER_STATE.up);
+    return { nodes, isSomebodyMissing: nodes.length < others.length };
   }
 
   /** The node that stands for a ledger now: its own, or that of the last of its heirs. 0 when nobody does. */

@@ -20,7 +20,7 @@ import { encodeSessionMessage, SESSION_MESSAGE_TYPE } from './session-message.wi
 import type { SessionMessage } from './session-message.wire.ts';
 
 /** Versions of the protocol between nodes that this release speaks. */
-export const PEER_PROTOCOL = { min: 1, max: 1 } as const;
+export const PEER_PROTOCOL = { min: 1, max: 2 } as const;
 /** Frames that wait while the lease is not valid. More are not heard: their links are closed by then. */
 const WAITING_MAX = 65_536;
 

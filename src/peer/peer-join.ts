@@ -4,6 +4,7 @@
  * A node that died and whose place a neighbour is about to take finds its name or its ledger unresolved. It lets go of the
  * lock, so that the neighbour can take the file, and tries again, with a new ledger then.
  */
+import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DirectoryError } from './directory-error.ts';
 import { openDirectory } from './directory-thread.ts';
@@ -12,8 +13,9 @@ import { JournalError } from './journal-error.ts';
 import { lockHolder, openJournal } from './journal.ts';
 import type { Journal, JournalEvent } from './journal.ts';
 import { monotonicMs } from '../base/monotonic.ts';
-import type { PeerSettings } from './peer-settings.ts';
+import type { PeerJoined, PeerSettings } from './peer-settings.ts';
 
+const SESSION_KEY_BYTES = 32;
 const JOIN_RETRY_MS = 100;
 const JOIN_WAIT_MS_MAX = 30_000;
 const RETRY_CODES: ReadonlySet<string> = new Set([
@@ -27,6 +29,8 @@ export interface Membered {
   readonly journal: Journal;
   readonly directory: Directory;
   readonly joined: Joined;
+  /** Of the cluster: the seed of session tokens, as hexadecimal digits. */
+  readonly sessionKey: string;
   /** When the join that was granted had been sent: the lease counts from then. */
   readonly joinedMs: number;
   /** From now on the journal's events go there; nothing has been appended before. */
@@ -49,6 +53,12 @@ export async function joinCluster(settings: PeerSettings): Promise<Membered> {
   }
 }
 
+export function joinedAs({ directory, journal, joined, sessionKey }: Membered): PeerJoined {
+  const { clusterId, tickEpochMs } = directory.facts;
+  const { node, incarnation } = joined;
+  return { node, incarnation, clusterId, tickEpochMs, entities: journal.content.entities.length, sessionKey };
+}
+
 /** Undefined: not now. */
 async function tryToJoin(
   settings: PeerSettings,
@@ -65,7 +75,8 @@ async function tryToJoin(
     const setListener = (next: typeof listener): void => {
       listener = next;
     };
-    return { journal, directory, joined, joinedMs, setListener };
+    const sessionKey = await directory.secret('sessionKey', randomBytes(SESSION_KEY_BYTES).toString('hex'));
+    return { journal, directory, joined, joinedMs, setListener, sessionKey };
   } catch (error) {
     await journal[Symbol.asyncDispose]();
     const mayPass = error instanceof DirectoryError && RETRY_CODES.has(error.code);

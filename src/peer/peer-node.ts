@@ -9,7 +9,6 @@
  *
  * While the lease is not valid, what is in rings and links waits, and the simulation stands still. A fenced node ends.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import { Store } from '../memory/store.ts';
 import type { StoreHandle } from '../memory/store.ts';
 import { ArrivalQueue } from './arrival-queue.ts';
@@ -21,12 +20,12 @@ import { DurableWishes } from './durable-wishes.ts';
 import { applySwitches } from './feature-switches.ts';
 import { HandoverShell } from './handover-shell.ts';
 import type { JournalEvent } from './journal.ts';
-import { lastState } from './last-state.ts';
+import { lastState, untilDone } from './last-state.ts';
 import { Logins } from './logins.ts';
 import { leaseView, Membership } from './membership.ts';
 import { monotonicMs } from '../base/monotonic.ts';
 import { Neighbours } from './neighbours.ts';
-import { joinCluster } from './peer-join.ts';
+import { joinCluster, joinedAs } from './peer-join.ts';
 import type { Membered } from './peer-join.ts';
 import { reportPeers } from './peer-report.ts';
 import { knownNode } from './peer-settings.ts';
@@ -43,8 +42,6 @@ const TIMER_MS = 10;
 /** A turn is taken at least this often, whether the bell rang or not. */
 const BELL_TIMEOUT_MS = 100;
 const REPORT_MS = 200;
-const LAST_FSYNC_MS_MAX = 10_000;
-const FSYNC_POLL_MS = 2;
 
 export class PeerNode {
   readonly #settings: PeerSettings;
@@ -84,10 +81,7 @@ export class PeerNode {
   ): Promise<{ peer: PeerNode; joined: PeerJoined }> {
     const membered = await joinCluster(settings);
     const peer = new PeerNode(settings, { tell, membered });
-    const { clusterId, tickEpochMs } = membered.directory.facts;
-    const { node, incarnation } = membered.joined;
-    const entities = membered.journal.content.entities.length;
-    return { peer, joined: { node, incarnation, clusterId, tickEpochMs, entities } };
+    return { peer, joined: joinedAs(membered) };
   }
 
   private constructor(settings: PeerSettings, parts: { tell: (event: PeerEvent) => void; membered: Membered }) {
@@ -160,6 +154,8 @@ export class PeerNode {
       arrivals: this.#arrivals,
       send: (node, message) => this.#send(node, message),
       nodeName: (node) => this.#membership?.nameOf(node) ?? '',
+      neighbours: () => this.#membership?.askable(store) ?? { nodes: [], isSomebodyMissing: true },
+      isInDoubt: (session) => this.#core.isInDoubt(session),
       isLive: (incarnation) => this.#membership?.isLive(incarnation) ?? true,
       login: (head, player) => this.#logins.login(head, player),
       nowMs: monotonicMs,
@@ -361,6 +357,7 @@ export class PeerNode {
       links: this.#neighbours?.stats() ?? [],
       journal: this.#membered.journal,
       players: this.#players,
+      orphans: this.#router.orphans,
       isLeaseValid: this.#mayAct(),
     });
   }
@@ -481,7 +478,7 @@ export class PeerNode {
   #checkpointed(row: EntityRow): void {
     this.#players.seen(row);
     if (!row.atRest) return;
-    this.#router.left(row.passenger.session);
+    this.#router.left(row.id);
     this.#players.rests(row);
   }
 
@@ -492,9 +489,6 @@ export class PeerNode {
       const rows = lastState(this.#store, (slot) => this.#players.passengerOf(slot));
       this.#core.step({ kind: 'checkpoint', rows });
     }
-    const deadlineMs = monotonicMs() + LAST_FSYNC_MS_MAX;
-    while (this.#fsyncedPosition < this.#core.position && !this.#hasFailed && monotonicMs() < deadlineMs) {
-      await delay(FSYNC_POLL_MS);
-    }
+    await untilDone(() => this.#fsyncedPosition >= this.#core.position || this.#hasFailed);
   }
 }

@@ -16,11 +16,12 @@ export interface PeerReportParts {
   readonly links: readonly LinkStats[];
   readonly journal: Journal;
   readonly players: Players;
+  readonly orphans: number;
   readonly isLeaseValid: boolean;
 }
 
 export function reportPeers({ peerStats, peerTable }: Store, parts: PeerReportParts): void {
-  const { core, keeper, links, journal, players, isLeaseValid } = parts;
+  const { core, keeper, links, journal, players, orphans, isLeaseValid } = parts;
   const described = core.describe();
   const { releasing, released, removing, reclaiming } = described.outbox;
   peerStats.setGauge('nodesUp', links.length + 1);
@@ -39,6 +40,7 @@ export function reportPeers({ peerStats, peerTable }: Store, parts: PeerReportPa
   peerStats.setGauge('entitiesAtRest', players.restingCount);
   peerStats.setGauge('cellsOwned', keeper.cellsOwned);
   peerStats.setGauge('journalQueueRows', journal.backlog.batches);
+  peerStats.setGauge('playersOrphaned', orphans);
   peerStats.setGauge('leaseValid', isLeaseValid ? 1 : 0);
   reportLinks(peerTable, links);
   reportBreakers(peerTable, described.targets);

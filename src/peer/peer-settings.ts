@@ -45,6 +45,8 @@ export interface PeerJoined {
   readonly tickEpochMs: number;
   /** Entities in the journal. */
   readonly entities: number;
+  /** Seed of the cluster's session tokens, as hexadecimal digits. */
+  readonly sessionKey: string;
 }
 
 /** A member of the cluster, as the directory has it. */

@@ -99,10 +99,9 @@ export class Players {
 
   /** Gone from the world for good. */
   despawned(id: number): void {
-    const passenger = this.#passengers.get(id as EntityId);
     const account = this.#forget(id);
     if (account !== '') this.#options.homeChanged(account, undefined);
-    if (passenger !== undefined && passenger.session !== 0) this.#options.router.left(passenger.session);
+    this.#options.router.left(id as EntityId);
   }
 
   /** For the last checkpoint: what the entity in that slot carries now. */

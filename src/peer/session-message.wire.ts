@@ -13,6 +13,9 @@
  *   ended      session u53 · reason u8                                      owner → gateway
  *   login      session u53 · gateway u8 · hops u8 · name · account         gateway → home of a resting player
  *   loginDone  session u53 · found u8                                       home → gateway
+ *   attach     session u53 · from u53 · flags u8 (1 renamed, 2 redirect) · entity u53 · lastKnownTick u32   gateway → all
+ *   attachDone session u53 · answer u8 · successor u53 · entity u53 · seq u32 · incarnation u32 · view u8   any → gateway
+ *   heard      session u53                                                  gateway → owner
  */
 import type { EntityId } from '../base/brand.ts';
 import { WireError } from '../base/errors.ts';
@@ -21,6 +24,10 @@ import type { Reader } from '../base/pack.ts';
 import { INPUT_BYTES_MAX } from '../base/schema.ts';
 import { readEnd, readU32, readU8 } from '../wire/cursor.wire.ts';
 import { INPUT_WINDOW } from '../wire/messages.ts';
+import { RESUMED_VIEWS } from '../memory/tunnel.ts';
+import type { ResumedView } from '../memory/tunnel.ts';
+import { ATTACH_ANSWERS } from './attachment.core.ts';
+import type { AttachAnswer } from './attachment.core.ts';
 import type { MessageBuffer } from './message-buffer.ts';
 import { readBlob, readCount, readEntity, readNode, readShortText, readU53 } from './message-fields.wire.ts';
 import { HOPS_MAX } from './protocol.ts';
@@ -67,7 +74,30 @@ export type SessionMessage =
       readonly name: string;
       readonly account: string;
     }
-  | { readonly kind: 'loginDone'; readonly session: SessionId; readonly found: boolean };
+  | { readonly kind: 'loginDone'; readonly session: SessionId; readonly found: boolean }
+  | {
+      /** The client of the session `from` comes back as `session` (attachment.core.ts). */
+      readonly kind: 'attach';
+      readonly session: SessionId;
+      readonly from: SessionId;
+      readonly isRenamed: boolean;
+      readonly isRedirect: boolean;
+      /** 0 when the token does not name it. */
+      readonly entity: EntityId | 0;
+      readonly lastKnownTick: number;
+    }
+  | {
+      readonly kind: 'attachDone';
+      readonly session: SessionId;
+      readonly answer: AttachAnswer;
+      /** Of `renamed`, else 0; the rest is of `attached`. */
+      readonly successor: SessionId | 0;
+      readonly entity: EntityId | 0;
+      readonly seq: number;
+      readonly incarnation: number;
+      readonly view: ResumedView;
+    }
+  | { readonly kind: 'heard'; readonly session: SessionId };
 
 /** Types of link frames, 32 … 63. */
 export const SESSION_MESSAGE_TYPE = {
@@ -82,11 +112,15 @@ export const SESSION_MESSAGE_TYPE = {
   ended: 40,
   login: 41,
   loginDone: 42,
+  attach: 43,
+  attachDone: 44,
+  heard: 45,
 } as const satisfies Record<SessionMessage['kind'], number>;
 
-/** Why an owner ended a session: its player was replaced by a newer login, or the world ended it. */
-export const ENDED_REASON = { replaced: 1, gone: 2, refused: 3 } as const;
+/** Why an owner ended a session: a newer login or connection has its player, the world ended it, or its client has moved. */
+export const ENDED_REASON = { replaced: 1, gone: 2, refused: 3, moved: 4 } as const;
 
+const ATTACH_FLAG = { renamed: 1, redirect: 2 } as const;
 const CELLS_MAX = 65_535;
 const GHOST_BYTES_MAX = 64 * 1024;
 const SNAPSHOT_BYTES_MAX = 64 * 1024;
@@ -130,6 +164,20 @@ export function encodeSessionMessage(message: SessionMessage, buffer: MessageBuf
       return buffer.shortText(message.account);
     case 'loginDone':
       return buffer.u8(message.found ? 1 : 0);
+    case 'attach':
+      buffer.u53(message.from);
+      buffer.u8((message.isRenamed ? ATTACH_FLAG.renamed : 0) | (message.isRedirect ? ATTACH_FLAG.redirect : 0));
+      buffer.u53(message.entity);
+      return buffer.u32(message.lastKnownTick);
+    case 'attachDone':
+      buffer.u8(ATTACH_ANSWERS.indexOf(message.answer));
+      buffer.u53(message.successor);
+      buffer.u53(message.entity);
+      buffer.u32(message.seq);
+      buffer.u32(message.incarnation);
+      return buffer.u8(RESUMED_VIEWS.indexOf(message.view));
+    case 'heard':
+      return;
   }
 }
 
@@ -192,9 +240,45 @@ function readOfSession(type: number, reader: Reader): SessionMessage {
     }
     case SESSION_MESSAGE_TYPE.loginDone:
       return { kind: 'loginDone', session, found: readFlag(reader) };
+    case SESSION_MESSAGE_TYPE.attach:
+      return readAttach(reader, session);
+    case SESSION_MESSAGE_TYPE.attachDone:
+      return readAttachDone(reader, session);
+    case SESSION_MESSAGE_TYPE.heard:
+      return { kind: 'heard', session };
     default:
       throw new WireError('ERR_WIRE_TYPE', `no message has type ${type}`);
   }
+}
+
+function readAttach(reader: Reader, session: SessionId): SessionMessage {
+  const from = readU53(reader) as SessionId;
+  if (from === 0 || from === session) throw new WireError('ERR_WIRE_RANGE', `session ${session} for session ${from}`);
+  const flags = readU8(reader);
+  if (flags > (ATTACH_FLAG.renamed | ATTACH_FLAG.redirect)) throw new WireError('ERR_WIRE_RANGE', `flags ${flags}`);
+  return {
+    kind: 'attach',
+    session,
+    from,
+    isRenamed: (flags & ATTACH_FLAG.renamed) !== 0,
+    isRedirect: (flags & ATTACH_FLAG.redirect) !== 0,
+    entity: readU53(reader) as EntityId | 0,
+    lastKnownTick: readU32(reader),
+  };
+}
+
+function readAttachDone(reader: Reader, session: SessionId): SessionMessage {
+  const answer = ATTACH_ANSWERS[readU8(reader)];
+  const successor = readU53(reader) as SessionId | 0;
+  const entity = readU53(reader) as EntityId | 0;
+  const seq = readU32(reader);
+  const incarnation = readU32(reader);
+  const view = RESUMED_VIEWS[readU8(reader)];
+  if (answer === undefined || view === undefined) throw new WireError('ERR_WIRE_RANGE', 'an answer that is none');
+  if ((answer === 'renamed') !== (successor !== 0) || (answer === 'attached') !== (entity !== 0)) {
+    throw new WireError('ERR_WIRE_RANGE', `${answer} of session ${successor} and entity ${entity}`);
+  }
+  return { kind: 'attachDone', session, answer, successor, entity, seq, incarnation, view };
 }
 
 function readHops(reader: Reader): number {

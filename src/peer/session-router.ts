@@ -20,13 +20,16 @@ import { OUTBOUND_HEAD_BYTES } from '../memory/outbound.ts';
 import { SESSION_STATE } from '../memory/sessions.ts';
 import type { Store } from '../memory/store.ts';
 import { readGatewayFrame, writeTunnelEnded, writeTunnelRoute, writeTunnelSnapshot } from '../memory/tunnel.ts';
-import type { EndedReason, GatewayFrameVisitor, TunnelHead, TunnelState } from '../memory/tunnel.ts';
+import type { EndedReason, GatewayFrameVisitor, TunnelHead, TunnelResume, TunnelState } from '../memory/tunnel.ts';
 import type { ArrivalQueue } from './arrival-queue.ts';
+import { Attachments } from './attachments.ts';
 import type { EntityRow, NodeNumber, PeerIdentity, SessionId } from './protocol.ts';
 import { expirePointers, mayHop, POINTER_MS, setPointer, takeRoute } from './routing.core.ts';
 import type { Pointer, Route } from './routing.core.ts';
 import { ENDED_REASON } from './session-message.wire.ts';
 import type { SessionMessage } from './session-message.wire.ts';
+import { newPlayer, SessionPlayers } from './session-players.ts';
+import type { Player } from './session-players.ts';
 
 export interface SessionRouterOptions {
   readonly store: Store;
@@ -35,6 +38,9 @@ export interface SessionRouterOptions {
   /** False when it could not be taken: the link is down or busy. */
   readonly send: (node: NodeNumber, message: SessionMessage) => boolean;
   readonly nodeName: (node: NodeNumber) => string;
+  readonly neighbours: () => { readonly nodes: readonly NodeNumber[]; readonly isSomebodyMissing: boolean };
+  /** The player of this session may come, or come back, to this node, or is on its way to another. */
+  readonly isInDoubt: (session: SessionId) => boolean;
   /** Whether a process with this incarnation may still come and ask for its sessions. */
   readonly isLive: (incarnation: number) => boolean;
   readonly login: (head: TunnelHead, player: { name: string; account: string }) => void;
@@ -43,42 +49,31 @@ export interface SessionRouterOptions {
   readonly graceMs: number;
 }
 
-/** A player who is owned here. */
-interface Player {
-  readonly session: SessionId;
-  readonly id: EntityId;
-  readonly seq: number;
-  /** The node with the socket; this one's own number, too. */
-  readonly gateway: NodeNumber;
-  /** Its session row, NO_SESSION_ROW before it has one. */
-  row: number;
-  lastInput: number;
-  /** The last input whose effect is on disk. */
-  durableInput: number;
-  /** When ROUTE was sent first; 0 once it was answered. */
-  routeSinceMs: number;
-  routeDueMs: number;
-  /** When its gateway was first seen to be gone; 0 while it is there. */
-  orphanSinceMs: number;
-}
-
 /** Something for a player who is not here yet. */
 interface Held {
   readonly untilMs: number;
-  readonly message: Extract<SessionMessage, { kind: 'input' | 'leave' | 'state' }>;
+  readonly message: Extract<SessionMessage, { kind: 'input' | 'leave' | 'state' | 'heard' }>;
 }
 
 const ROUTE_AGAIN_MS = 250;
+const ROUTE_REFRESH_MS = 10_000;
 const HELD_MS = 2000;
 const HELD_PER_SESSION_MAX = 128;
 const HELD_SESSIONS_MAX = 4096;
 const HOUSEKEEPING_MS = 100;
 
+const ENDINGS: ReadonlyMap<number, EndedReason> = new Map([
+  [ENDED_REASON.replaced, 'replaced'],
+  [ENDED_REASON.refused, 'refused'],
+  [ENDED_REASON.moved, 'moved'],
+]);
+
 export class SessionRouter implements GatewayFrameVisitor {
   readonly #options: SessionRouterOptions;
   readonly #store: Store;
   readonly #routes = new Map<SessionId, Route>();
-  readonly #players = new Map<SessionId, Player>();
+  readonly #players = new SessionPlayers();
+  readonly #attachments: Attachments;
   readonly #pointers = new Map<SessionId, Pointer>();
   readonly #held = new Map<SessionId, Held[]>();
   /** Sessions of this gateway whose owner was told that a snapshot was lost. */
@@ -88,14 +83,25 @@ export class SessionRouter implements GatewayFrameVisitor {
   constructor(options: SessionRouterOptions) {
     this.#options = options;
     this.#store = options.store;
+    this.#attachments = new Attachments({
+      ...options,
+      players: this.#players,
+      adopt: (session, route) => this.#adopt(session, route),
+      end: (session, gateway, reason) => this.#endAt(session, gateway, reason),
+      sendRoute: (player) => this.#sendRoute(player, options.nowMs()),
+      tellGateway: (write) => this.#tellGateway(write),
+    });
   }
 
   get playersHere(): number {
-    return this.#players.size;
+    return this.#players.count;
   }
 
-  playerOf(session: SessionId): { readonly id: EntityId; readonly gateway: NodeNumber } | undefined {
-    return this.#players.get(session);
+  /** Players here whose gateway is gone. */
+  get orphans(): number {
+    let count = 0;
+    for (const { orphanSinceMs } of this.#players) if (orphanSinceMs !== 0) count++;
+    return count;
   }
 
   // What the simulation says.
@@ -104,58 +110,49 @@ export class SessionRouter implements GatewayFrameVisitor {
   activated({ id, seq, passenger }: EntityRow): void {
     const { session, gateway, lastInput } = passenger;
     if (session === 0) return;
-    this.#players.set(session, {
-      session,
-      id,
-      seq,
-      gateway,
-      row: NO_SESSION_ROW,
-      lastInput,
-      durableInput: 0,
-      routeSinceMs: 0,
-      routeDueMs: 0,
-      orphanSinceMs: 0,
-    });
+    this.#players.set(newPlayer({ session, id, seq, gateway, lastInput }));
     this.#pointers.delete(session);
     for (const { message } of this.#held.get(session) ?? []) this.receive(gateway, message);
     this.#held.delete(session);
   }
 
   /** The player is in the store: its gateway is told. */
-  bound(bound: BoundSession): void {
-    const { session, row, gateway, id, seq, lastInput } = bound;
+  bound({ session, row, gateway, id, seq, lastInput }: BoundSession): void {
     const { me, nowMs } = this.#options;
     const isHere = gateway === 0 || gateway === me.node;
     if (row === NO_SESSION_ROW && !isHere) {
       this.#options.send(gateway, { kind: 'ended', session, reason: ENDED_REASON.refused });
     }
-    const player: Player = {
-      session,
-      id: id as EntityId,
-      seq,
-      gateway: isHere ? me.node : gateway,
-      row,
-      lastInput,
-      durableInput: this.#players.get(session)?.durableInput ?? 0,
-      routeSinceMs: nowMs(),
-      routeDueMs: 0,
-      orphanSinceMs: 0,
-    };
-    this.#players.set(session, player);
-    this.durable(session, player.durableInput);
-    this.#sendRoute(player, nowMs());
+    const known = this.#players.withId(id as EntityId);
+    // The conductor said so before it heard that the client goes on with another session.
+    if (known !== undefined && known.session !== session && !known.isStable) return;
+    const before =
+      known?.session === session
+        ? known
+        : newPlayer({ session, id: id as EntityId, seq, gateway: isHere ? me.node : gateway, lastInput });
+    const player = { ...before, seq, row, lastInput, routeSinceMs: nowMs(), routeDueMs: 0 };
+    this.#players.set(player);
+    this.#attachments.bound(session);
+    this.#tellDurable(player);
+    if (player.isStable) this.#sendRoute(player, nowMs());
   }
 
-  released({ passenger, targetNode, seq }: Release): void {
+  released({ id, passenger, targetNode, seq }: Release): void {
     const { session } = passenger;
-    if (session === 0) return;
-    this.#players.delete(session);
-    this.#setPointer(session, targetNode, seq);
+    this.#gone(id as EntityId, session);
+    if (session !== 0) this.#setPointer(session, targetNode, seq);
   }
 
   /** The player is gone from the world, or rests. */
-  left(session: SessionId): void {
-    this.#players.delete(session);
+  left(id: EntityId): void {
+    this.#gone(id, this.#players.withId(id)?.session ?? (0 as SessionId));
+  }
+
+  #gone(id: EntityId, session: SessionId): void {
+    const player = this.#players.withId(id);
+    if (player === undefined) return;
+    this.#players.delete(player);
+    this.#attachments.gone(player, session);
   }
 
   forwardInput(input: ArrivedInput): void {
@@ -163,14 +160,19 @@ export class SessionRouter implements GatewayFrameVisitor {
     this.#forward({ kind: 'input', ...input, hops: 0 });
   }
 
-  /** What the inputs of this session up to `lastInput` have done is on disk. */
+  /** The player is on disk with this session, and what its inputs up to `lastInput` have done. */
   durable(session: SessionId, lastInput: number): void {
-    const { sessions } = this.#store;
     const player = this.#players.get(session);
     if (player === undefined) return;
     player.durableInput = lastInput;
-    const row = player.row as SessionIndex;
-    if (row !== NO_SESSION_ROW && sessions.sessionId(row) === session) sessions.setDurableInput(row, lastInput);
+    this.#tellDurable(player);
+    this.#attachments.stable(session);
+  }
+
+  #tellDurable({ session, row, durableInput }: Player): void {
+    const { sessions } = this.#store;
+    const index = row as SessionIndex;
+    if (row !== NO_SESSION_ROW && sessions.sessionId(index) === session) sessions.setDurableInput(index, durableInput);
   }
 
   forwardLeave(session: SessionId): void {
@@ -226,8 +228,12 @@ export class SessionRouter implements GatewayFrameVisitor {
     this.#options.login(head, player);
   }
 
-  handedOver(): void {
-    // The gateway counts what its clients acknowledge; nothing waits for it.
+  heard({ session }: TunnelHead): void {
+    this.#deliver({ kind: 'heard', session });
+  }
+
+  resume(head: TunnelHead, resume: TunnelResume): void {
+    this.#attachments.begin(head, resume);
   }
 
   // What other nodes say.
@@ -238,7 +244,14 @@ export class SessionRouter implements GatewayFrameVisitor {
       case 'input':
       case 'state':
       case 'leave':
+      case 'heard':
         this.#deliver(message);
+        return;
+      case 'attach':
+        this.#attachments.receive(from, message);
+        return;
+      case 'attachDone':
+        this.#attachments.answered(from, message);
         return;
       case 'snapshot':
         this.#takeSnapshot(from, message);
@@ -250,7 +263,7 @@ export class SessionRouter implements GatewayFrameVisitor {
         this.#routeDone(message);
         return;
       case 'ended':
-        this.#end(message);
+        this.endHere(message.session, ENDINGS.get(message.reason) ?? 'gone');
         return;
       default:
         return;
@@ -260,14 +273,15 @@ export class SessionRouter implements GatewayFrameVisitor {
   /** Everything that has to be said again, or has waited for too long. */
   time(nowMs: number): void {
     this.#flushGateway();
+    this.#attachments.time(nowMs);
     if (nowMs < this.#housekeepingDueMs) return;
     this.#housekeepingDueMs = nowMs + HOUSEKEEPING_MS;
     expirePointers(this.#pointers, nowMs);
     for (const [session, held] of this.#held) {
       if ((held[0]?.untilMs ?? 0) <= nowMs) this.#held.delete(session);
     }
-    for (const player of this.#players.values()) {
-      if (player.routeSinceMs !== 0 && nowMs >= player.routeDueMs) this.#sendRoute(player, nowMs);
+    for (const player of this.#players) {
+      if (nowMs >= player.routeDueMs && player.isStable) this.#sendRoute(player, nowMs);
       this.#watchGateway(player, nowMs);
     }
     for (const session of this.#routes.keys()) {
@@ -278,9 +292,9 @@ export class SessionRouter implements GatewayFrameVisitor {
   // Inputs, states and leaves: to the player here, or on to where it is.
 
   #deliver(message: Held['message']): void {
-    const player = this.#players.get(message.session);
-    if (player === undefined) {
-      this.#forward(message);
+    if (message.kind === 'heard') this.#attachments.heard(message.session);
+    if (this.#players.get(message.session) === undefined) {
+      if (!this.#attachments.refusesLate(message.session)) this.#forward(message);
       return;
     }
     const { arrivals } = this.#options;
@@ -292,6 +306,9 @@ export class SessionRouter implements GatewayFrameVisitor {
         return;
       case 'state':
         arrivals.sessionState(message);
+        return;
+      case 'heard':
+        this.#players.heard(session);
         return;
       case 'leave':
         arrivals.sessionLeave(session);
@@ -306,7 +323,7 @@ export class SessionRouter implements GatewayFrameVisitor {
       this.#hold(message);
       return;
     }
-    if (message.kind === 'state') {
+    if (message.kind === 'state' || message.kind === 'heard') {
       this.#options.send(node, message);
       return;
     }
@@ -340,13 +357,15 @@ export class SessionRouter implements GatewayFrameVisitor {
   #sendRoute(player: Player, nowMs: number): void {
     const { me, send } = this.#options;
     const { session, id: entity, seq, gateway, lastInput } = player;
-    player.routeDueMs = nowMs + ROUTE_AGAIN_MS;
+    // Now and then also when it was answered: a gateway that has lost the session says so, if it was not heard before.
+    player.routeDueMs = nowMs + (player.routeSinceMs === 0 ? ROUTE_REFRESH_MS : ROUTE_AGAIN_MS);
     const route = { entity, node: me.node, seq, incarnation: me.incarnation };
     if (gateway === me.node) {
       this.#adoptRoute(session, route);
       player.routeSinceMs = 0;
       return;
     }
+    if (!this.#hasGateway(player)) return;
     this.#store.peerStats.add('routesSent', 1);
     send(gateway, { kind: 'route', session, ...route, lastInput });
   }
@@ -358,11 +377,24 @@ export class SessionRouter implements GatewayFrameVisitor {
     if (node !== from) return;
     peerStats.add('routesReceived', 1);
     if (sessions.findBySessionId(session) === -1) {
-      this.#options.send(from, { kind: 'leave', session, hops: 0 });
+      // One of a process that was here before may be taken up again, anywhere.
+      const isOwn = Math.floor(session / COUNTER_RANGE) === this.#options.me.incarnation;
+      if (isOwn) this.#options.send(from, { kind: 'leave', session, hops: 0 });
       return;
     }
-    if (!this.#adoptRoute(session, { entity, node, seq, incarnation })) peerStats.add('routesStale', 1);
+    const route = { entity, node, seq, incarnation };
+    this.#attachments.found(session, route, 'reset');
+    const known = this.#routes.get(session);
+    const isKnown = known?.node === node && known.seq === seq && known.incarnation === incarnation;
+    if (!isKnown && !this.#adoptRoute(session, route)) peerStats.add('routesStale', 1);
     this.#options.send(from, { kind: 'routeDone', session, seq });
+  }
+
+  /** At the gateway of a session whose client has just come back to it. */
+  #adopt(session: SessionId, route: Route): void {
+    if (!takeRoute(this.#routes, session, route)) return;
+    const row = this.#store.sessions.findBySessionId(session);
+    if (row !== -1) this.#store.sessions.setRoute(row, route.node === this.#options.me.node ? 0 : route.node);
   }
 
   /** At the gateway of a session: its player is at that node now. False when that is old news. */
@@ -402,8 +434,7 @@ export class SessionRouter implements GatewayFrameVisitor {
 
   /** A client whose gateway died may resume elsewhere for a while; then its player leaves. */
   #watchGateway(player: Player, nowMs: number): void {
-    const incarnation = Math.floor(player.session / COUNTER_RANGE);
-    if (incarnation === this.#options.me.incarnation || this.#options.isLive(incarnation)) {
+    if (this.#hasGateway(player)) {
       player.orphanSinceMs = 0;
       return;
     }
@@ -412,6 +443,12 @@ export class SessionRouter implements GatewayFrameVisitor {
     if (nowMs - player.orphanSinceMs < this.#options.graceMs) return;
     player.orphanSinceMs = nowMs;
     this.#options.arrivals.sessionLeave(player.session);
+  }
+
+  /** Whether the process that made the session lives. */
+  #hasGateway({ session }: Player): boolean {
+    const incarnation = Math.floor(session / COUNTER_RANGE);
+    return incarnation === this.#options.me.incarnation || this.#options.isLive(incarnation);
   }
 
   // To the gateway.
@@ -434,9 +471,9 @@ export class SessionRouter implements GatewayFrameVisitor {
     this.#options.send(from, { kind: 'state', session, state, viewReset: true, backlogBytes: 0 });
   }
 
-  #end({ session, reason }: Extract<SessionMessage, { kind: 'ended' }>): void {
-    const said = reason === ENDED_REASON.replaced ? 'replaced' : reason === ENDED_REASON.refused ? 'refused' : 'gone';
-    this.endHere(session, said);
+  #endAt(session: SessionId, gateway: NodeNumber, reason: number): void {
+    if (gateway === this.#options.me.node) this.endHere(session, ENDINGS.get(reason) ?? 'gone');
+    else this.#options.send(gateway, { kind: 'ended', session, reason });
   }
 
   /** Closes the connection of a session of this gateway, with the reason. */

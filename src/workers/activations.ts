@@ -7,7 +7,7 @@
  */
 import type { SessionIndex, Slot } from '../base/brand.ts';
 import { CapacityError, RecordError } from '../base/errors.ts';
-import type { Activation } from '../memory/arrivals.ts';
+import type { Activation, ArrivedRebind } from '../memory/arrivals.ts';
 import { NO_SESSION_ROW, writeSession } from '../memory/departures.ts';
 import { PASSENGER_INPUTS_MAX } from '../memory/passenger.ts';
 import { adopt, despawn, overwrite, setGhostOf } from '../memory/entities.ts';
@@ -105,6 +105,40 @@ export class Activator {
     return this.#remoteRows.get(session) ?? -1;
   }
 
+  /**
+   * The client of the session `from` goes on as `to`, perhaps at another gateway, with the view and the inputs that are there.
+   * @returns the slot of its player, or -1 when that is not in the store.
+   */
+  rebind({ from, to, gateway }: ArrivedRebind): Slot | -1 {
+    const { store, passengers, outbox } = this.#parts;
+    const { sessions, columns, peerTable } = store;
+    const repeated = this.#slotOf(to);
+    const slot = repeated >= 0 ? repeated : this.#slotOf(from);
+    if (slot < 0 || repeated >= 0) return slot as Slot | -1;
+    const row = (columns.session[slot]! - 1) as SessionIndex | -1;
+    if (row < 0) {
+      const lastInput = passengers.orphan(slot)?.lastInput ?? 0;
+      passengers.dropOrphan(slot);
+      this.#bind(slot as Slot, { session: to, gateway, lastInput }, []);
+      return slot as Slot;
+    }
+    const index = row as SessionIndex;
+    if (sessions.gateway(index) === 0 || gateway === peerTable.self) {
+      this.#changeRow(slot as Slot, index, { session: to, gateway, lastInput: sessions.inputSequence(index) });
+      return slot as Slot;
+    }
+    // It says nothing more until its new gateway knows of it.
+    sessions.setState(index, SESSION_STATE.detached);
+    sessions.rename(index, { sessionId: to, gateway });
+    this.#remoteRows.delete(from);
+    this.#remoteRows.set(to, index);
+    const bound = { session: to, gateway, id: columns.id[slot]!, seq: columns.ownershipSeq[slot]! };
+    const lastInput = sessions.inputSequence(index);
+    const generation = sessions.generation(index);
+    outbox.offer((ring) => writeSession(ring, { ...bound, lastInput, row: index, generation }));
+    return slot as Slot;
+  }
+
   /** The player has left this node, or the world. A remote row is given back; a local one is the gateway's. */
   unbind(row: SessionIndex): void {
     const { sessions } = this.#parts.store;
@@ -186,6 +220,30 @@ export class Activator {
     for (const input of pendingInputs) intake.push(index, input);
     const generation = sessions.generation(index);
     outbox.offer((ring) => writeSession(ring, { ...bound, row: index, generation }));
+  }
+
+  #changeRow(slot: Slot, row: SessionIndex, orphan: Orphan): void {
+    const { store, intake } = this.#parts;
+    const { sessions, columns, peerTable } = store;
+    const floor = sessions.inputFloor(row);
+    const pendingInputs = intake.takePending(row).map((input) => ({ ...input, floor }));
+    columns.session[slot] = 0;
+    sessions.setSlotPlusOne(row, 0);
+    this.#bind(slot, orphan, pendingInputs);
+    if (columns.session[slot] !== 0) {
+      const next = (columns.session[slot]! - 1) as SessionIndex;
+      sessions.copyView(row, next);
+      sessions.setDurableInput(next, sessions.durableInput(row));
+      if (orphan.gateway !== peerTable.self) sessions.setState(next, SESSION_STATE.detached);
+    }
+    this.unbind(row);
+  }
+
+  #slotOf(session: number): number {
+    const { sessions } = this.#parts.store;
+    const row = this.#remoteRows.get(session) ?? sessions.findBySessionId(session);
+    const slot = row < 0 ? -1 : sessions.slotPlusOne(row as SessionIndex) - 1;
+    return slot >= 0 ? slot : this.#parts.passengers.slotOfOrphan(session);
   }
 
   #openRemote(session: number, gateway: number): SessionIndex | -1 {

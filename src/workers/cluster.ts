@@ -17,6 +17,7 @@ import type {
   ArrivedEvent,
   ArrivedInput,
   ArrivedJoin,
+  ArrivedRebind,
   ArrivedSessionState,
 } from '../memory/arrivals.ts';
 import { COMMAND, COMMAND_HEAD_BYTES, NO_EVENT } from '../memory/commands.ts';
@@ -331,6 +332,11 @@ export class Cluster implements ArrivalVisitor {
       sessions.setState(index, state as SessionState);
     sessions.setBacklogBytes(index, backlogBytes);
     if (viewReset) sessions.requestViewReset(index);
+  }
+
+  rebind(rebind: ArrivedRebind): void {
+    const slot = this.#activator.rebind(rebind);
+    if (slot >= 0) this.#checkpointer.want(slot);
   }
 
   sessionLeave(session: number): void {

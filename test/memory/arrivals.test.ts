@@ -7,6 +7,7 @@ import {
   writeGhosts,
   writeOwnership,
   writePopulate,
+  writeRebind,
   writeSessionLeave,
   writeSessionState,
   writeSubscribe,
@@ -32,6 +33,7 @@ test('every arrival comes out as it was written', (t) => {
   t.true(writeArrivedInput(ring, input));
   t.true(writeSessionState(ring, state));
   t.true(writeSessionLeave(ring, { session: 2 ** 52 }));
+  t.true(writeRebind(ring, { from: 2 ** 53 - 1, to: 2 ** 32 + 5, gateway: 63 }));
   t.true(writeEvent(ring, event));
   t.true(writeDurable(ring, { number: 2 ** 50 }));
   t.true(writePopulate(ring, { cells: Uint32Array.of(1, 2) }));
@@ -43,6 +45,7 @@ test('every arrival comes out as it was written', (t) => {
     ['arrivedInput', input],
     ['sessionState', state],
     ['sessionLeave', 2 ** 52],
+    ['rebind', { from: 2 ** 53 - 1, to: 2 ** 32 + 5, gateway: 63 }],
     ['arrivedEvent', event],
     ['durableDone', 2 ** 50],
     ['populate', Uint32Array.of(1, 2)],

@@ -3,19 +3,26 @@ import { Ring } from '../../src/memory/ring.ts';
 import {
   ENDED_REASONS,
   NODE_NAME_BYTES_MAX,
+  RESUMED_VIEWS,
   readGatewayFrame,
   readPeerFrame,
   writeTunnelEnded,
-  writeTunnelHandedOver,
+  writeTunnelHeard,
   writeTunnelInput,
   writeTunnelLeave,
   writeTunnelLogin,
+  writeTunnelResume,
+  writeTunnelResumed,
   writeTunnelRoute,
   writeTunnelSnapshot,
   writeTunnelState,
 } from '../../src/memory/tunnel.ts';
 
 const HEAD = { row: 7, generation: 2 ** 32 - 1, session: 5 * 2 ** 32 + 9 };
+
+const RESUME = { from: 2 ** 53 - 1, entity: 2 ** 32 + 1, isRedirect: true, lastKnownTick: 2 ** 32 - 1 };
+const RESUMED = { isFound: true, node: 63, seq: 2 ** 32 - 1, entity: 2 ** 53 - 1, name: 'node-b' };
+const NOT_RESUMED = { isFound: false, view: 'reset', node: 0, seq: 0, entity: 0, name: '' } as const;
 
 function makeRing(capacityBytes = 1024): Ring {
   return new Ring(new SharedArrayBuffer(Ring.sizeBytes(capacityBytes)), 0, capacityBytes);
@@ -30,7 +37,8 @@ function drainGateway(ring: Ring): unknown[] {
       state: (...frame) => frames.push(['state', ...frame]),
       leave: (...frame) => frames.push(['leave', ...frame]),
       login: (...frame) => frames.push(['login', ...frame]),
-      handedOver: (...frame) => frames.push(['handedOver', ...frame]),
+      heard: (...frame) => frames.push(['heard', ...frame]),
+      resume: (...frame) => frames.push(['resume', ...frame]),
     }),
   );
   return frames;
@@ -53,6 +61,7 @@ function drainPeer(ring: Ring): unknown[] {
           ]),
         route: (...frame) => frames.push(['route', ...frame]),
         ended: (...frame) => frames.push(['ended', ...frame]),
+        resumed: (...frame) => frames.push(['resumed', ...frame]),
       },
     ),
   );
@@ -66,14 +75,18 @@ test('frames of the gateway come out as they were written', (t) => {
   t.true(writeTunnelState(ring, { ...HEAD, state: 1, backlogBytes: 2 ** 40, viewReset: false }));
   t.true(writeTunnelLeave(ring, HEAD));
   t.true(writeTunnelLogin(ring, { ...HEAD, name: 'Žofie', account: '' }));
-  t.true(writeTunnelHandedOver(ring, { ...HEAD, seq: 2 ** 32 - 1 }));
+  t.true(writeTunnelHeard(ring, HEAD));
+  t.true(writeTunnelResume(ring, { ...HEAD, ...RESUME }));
+  t.true(writeTunnelResume(ring, { ...HEAD, ...RESUME, isRedirect: false, entity: 0, lastKnownTick: 0 }));
   t.deepEqual(drainGateway(ring), [
     ['input', HEAD, 2 ** 32 - 2, 5, [1, 2, 3]],
     ['state', HEAD, { state: 2, backlogBytes: 70_000, viewReset: true }],
     ['state', HEAD, { state: 1, backlogBytes: 2 ** 32 - 1, viewReset: false }],
     ['leave', HEAD],
     ['login', HEAD, { name: 'Žofie', account: '' }],
-    ['handedOver', HEAD, 2 ** 32 - 1],
+    ['heard', HEAD],
+    ['resume', HEAD, RESUME],
+    ['resume', HEAD, { ...RESUME, isRedirect: false, entity: 0, lastKnownTick: 0 }],
   ]);
 });
 
@@ -83,11 +96,15 @@ test('frames of the peer thread come out as they were written, a long name cut a
   t.true(writeTunnelSnapshot(ring, { row, generation, node: 63, bytes: Uint8Array.of(17, 1, 0, 9) }));
   t.true(writeTunnelRoute(ring, { row, generation, node: 63, seq: 2 ** 32 - 1, name: 'node-b' }));
   t.true(writeTunnelRoute(ring, { row, generation, node: 0, seq: 1, name: 'é'.repeat(NODE_NAME_BYTES_MAX) }));
+  for (const view of RESUMED_VIEWS) t.true(writeTunnelResumed(ring, { row, generation, ...RESUMED, view }));
+  t.true(writeTunnelResumed(ring, { row, generation, ...NOT_RESUMED }));
   for (const reason of ENDED_REASONS) t.true(writeTunnelEnded(ring, { row, generation, reason }));
   t.deepEqual(drainPeer(ring), [
     ['snapshot', row, generation, 63, [17, 1, 0, 9]],
     ['route', row, generation, { node: 63, seq: 2 ** 32 - 1, name: 'node-b' }],
     ['route', row, generation, { node: 0, seq: 1, name: 'é'.repeat(NODE_NAME_BYTES_MAX / 2) }],
+    ...RESUMED_VIEWS.map((view) => ['resumed', row, generation, { ...RESUMED, view }]),
+    ['resumed', row, generation, NOT_RESUMED],
     ...ENDED_REASONS.map((reason) => ['ended', row, generation, reason]),
   ]);
 });
@@ -101,7 +118,9 @@ test('a full ring takes nothing, and says so', (t) => {
   t.false(writeTunnelInput(ring, { ...HEAD, sequence: 1, back: 5, payload: new Uint8Array(0) }));
   t.false(writeTunnelState(ring, { ...HEAD, state: 0, backlogBytes: 0, viewReset: false }));
   t.false(writeTunnelLogin(ring, { ...HEAD, name: '', account: '' }));
-  t.false(writeTunnelHandedOver(ring, { ...HEAD, seq: 0 }));
+  t.false(writeTunnelHeard(ring, HEAD));
+  t.false(writeTunnelResume(ring, { ...HEAD, ...RESUME }));
+  t.false(writeTunnelResumed(ring, { row, generation, ...NOT_RESUMED }));
   t.false(writeTunnelSnapshot(ring, { row, generation, node: 1, bytes: new Uint8Array(0) }));
   t.false(writeTunnelRoute(ring, { row, generation, node: 0, seq: 0, name: '' }));
   t.false(writeTunnelEnded(ring, { row, generation, reason: 'gone' }));

@@ -1,6 +1,7 @@
 /** Arbitrary messages between nodes, for round trips and fuzz. */
 import * as fc from 'fast-check';
 import type { EntityId } from '../../src/base/brand.ts';
+import { RESUMED_VIEWS } from '../../src/memory/tunnel.ts';
 import { REJECT_REASONS } from '../../src/peer/protocol.ts';
 import type { WiredMessage } from '../../src/peer/peer-message.wire.ts';
 import type { SessionMessage } from '../../src/peer/session-message.wire.ts';
@@ -9,6 +10,8 @@ const u8 = fc.integer({ min: 0, max: 255 });
 const u32 = fc.integer({ min: 0, max: 0xffff_ffff });
 const u53 = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
 const id = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }) as fc.Arbitrary<EntityId>;
+const nothing = fc.constant(0 as const);
+const anyId = fc.oneof(id, nothing);
 const node = fc.integer({ min: 0, max: 63 });
 const hops = fc.integer({ min: 0, max: 5 });
 const bytes = fc.uint8Array({ maxLength: 64 });
@@ -75,4 +78,46 @@ export const anySessionMessage: fc.Arbitrary<SessionMessage> = fc.oneof(
   fc.record({ kind: kind('ended'), session: id, reason: u8 }),
   fc.record({ kind: kind('login'), session: id, gateway: node, hops, name: account, account }),
   fc.record({ kind: kind('loginDone'), session: id, found: fc.boolean() }),
+  fc
+    .record({
+      kind: kind('attach'),
+      session: id,
+      from: id,
+      isRenamed: fc.boolean(),
+      isRedirect: fc.boolean(),
+      entity: anyId,
+      lastKnownTick: u32,
+    })
+    .filter(({ session, from }) => (session as number) !== (from as number)),
+  fc.record({
+    kind: kind('attachDone'),
+    session: id,
+    answer: fc.constantFrom('no', 'maybe', 'spent'),
+    successor: nothing,
+    entity: nothing,
+    seq: u32,
+    incarnation: u32,
+    view: fc.constantFrom(...RESUMED_VIEWS),
+  }),
+  fc.record({
+    kind: kind('attachDone'),
+    session: id,
+    answer: kind('attached'),
+    successor: nothing,
+    entity: id,
+    seq: u32,
+    incarnation: u32,
+    view: fc.constantFrom(...RESUMED_VIEWS),
+  }),
+  fc.record({
+    kind: kind('attachDone'),
+    session: id,
+    answer: kind('renamed'),
+    successor: id,
+    entity: nothing,
+    seq: u32,
+    incarnation: u32,
+    view: kind('reset'),
+  }),
+  fc.record({ kind: kind('heard'), session: id }),
 );

@@ -71,6 +71,13 @@ export const CLUSTER_SETTINGS = {
     max: 1024,
     about: 'Side of a block: nodes own whole blocks of so many cells by so many; fixed when a cluster is made',
   }),
+  tunnelBytesPerSecondMax: bytes(4 * MIB, {
+    group: 'Cluster',
+    min: 0,
+    max: 4096 * MIB,
+    about:
+      "Bytes a second of other nodes' snapshots above which a gateway sends clients in auto mode to the nodes that own their players",
+  }),
   checkpointMs: integer(1000, {
     group: 'Cluster',
     unit: 'ms',

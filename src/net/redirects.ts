@@ -1,0 +1,106 @@
+/**
+ * Direct mode: sends a client to the gateway of the node that owns its player, with a token that opens one connection there.
+ *
+ *   route to another node ──▶ HANDOVERSTART, once per session and ownership seq ──▶ the client comes there, or stays
+ *
+ * Who asked for `direct` is always sent, who asked for `auto` when this gateway has too much to carry and the client keeps up
+ * with what it is sent: a client on a bad line has nothing of another connection.
+ */
+import { GATEWAYS_MAX, URL_BYTES_MAX } from '../wire/client.wire.ts';
+import type { GatewayContext } from './context.ts';
+import type { Session } from './session-table.ts';
+import { REDIRECT_LIFETIME_MS } from './session-token.ts';
+import type { ClusterNode } from './settings.ts';
+
+/** Load is measured over this time. */
+const LOAD_PERIOD_MS = 1000;
+/** Of the thread's time: with more to do than that, what is sent begins to be late. */
+const UTILIZATION_MAX = 0.85;
+/** A thread that has just started is busy with that. */
+const WARM_UP_MS = 3000;
+/** Of the clients in auto mode, in one sweep: a crowd is not sent all at once. */
+const OFFERS_PER_SWEEP_MAX = 16;
+
+export class Redirects {
+  readonly #context: GatewayContext;
+  #nodes: readonly ClusterNode[] = [];
+  readonly #startedMs: number;
+  #isLoaded = false;
+  #offersLeft = 0;
+  #measuredMs: number;
+  #measuredBytes = 0;
+  #utilization = performance.eventLoopUtilization();
+
+  constructor(context: GatewayContext) {
+    this.#context = context;
+    this.#startedMs = context.nowMs();
+    this.#measuredMs = this.#startedMs;
+  }
+
+  /** The members of the cluster, whenever they change. */
+  setNodes(nodes: readonly ClusterNode[]): void {
+    this.#nodes = nodes.filter(({ state }) => state === 'active');
+  }
+
+  /** Where else the world can be joined, for a client whose gateway is gone. */
+  otherUrls(): string[] {
+    const self = this.#context.store.peerTable.self;
+    return this.#nodes
+      .filter(({ node }) => node !== self)
+      .flatMap(({ clientUrl }) => connectUrl(clientUrl) ?? [])
+      .slice(0, GATEWAYS_MAX);
+  }
+
+  /** Whether this gateway carries more than it should. */
+  get isLoaded(): boolean {
+    return this.#isLoaded;
+  }
+
+  /** Sends the client to its owner, if it is to go there and was not sent before. */
+  offer(session: Session): void {
+    const { route, connection } = session;
+    if (route === undefined || route.node === 0 || connection?.stage !== 'playing') return;
+    const { mode } = connection;
+    if (mode === 'tunnel' || route.redirectSeq === route.seq) return;
+    if (mode === 'auto' && !(this.#isLoaded && this.#offersLeft > 0 && connection.backlog.sinceMs === -1)) return;
+    const url = connectUrl(this.#nodes.find(({ node }) => node === route.node)?.clientUrl ?? '');
+    if (url === undefined) return;
+    if (mode === 'auto') this.#offersLeft--;
+    const { sessionTokens, counters, utcMs, nowMs } = this.#context;
+    const { entity, account } = session;
+    const token = sessionTokens.issue(
+      { purpose: 'redirect', session: route.id, entity, account, target: route.node },
+      { issuedAtMs: utcMs(), lifetimeMs: REDIRECT_LIFETIME_MS },
+    );
+    if (route.redirectEndsMs !== 0) counters.redirectsUnused++;
+    route.redirectSeq = route.seq;
+    route.redirectEndsMs = nowMs() + REDIRECT_LIFETIME_MS;
+    counters.redirectsStarted++;
+    connection.send({ type: 'handoverStart', seq: route.seq, url, token, validMs: REDIRECT_LIFETIME_MS });
+  }
+
+  /** Measures the load; to be called several times a second. */
+  sweep(nowMs: number): void {
+    this.#offersLeft = OFFERS_PER_SWEEP_MAX;
+    const passedMs = nowMs - this.#measuredMs;
+    if (passedMs < LOAD_PERIOD_MS) return;
+    const { counters, settings } = this.#context;
+    const bytesPerSecond = ((counters.bytesTunnelled - this.#measuredBytes) * 1000) / passedMs;
+    const { utilization } = performance.eventLoopUtilization(this.#utilization);
+    const isBusy = utilization > UTILIZATION_MAX && nowMs - this.#startedMs > WARM_UP_MS;
+    this.#isLoaded = bytesPerSecond > settings.tunnelBytesPerSecondMax || isBusy;
+    this.#utilization = performance.eventLoopUtilization();
+    this.#measuredMs = nowMs;
+    this.#measuredBytes = counters.bytesTunnelled;
+  }
+}
+
+/** Undefined for what a client could not use. */
+export function connectUrl(clientUrl: string): string | undefined {
+  if (!URL.canParse(clientUrl)) return undefined;
+  const url = new URL(clientUrl);
+  const isSecure = url.protocol === 'https:' || url.protocol === 'wss:';
+  const path = url.pathname.replace(/\/+$/, '');
+  const text = `${isSecure ? 'wss' : 'ws'}://${url.host}${path.endsWith('/connect') ? path : `${path}/connect`}`;
+  return text.length <= URL_BYTES_MAX ? text : undefined;
+}

@@ -1,0 +1,159 @@
+/**
+ * How a client takes up its player again at another connection, of this gateway or any other.
+ *
+ * Each connection has a session of its own, and a player belongs to one session: its *current* one. A gateway to which a client
+ * comes with a token of session S opens S', and asks everybody who may own the player:
+ *
+ *   gateway                                    whoever is asked
+ *   attach S → S' ───────────────────────────▶ owns the player of S: it is the player of S' from now on
+ *      every ASK_AGAIN_MS, until answered        that is in the journal, stably ──▶ attached
+ *                                              had it a moment ago, or may have it in a moment ──▶ maybe
+ *                                              owns it, and S is spent ──▶ spent
+ *                                              knows nothing ──▶ no
+ *
+ *   asking ── attached ──▶ done: attached
+ *     │ └─ spent ─────────▶ done: refused
+ *     ├─ everybody who lives said no, twice, and nobody is missing ──▶ done: refused
+ *     └─ GIVE_UP_MS over ──▶ done: refused
+ *
+ * A token works once: when S' is the current one, S is spent. But the welcome to S' may be lost, and then its client has nothing but
+ * the token of S: so S stays good until the client of S' was *heard*. Two remember that: the owner that made S' of S, and the gateway
+ * of S'. Whoever of them is asked for S, and does not own the player, answers `renamed` to S'; the asker asks for S' then, and the
+ * owner agrees as long as the client of S' was not heard.
+ *
+ * Invariant: the player has one current session at each owner, and an owner answers `attached` only for the current one, when
+ * that is stable. Nothing here makes or moves an entity.
+ */
+import type { EntityId } from '../base/brand.ts';
+import type { NodeNumber, SessionId } from './protocol.ts';
+
+export const ASK_AGAIN_MS = 200;
+/** Longer than a neighbour takes to take over a journal. */
+export const GIVE_UP_MS = 5000;
+/** How often everybody has to say no: what was under way between two nodes has arrived meanwhile. */
+export const DENIALS_MIN = 2;
+/** How long a former owner remembers what became of a session. */
+export const RENAMED_MS = 10_000;
+
+export const ATTACH_ANSWERS = ['no', 'maybe', 'spent', 'renamed', 'attached'] as const;
+export type AttachAnswer = (typeof ATTACH_ANSWERS)[number];
+
+// The gateway that asks.
+
+export interface Attempt {
+  /** The session that is looked for: that of the token, or what became of it. */
+  from: SessionId;
+  /** True when `from` is not the token's own: its client must not have been heard. */
+  isRenamed: boolean;
+  readonly to: SessionId;
+  readonly startedMs: number;
+  dueMs: number;
+  /** Of each node, how often it has said no since somebody was missing or in doubt. */
+  readonly denials: Map<NodeNumber, number>;
+}
+
+export type AttemptEvent =
+  | {
+      readonly kind: 'time';
+      readonly nowMs: number;
+      /** All who must say no, this node included. */
+      readonly nodes: readonly NodeNumber[];
+      /** Somebody who may have the player cannot be asked: starting, dead and not replaced, or stopped. */
+      readonly isSomebodyMissing: boolean;
+    }
+  | { readonly kind: 'answer'; readonly from: NodeNumber; readonly answer: 'no' | 'maybe' | 'spent' }
+  | { readonly kind: 'renamed'; readonly to: SessionId; readonly nowMs: number };
+
+export function startAttempt(sessions: { from: SessionId; to: SessionId }, nowMs: number): Attempt {
+  return { ...sessions, isRenamed: false, startedMs: nowMs, dueMs: nowMs, denials: new Map() };
+}
+
+/** What to do now. `ask`: everybody; `refused`: it is over. */
+export function stepAttempt(attempt: Attempt, event: AttemptEvent): 'ask' | 'wait' | 'refused' {
+  switch (event.kind) {
+    case 'answer':
+      if (event.answer === 'spent') return 'refused';
+      if (event.answer === 'maybe') attempt.denials.clear();
+      else attempt.denials.set(event.from, (attempt.denials.get(event.from) ?? 0) + 1);
+      return 'wait';
+    case 'renamed':
+      // Said by both who know it; and a ring of names would be a fault of theirs.
+      if (event.to === attempt.from || event.to === attempt.to || attempt.isRenamed) return 'wait';
+      attempt.from = event.to;
+      attempt.isRenamed = true;
+      attempt.denials.clear();
+      attempt.dueMs = event.nowMs + ASK_AGAIN_MS;
+      return 'ask';
+    case 'time':
+      if (event.nowMs - attempt.startedMs >= GIVE_UP_MS) return 'refused';
+      if (event.isSomebodyMissing) attempt.denials.clear();
+      if (event.nowMs < attempt.dueMs) return 'wait';
+      if (isDenied(attempt, event.nodes)) return 'refused';
+      attempt.dueMs = event.nowMs + ASK_AGAIN_MS;
+      return 'ask';
+  }
+}
+
+function isDenied({ denials }: Attempt, nodes: readonly NodeNumber[]): boolean {
+  return nodes.every((node) => (denials.get(node) ?? 0) >= DENIALS_MIN);
+}
+
+// Whoever is asked.
+
+export interface AttachRequest {
+  readonly from: SessionId;
+  readonly to: SessionId;
+  readonly isRenamed: boolean;
+  /** The player, if the token names it; 0 if not. */
+  readonly entity: EntityId | 0;
+}
+
+/** A player of the node that is asked. */
+export interface Attachable {
+  readonly id: EntityId;
+  readonly session: SessionId;
+  /** The session before, as long as the client of the current one was not heard; else 0. */
+  readonly before: SessionId;
+  /** Its client was heard, here. */
+  readonly isHeard: boolean;
+  /** The journal has it with its current session. */
+  readonly isStable: boolean;
+}
+
+export interface Knowledge {
+  /** The player whose current session, or the one before, is `session`. */
+  playerOf(session: SessionId): Attachable | undefined;
+  playerWithId(id: EntityId): Attachable | undefined;
+  /** What became of a session whose successor was not heard, as far as this node knows. */
+  successorOf(session: SessionId): SessionId | undefined;
+  /** The player of this session is on its way to somebody, or a journal that may hold it is being taken over. */
+  isInDoubt(session: SessionId): boolean;
+}
+
+/**
+ * `rebind`: make `to` the player's session, and answer when that is stable. `wait`: that is under way.
+ * `tell`: answer at once.
+ */
+export type AttachDecision =
+  | { readonly kind: 'rebind'; readonly player: Attachable }
+  | { readonly kind: 'wait'; readonly player: Attachable }
+  | { readonly kind: 'attached'; readonly player: Attachable }
+  | { readonly kind: 'renamed'; readonly to: SessionId }
+  | { readonly kind: 'no' | 'maybe' | 'spent' };
+
+export function decideAttach(request: AttachRequest, known: Knowledge): AttachDecision {
+  const { from, to, entity, isRenamed } = request;
+  const bound = known.playerOf(to);
+  if (bound?.session === to) return { kind: bound.isStable ? 'attached' : 'wait', player: bound };
+  const player = known.playerOf(from);
+  if (player !== undefined && (entity === 0 || player.id === entity)) {
+    // Of the session before the token is good: that the client was not heard is why the owner remembers it.
+    const isOpen = player.session !== from || !(isRenamed && player.isHeard);
+    return isOpen ? { kind: 'rebind', player } : { kind: 'spent' };
+  }
+  const successor = known.successorOf(from);
+  if (successor !== undefined && successor !== to && !isRenamed) return { kind: 'renamed', to: successor };
+  if (known.isInDoubt(from)) return { kind: 'maybe' };
+  const other = entity === 0 ? undefined : known.playerWithId(entity);
+  return { kind: other === undefined ? 'no' : 'spent' };
+}
