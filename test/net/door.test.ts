@@ -252,14 +252,12 @@ test('HTTP requests of an address come at their rate, and inspection is not for 
   const rig = await startRig({ trustProxy: ['127.0.0.1'], requestsPerSecond: 1 });
   t.teardown(() => rig.dispose());
   const get = async (path: string, headers: Record<string, string>) => fetch(rig.http + path, { headers });
-  const statuses: number[] = [];
-  for (let requests = 0; requests < 12; requests++) {
-    const response = await get('/healthz', { 'x-forwarded-for': '203.0.113.9' });
-    statuses.push(response.status);
-    if (response.status === 429) t.is(((await response.json()) as { code: string }).code, 'ERR_LIMIT_RATE');
-  }
-  t.is(statuses[0], 200);
-  t.is(statuses.at(-1), 429);
+  const answers = await Promise.all(
+    Array.from({ length: 60 }, () => get('/healthz', { 'x-forwarded-for': '203.0.113.9' })),
+  );
+  const refused = answers.filter(({ status }) => status === 429);
+  t.true(answers.length - refused.length >= 10 && refused.length > 0, `${refused.length} of ${answers.length} refused`);
+  t.is(((await refused[0]!.json()) as { code: string }).code, 'ERR_LIMIT_RATE');
   t.true((await rig.gateway.report()).requestsRefused >= 1);
   t.is((await get('/healthz', { 'x-forwarded-for': '203.0.113.10' })).status, 200);
   t.is((await get('/status', {})).status, 200);

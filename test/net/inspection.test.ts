@@ -140,9 +140,11 @@ test('a row that changes while it is read is read again, or left out', async (t)
 });
 
 test('only this machine may look, unless the node is inspectable', (t) => {
-  const may = (remoteAddress: string | undefined, inspectable: boolean): boolean =>
-    mayInspect({ settings: { inspectable } } as never, { socket: { remoteAddress } } as never);
+  const may = (remoteAddress: string | undefined, inspectable: boolean, headers = {}): boolean =>
+    mayInspect({ settings: { inspectable } } as never, { socket: { remoteAddress }, headers } as never);
   for (const address of ['127.0.0.1', '::1', '::ffff:127.0.0.1']) t.true(may(address, false), address);
   for (const address of ['10.0.0.7', '2001:db8::1', undefined]) t.false(may(address, false), address);
   t.true(may('10.0.0.7', true));
+  // What a proxy on this machine passes on comes from elsewhere.
+  for (const name of ['x-forwarded-for', 'forwarded']) t.false(may('127.0.0.1', false, { [name]: '127.0.0.1' }), name);
 });
