@@ -171,7 +171,8 @@ interface Step {
 }
 
 export function step(state: LinkState, event: LinkEvent, at: Step): LinkState {
-  if (state.phase === 'closed') return state;
+  // Connection 0 is none, and not the one that is missing.
+  if (state.phase === 'closed' || ('socket' in event && event.socket === 0)) return state;
   switch (event.kind) {
     case 'open':
       return state.phase === 'idle' ? dial(state, at) : state;
@@ -267,7 +268,6 @@ function failRedirect(state: LinkState, at: Step): LinkState {
 }
 
 function ended(state: LinkState, { socket, loss }: Extract<LinkEvent, { kind: 'ended' }>, at: Step): LinkState {
-  if (socket === 0) return state;
   if (socket === state.next) return failRedirect(state, at);
   if (socket !== state.current) return state;
   const after = { ...state, current: 0 };

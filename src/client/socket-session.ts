@@ -234,6 +234,7 @@ export class SocketSession {
 
   #welcome(welcome: Welcome): void {
     const { schema } = this;
+    if (this.#stage !== 'hello') throw new WireError('ERR_WIRE_TYPE', 'a welcome that was not asked for');
     if (schema !== undefined && schema.hash !== welcome.schemaHash) {
       const message = `this client has schema ${schema.hash} of "${schema.name}", the server runs ${welcome.schemaHash}; reload the client`;
       throw new ClientError('ERR_CLIENT_SCHEMA', message);
