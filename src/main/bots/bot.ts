@@ -31,7 +31,8 @@ export interface BotsShared {
 }
 
 export interface BotOptions {
-  readonly url: string;
+  /** The first is tried first. */
+  readonly urls: readonly string[];
   readonly name: string;
   readonly token: string;
   readonly seed: number;
@@ -60,7 +61,7 @@ export class Bot implements ConnectionOwner {
   #lostMs = 0;
   #leaving = false;
 
-  constructor(shared: BotsShared, { url, name, token, seed }: BotOptions) {
+  constructor(shared: BotsShared, { urls, name, token, seed }: BotOptions) {
     const { measures } = shared;
     this.shared = shared;
     this.name = name;
@@ -80,10 +81,11 @@ export class Bot implements ConnectionOwner {
       token,
       mode: shared.mode,
       predict: false as const,
+      interpolate: false,
       WebSocket: botSocketConstructor((target, socket) => new BotConnection(this, { url: target, socket })),
       ...(shared.backoff && { backoff: shared.backoff }),
     };
-    this.client = new Client(url, options);
+    this.client = new Client(urls, options);
     this.client.onStatus((status) => this.#changeStatus(status));
     this.client.onEnter((entity) => this.#enter(entity));
     this.client.onLeave((entity) => this.#leave(entity));

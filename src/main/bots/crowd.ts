@@ -11,7 +11,7 @@ import { Walk } from './walk.core.ts';
 import type { NewWay } from './walk.core.ts';
 
 export interface CrowdOptions {
-  /** Bot n goes to url n modulo their number first; the SDK knows the others from the welcome. */
+  /** Bot n goes to url n modulo their number first, and to the others when that is gone. */
   readonly urls: readonly string[];
   readonly count: number;
   /** The number of the first, where several crowds play together. */
@@ -58,9 +58,9 @@ export class Crowd {
     };
     this.bots = Array.from({ length: count }, (_, index) => {
       const number = first + index;
-      const url = urls[number % urls.length] ?? '';
+      const turned = urls.map((_, place) => urls[(number + place) % urls.length] ?? '');
       const token = tokens?.[index % tokens.length] ?? '';
-      return new Bot(shared, { url, token, name: `${namePrefix}${number + 1}`, seed: mixSeed(seed, number) });
+      return new Bot(shared, { urls: turned, token, name: `${namePrefix}${number + 1}`, seed: mixSeed(seed, number) });
     });
   }
 
