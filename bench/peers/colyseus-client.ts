@@ -12,6 +12,15 @@ import { Connection } from './client.ts';
 import type { Client, ClientOptions } from './client.ts';
 import { COLYSEUS_INPUT, COLYSEUS_ROOM, defineState } from './colyseus-state.ts';
 
+/** Kept connections may all be closed at once; a request on each is lost then. */
+const SEAT_ATTEMPTS_MAX = 100;
+
+interface Seat {
+  readonly processId: string;
+  readonly roomId: string;
+  readonly sessionId: string;
+}
+
 export class ColyseusClient implements Client {
   readonly #connection: Connection;
   readonly #options: ClientOptions;
@@ -53,8 +62,18 @@ export class ColyseusClient implements Client {
     this.#connection.close();
   }
 
-  async #reserveSeat(): Promise<{ processId: string; roomId: string; sessionId: string }> {
+  async #reserveSeat(): Promise<Seat> {
+    for (let attempt = 1; attempt <= SEAT_ATTEMPTS_MAX; attempt++) {
+      const seat = await this.#askForSeat();
+      if (seat !== undefined) return seat;
+    }
+    throw new Error(`no seat in ${SEAT_ATTEMPTS_MAX} attempts`);
+  }
+
+  /** Undefined when the connection was closed meanwhile. */
+  async #askForSeat(): Promise<Seat | undefined> {
     const { port, index } = this.#options;
+    let isStale = false;
     const { promise, resolve, reject } = Promise.withResolvers<string>();
     const asked = request(
       {
@@ -69,9 +88,18 @@ export class ColyseusClient implements Client {
         text(response).then(resolve, reject);
       },
     );
-    asked.on('error', reject);
+    asked.on('error', (error: NodeJS.ErrnoException) => {
+      // The server may close a connection that was kept in the moment of its next request: not its fault, nor ours.
+      if (asked.reusedSocket && error.code === 'ECONNRESET') isStale = true;
+      reject(error);
+    });
     asked.end(JSON.stringify({ index }));
-    return JSON.parse(await promise) as { processId: string; roomId: string; sessionId: string };
+    try {
+      return JSON.parse(await promise) as Seat;
+    } catch (error) {
+      if (isStale) return undefined;
+      throw error;
+    }
   }
 
   #receive(data: Buffer): void {

@@ -115,18 +115,28 @@ async function measureSides(
   for (let round = 1; round <= rounds; round++) {
     for (const side of options.sides) {
       progress(`${clients} clients, round ${round} of ${rounds}: ${side} …`);
-      const run: Run = await measureRun({ side, clients, seconds, inputsHz, rateHz, pin, profile, sizes });
-      if (side === 'worldmesh') sizes = run.stateBytes;
-      runs.get(side)?.push(run.figures);
-      const failures = Object.entries(run.failures).map(([code, count]) => `${code} × ${count}`);
-      if (run.figures.online !== clients || failures.length > 0) {
-        problems.push(`${side}: ${run.figures.online} of ${clients} clients were online; ${failures.join(', ')}`);
+      try {
+        const run: Run = await measureRun({ side, clients, seconds, inputsHz, rateHz, pin, profile, sizes });
+        if (side === 'worldmesh') sizes = run.stateBytes;
+        runs.get(side)?.push(run.figures);
+        problems.push(...problemsOf(side, clients, run));
+      } catch (error) {
+        // The other runs still say something.
+        problems.push(`${side}, ${clients} clients: ${(error as Error).message}`);
       }
     }
   }
   progress('');
-  const sides = Object.fromEntries([...runs].map(([side, figures]) => [side, medianFigures(figures)]));
+  const sides = Object.fromEntries(
+    [...runs].flatMap(([side, figures]) => (figures.length === 0 ? [] : [[side, medianFigures(figures)]])),
+  );
   return { sides, problems };
+}
+
+function problemsOf(side: Side, clients: number, { figures, failures }: Run): string[] {
+  const codes = Object.entries(failures).map(([code, count]) => `${code} × ${count}`);
+  if (figures.online === clients && codes.length === 0) return [];
+  return [`${side}: ${figures.online} of ${clients} clients were online; ${codes.join(', ')}`];
 }
 
 /** One line that is written over, on a terminal only. */
