@@ -274,13 +274,18 @@ export class Page implements NodeViewListener {
     });
   }
 
-  /** What the followed client has in view; the page's clients are named by their marks. */
+  /**
+   * What the followed client has in view; the page's clients are named by their marks. Whom it keeps in view a little beyond
+   * its radius is drawn by the overview, and would be seen twice.
+   */
   #drawnEntities(): readonly DrawnEntity[] {
     const { player } = this;
-    if (player === undefined) return [];
-    const own = new Set(this.playground.roster.players.map(({ self }) => self?.id));
-    const all = player.self === undefined ? player.others : [...player.others, player.self];
-    return all.map((entity) => (own.has(entity.id) ? { ...entity, name: undefined } : entity));
+    const self = player?.self;
+    if (player === undefined || self === undefined) return player?.others ?? [];
+    const own = new Set(this.playground.roster.players.map((client) => client.self?.id));
+    const radius = this.#viewRadius(player, self);
+    const near = player.others.filter(({ x, z }) => Math.hypot(x - self.x, z - self.z) <= radius);
+    return [...near, self].map((entity) => (own.has(entity.id) ? { ...entity, name: undefined } : entity));
   }
 
   /** Every client of this page that is in the world. */

@@ -1,7 +1,7 @@
 /** One client of this page: a session of the SDK over a network of its own, and what the page keeps about it. */
 import type { Values } from '../src/base/pack.ts';
-import { Client, type ClientStatus, type UntypedEntity } from '../src/client/index.ts';
-import type { ClientMode, ServerMessage } from '../src/wire/messages.ts';
+import { Client, type ClientMode, type ClientStatus, type UntypedEntity } from '../src/client/index.ts';
+import type { ServerMessage } from '../src/wire/messages.ts';
 import { EventLog, type EventTone } from './clients/event-log.core.ts';
 import { Network, type CutKind } from './clients/network.ts';
 import type { Conditions } from './clients/network.core.ts';
@@ -80,11 +80,14 @@ export class Player {
       onKeyframe: (tick) => this.#say(`keyframe at tick ${tick}`),
     });
     this.network = new Network(this.tap, { RealSocket: globalThis.WebSocket });
-    const { gateway, name, token } = options;
-    const client = new Client(`${gateway}/connect`, { name, token, WebSocket: this.network.WebSocket });
+    const { gateway, name, token, mode } = options;
+    const client = new Client(`${gateway}/connect`, { name, token, mode, WebSocket: this.network.WebSocket });
     this.#client = client;
     client.onStatus((status) => this.#changed(status));
     client.onOwner(({ node, seq }) => this.#say(`owner is now node ${node} (ownership seq ${seq})`));
+    client.onClock(({ skewMs, quality }) =>
+      this.#say(`clock ${quality}, ${(skewMs / 1000).toFixed(1)} s ahead of the server`),
+    );
     client.open();
   }
 
@@ -231,12 +234,12 @@ export class Player {
         return;
       case 'reconnecting':
         this.#say(
-          `${status.error.message}; try ${status.attempt + 1} in ${(status.delayMs / 1000).toFixed(1)} s`,
+          `${status.error.message}; try ${status.attempt + 1} in ${(status.nextTryInMs / 1000).toFixed(1)} s`,
           'bad',
         );
         // Before the first welcome there is no player to come back to: the page keeps saying "joining".
         if (this.#state.name !== 'joining') {
-          this.#state = { name: 'reconnecting', retryAtMs: performance.now() + status.delayMs };
+          this.#state = { name: 'reconnecting', retryAtMs: performance.now() + status.nextTryInMs };
         }
         return;
       case 'closed':

@@ -6,7 +6,7 @@ import type { ClusterView } from './cluster-view.ts';
 import { EntityView } from './entity-view.ts';
 import { EntityWatch } from './entity-watch.ts';
 import type { NodeView } from './node-view.ts';
-import type { EntityMessage, TraceMessage, WorldMessage } from './overview-text.wire.ts';
+import type { EntityMessage, NodeInfo, TraceMessage, WorldMessage } from './overview-text.wire.ts';
 import { gatewayUrl } from './ownership.core.ts';
 import { element } from './page-elements.ts';
 import type { JoinOptions, Player } from './player.ts';
@@ -126,7 +126,10 @@ export class Playground {
   /** Of the node through which a client reaches the world. */
   gatewayName({ gateway }: Player): string {
     const { home, nodes } = this.#cluster();
-    return nodes.find(({ clientUrl }) => gatewayUrl(clientUrl, this.#pageHost) === gateway)?.name ?? home.name;
+    const isAt = ({ clientUrl }: NodeInfo): boolean =>
+      // As the page reaches it, or as the server told the client.
+      [gatewayUrl(clientUrl, this.#pageHost), gatewayUrl(clientUrl, '')].includes(gateway);
+    return nodes.find(isAt)?.name ?? home.name;
   }
 
   /** The page's own node first, then the others by name. */

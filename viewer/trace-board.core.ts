@@ -58,9 +58,14 @@ export class TraceBoard {
   }
 
   lines(): readonly BoardLine[] {
-    const names = new Map([...this.#answers].flatMap(([node, { ledgers }]) => ledgers.map((ledger) => [ledger, node])));
+    const ledgers = [...this.#answers].flatMap(([node, message]) =>
+      message.ledgers.map((ledger) => ({ ledger, node })),
+    );
+    const nameOf = (peer: string): string =>
+      // Ledgers may be told by their first digits.
+      ledgers.find(({ ledger }) => peer !== '' && ledger.startsWith(peer))?.node ?? peer.slice(0, LEDGER_SHOWN);
     const lines = [...this.#answers].flatMap(([node, message]) =>
-      message.lines.map((line) => ({ ...line, node, other: names.get(line.peer) ?? line.peer.slice(0, LEDGER_SHOWN) })),
+      message.lines.map((line) => ({ ...line, node, other: nameOf(line.peer) })),
     );
     const entities = new Set(lines.map(({ entity }) => entity));
     const bySeq = entities.size <= 1 && lines.every(({ seq }) => seq > 0);

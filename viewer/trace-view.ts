@@ -42,7 +42,10 @@ export class TraceView {
     else if (board.subject !== undefined && lines.length === 0 && notes.length === 0) notes.push('no journal knows it');
     if (lines.length > SHOWN_MAX) notes.push(`the last ${SHOWN_MAX} of ${lines.length} lines`);
     setText(this.#note, notes.join(' · '));
-    this.#list.replaceChildren(...lines.slice(-SHOWN_MAX).map(makeLine));
+    const shown = lines.slice(-SHOWN_MAX);
+    this.#list.replaceChildren(
+      ...shown.map((line, index) => makeLine(line, { isNewSession: line.session !== shown[index - 1]?.session })),
+    );
   }
 
   async #copyCommand(): Promise<void> {
@@ -58,12 +61,15 @@ export class TraceView {
   }
 }
 
-function makeLine({ atMs, node, stage, seq, session, other }: BoardLine): HTMLElement {
+function makeLine(
+  { atMs, node, stage, seq, session, other }: BoardLine,
+  { isNewSession }: { isNewSession: boolean },
+): HTMLElement {
   const time = make('time', { textContent: clockText(atMs), attributes: { datetime: new Date(atMs).toISOString() } });
   const facts = [
     seq > 0 ? `seq ${seq}` : '',
     other === '' ? '' : `↔ ${other}`,
-    session > 0 ? `session ${idText(session)}` : '',
+    session > 0 && isNewSession ? `session ${idText(session)}` : '',
   ];
   const text = make(
     'span',

@@ -138,7 +138,7 @@ test('a trace of several nodes is one, by sequence where clocks differ', (t) => 
       node: 'b',
       ledgers: ['bbbb0000'],
       lines: [
-        { ...line, atMs: 200, stage: 'target accepted', seq: 2, peer: 'aaaa0000' },
+        { ...line, atMs: 200, stage: 'target accepted', seq: 2, peer: 'aaaa' },
         { ...line, atMs: 300, stage: 'source released', seq: 3, peer: 'cccc000011112222' },
       ],
       olderCount: 4,

@@ -65,7 +65,7 @@ export class InputView {
     this.#send.disabled = !isOnline;
     this.#hold.disabled = !isOnline && player.held === undefined;
     this.#hold.setAttribute('aria-pressed', String(player.held !== undefined));
-    setText(this.#hold, player.held === undefined ? 'Hold' : `Stop holding (${player.held.hz} Hz)`);
+    setText(this.#hold, player.held === undefined ? 'Hold' : 'Stop');
     this.#rate.disabled = player.held !== undefined;
   }
 

@@ -1,6 +1,5 @@
 /** How the followed client is: its figures, and the charts of its last half minute. */
 import { formatBytes } from '../format.ts';
-import { percentile } from '../history.ts';
 import { make } from '../page-elements.ts';
 import type { Player } from '../player.ts';
 import { FigureGrid } from './figure-grid.ts';
@@ -17,8 +16,12 @@ const FIGURES = [
   'Keyframes',
   'Unacked',
   'Inputs',
-  'Correction',
+  'Undurable',
   'Clock',
+  'Longest gap',
+  'Correction',
+  'Redirects',
+  'Given up',
 ] as const;
 
 const HINTS = {
@@ -27,18 +30,25 @@ const HINTS = {
   In: 'Bytes a second from the gateway, over the last second',
   Out: 'Bytes a second to the gateway, over the last second',
   Messages: 'From the gateway, a second',
-  Interval: 'Median time between two snapshots; while none come, the time since the last',
+  Interval: 'Mean time between the last snapshots; while none come, the time since the last',
   'In view': 'Entities in the view of this client',
   Keyframes: 'Snapshots that began from nothing',
   Unacked: 'Inputs that no snapshot has contained yet',
   Inputs: 'Sent by this page',
   Correction: 'How far the last prediction was off; this page has no world module to predict with',
-  Clock: 'The server’s clock minus that of this computer',
+  Undurable: 'Inputs that are kept because a crash of the owner could still take them back',
+  Clock: 'The clock of this computer minus that of the server',
+  'Longest gap': 'The longest time between two snapshots, with reconnects and changes of owner between them',
+  Redirects: 'Direct mode: connections that went to the owner of the player, and those that did not get there',
+  'Given up': 'Inputs that were pushed out of the window before they were durable',
 } as const;
 
 /** Round trips above this are felt. */
 const ROUND_TRIP_MS_WARN = 250;
 const UNACKED_WARN = 20;
+const INTERVALS_MEANT = 40;
+/** As the server reports it. */
+const SKEW_MS_WARN = 60_000;
 /** Without a snapshot for longer, the time since the last one is shown. */
 const SILENCE_MS_WARN = 700;
 
@@ -56,14 +66,11 @@ export class VitalsView {
 
   show(player: Player, nowMs: number): void {
     const { client, tap } = player;
-    const { statistics } = client;
+    const { statistics, clock } = client;
     const rates = tap.traffic.rates(nowMs);
     const snapshots = tap.traffic.snapshots(nowMs);
-    const intervals = snapshots.slice(-100).map(({ intervalMs }) => intervalMs);
-    const medianMs = percentile(
-      intervals.toSorted((one, other) => one - other),
-      0.5,
-    );
+    const recent = snapshots.slice(-INTERVALS_MEANT);
+    const meanMs = recent.reduce((sum, { intervalMs }) => sum + intervalMs, 0) / Math.max(1, recent.length);
     const grid = this.#grid;
     grid.set('Round trip', milliseconds(player.pingMs), player.pingMs > ROUND_TRIP_MS_WARN);
     grid.set('Jitter', milliseconds(statistics.jitterMs));
@@ -73,19 +80,29 @@ export class VitalsView {
     const silenceMs = tap.traffic.silenceMs(nowMs);
     const isSilent = silenceMs > SILENCE_MS_WARN && player.isInWorld;
     if (isSilent) grid.set('Interval', `${(silenceMs / 1000).toFixed(1)} s`, true);
-    else grid.set('Interval', medianMs > 0 ? `${Math.round(medianMs)} ms` : '–');
+    else grid.set('Interval', milliseconds(meanMs));
     grid.set('In view', String(client.entities.size));
     grid.set('Keyframes', String(tap.keyframes));
     grid.set('Unacked', String(statistics.inputsUnacknowledged), statistics.inputsUnacknowledged > UNACKED_WARN);
     grid.set('Inputs', String(player.inputsSent));
     grid.set('Correction', `${statistics.correctionMetres.toFixed(2)} m`);
-    grid.set('Clock', clockText(client.serverTimeMs - Date.now()));
+    grid.set('Undurable', String(statistics.inputsUndurable));
+    grid.set('Clock', clockText(clock.skewMs), Math.abs(clock.skewMs) > SKEW_MS_WARN);
+    grid.set('Longest gap', statistics.longestGapMs > 0 ? milliseconds(statistics.longestGapMs) : '–');
+    const { redirects, redirectsFailed } = statistics;
+    grid.set(
+      'Redirects',
+      redirectsFailed === 0 ? String(redirects) : `${redirects} + ${redirectsFailed} ✕`,
+      redirectsFailed > 0,
+    );
+    grid.set('Given up', String(statistics.inputsGivenUp), statistics.inputsGivenUp > 0);
     this.#charts.show(player, snapshots, nowMs);
   }
 }
 
 function milliseconds(value: number): string {
   if (!(value > 0)) return '–';
+  if (value >= 10_000) return `${(value / 1000).toFixed(1)} s`;
   return value < 10 ? `${value.toFixed(1)} ms` : `${Math.round(value)} ms`;
 }
 
