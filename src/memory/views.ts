@@ -13,7 +13,7 @@
  *   ownToldTick u32   when they were last told, not reckoned
  *   ownAlias u32      as the client has it
  *   budget f32        bytes that it may be sent now; below 0: sent in advance
- *   turn u32          snapshots made
+ *   turn u32          snapshots made                    keyframeTick u32   of the last keyframe
  *
  * Only the worker that observes a session in this phase touches its part, and the conductor between phases.
  */
@@ -25,8 +25,8 @@ const OWN_WORDS = 4;
 /** Bytes of each alias: seven words, two velocities and the waiting. */
 const ALIAS_WORDS = 7;
 const ALIAS_HALVES = 3;
-/** own, and a word each for ownTick, ownToldTick, ownAlias, budget and turn. */
-const SESSION_WORDS = OWN_WORDS + 5;
+/** own, and a word each for ownTick, ownToldTick, ownAlias, budget, turn and keyframeTick. */
+const SESSION_WORDS = OWN_WORDS + 6;
 
 export class Views {
   readonly slotPlusOne: Uint32Array<SharedArrayBuffer>;
@@ -46,6 +46,7 @@ export class Views {
   readonly ownAlias: Uint32Array<SharedArrayBuffer>;
   readonly budget: Float32Array<SharedArrayBuffer>;
   readonly turn: Uint32Array<SharedArrayBuffer>;
+  readonly keyframeTick: Uint32Array<SharedArrayBuffer>;
 
   static sizeBytes(capacity: number): number {
     const aliasBytes = ALIAS_WORDS * 4 + ALIAS_HALVES * 2;
@@ -67,6 +68,7 @@ export class Views {
     this.ownAlias = new Uint32Array(buffer, take(capacity * 4), capacity);
     this.budget = new Float32Array(buffer, take(capacity * 4), capacity);
     this.turn = new Uint32Array(buffer, take(capacity * 4), capacity);
+    this.keyframeTick = new Uint32Array(buffer, take(capacity * 4), capacity);
     this.slotPlusOne = new Uint32Array(buffer, take(aliases * 4), aliases);
     this.generation = new Uint32Array(buffer, take(aliases * 4), aliases);
     this.x = new Int32Array(buffer, take(aliases * 4), aliases);
@@ -92,6 +94,7 @@ export class Views {
     for (const view of [slotPlusOne, generation, x, z, vx, vz, motionTick, sentTick, enterTick, waiting])
       view.copyWithin(to * VIEW_ENTITIES_MAX, from * VIEW_ENTITIES_MAX, (from + 1) * VIEW_ENTITIES_MAX);
     this.own.copyWithin(to * OWN_WORDS, from * OWN_WORDS, (from + 1) * OWN_WORDS);
-    for (const row of [this.ownTick, this.ownToldTick, this.ownAlias, this.budget, this.turn]) row[to] = row[from]!;
+    const { ownTick, ownToldTick, ownAlias, budget, turn, keyframeTick } = this;
+    for (const row of [ownTick, ownToldTick, ownAlias, budget, turn, keyframeTick]) row[to] = row[from]!;
   }
 }

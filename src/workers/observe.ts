@@ -45,6 +45,8 @@ const ENTERS_UNSORTED_MAX = 8;
 const ENTERS_SHARE = 3 / 4;
 /** What may be sent at once after a quiet time, and what may be sent in advance at most; in seconds of the budget. */
 const BUDGET_SECONDS_MAX = 1;
+/** A keyframe sooner after the last one than this has to do with what is left of the budget. */
+const KEYFRAME_SECONDS_MIN = 1;
 /** What updates of motion take in one snapshot at the most. */
 const MOTION_BYTES_MAX = SNAPSHOT_ENTRIES_MAX * (1 + SNAPSHOT_JUMP_BYTES + SNAPSHOT_TURN_BYTES);
 
@@ -181,7 +183,7 @@ export class Observer {
     if (isKeyframe) this.#clearView();
     else if (isReset) this.#returnTo(resyncTick);
     const lastTick = sessions.lastSnapshotTick(session);
-    this.#fillBudget(isKeyframe ? Number.NEGATIVE_INFINITY : lastTick);
+    this.#fillBudget(lastTick, isKeyframe);
     this.#select(x, z);
     const encoder = this.#encoder;
     encoder.at = 0;
@@ -206,11 +208,19 @@ export class Observer {
     return encoder.at;
   }
 
-  /** What may be sent now: what was left, and what the time since the last snapshot brought; all of it for a new view. */
-  #fillBudget(lastTick: number): void {
-    const perTick = this.#options.snapshotBytesPerSecond / this.#options.tickHz;
-    const brought = Math.max(0, this.#tick - lastTick) * perTick;
-    this.#budget = Math.min(this.#budgetMax, this.#store.sessions.views.budget[this.#session]! + brought);
+  /**
+   * What may be sent now: what was left, and what the time since the last snapshot brought. All of it for a keyframe, but
+   * not for one soon after another: who asks for keyframes again and again gets no more by it.
+   */
+  #fillBudget(lastTick: number, isKeyframe: boolean): void {
+    const { tickHz, snapshotBytesPerSecond } = this.#options;
+    const { budget, keyframeTick } = this.#store.sessions.views;
+    const brought = (Math.max(0, this.#tick - lastTick) * snapshotBytesPerSecond) / tickHz;
+    this.#budget = Math.min(this.#budgetMax, budget[this.#session]! + brought);
+    if (!isKeyframe) return;
+    const last = keyframeTick[this.#session]!;
+    keyframeTick[this.#session] = this.#tick;
+    if (last === 0 || Math.abs(this.#tick - last) > tickHz * KEYFRAME_SECONDS_MIN) this.#budget = this.#budgetMax;
   }
 
   #writeUpdates(isResync: boolean): number {

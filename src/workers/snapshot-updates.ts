@@ -116,7 +116,7 @@ export class SnapshotUpdates {
   #findDue(): number {
     const { views } = this.#store.sessions;
     const { published, control } = this.#store;
-    const { viewFirst, viewHigh, selfSlot, turn, isResync } = this.#scene;
+    const { tick, viewFirst, viewHigh, selfSlot, turn } = this.#scene;
     const shedShift = control.shedLevel >= SHED_FAR_LEVEL ? 1 : 0;
     const due = this.#due;
     let dueCount = 0;
@@ -127,6 +127,8 @@ export class SnapshotUpdates {
       due[alias] = 0;
       this.#isChosen[alias] = 0;
       if (slot < 0) continue;
+      // A resync says of all who were in view before where they are: who is not jumped to is gone.
+      const isResync = this.#scene.isResync && views.enterTick[row] !== tick;
       const distanceSquared = this.#selection.distanceSquared(alias);
       const isChanged = published.lastChangeTick[slot]! > views.sentTick[row]!;
       const error = slot === selfSlot ? 0 : this.#motionError(row, slot, distanceSquared);
@@ -243,9 +245,10 @@ export class SnapshotUpdates {
   #placeOne(alias: number): number {
     const { views } = this.#store.sessions;
     const { published } = this.#store;
-    const { tick, viewFirst, selfSlot, isResync } = this.#scene;
+    const { tick, viewFirst, selfSlot } = this.#scene;
     const row = viewFirst + alias - 1;
     const slot = views.slotPlusOne[row]! - 1;
+    const isResync = this.#scene.isResync && views.enterTick[row] !== tick;
     const ticks = tick - views.motionTick[row]!;
     const dx = published.x[slot]! - reckonCm(views.x[row]!, views.vx[row]!, ticks);
     const dz = published.z[slot]! - reckonCm(views.z[row]!, views.vz[row]!, ticks);

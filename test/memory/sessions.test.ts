@@ -117,7 +117,7 @@ test('views and pending inputs of sessions do not overlap', (t) => {
   );
   for (const [session, sequence] of each) sessions.holdInput(session, sequence, payload(session, sequence));
   const views = Object.values(sessions.views) as Uint32Array[];
-  t.is(views.length, 16);
+  t.is(views.length, 17);
   for (const view of views) view.fill(view.byteOffset & 0x7f);
   for (const view of views) t.true(view.every((value) => value === (view.byteOffset & 0x7f)));
   for (const [session, sequence] of each) {
