@@ -167,6 +167,7 @@ export class Bot implements ConnectionOwner {
     this.#welcome = welcome;
     this.#presence.radius = welcome.aoiRadius;
     this.check.aoiRadius = welcome.aoiRadius;
+    this.check.tickHz = welcome.tickHz;
     if (welcome.resumed) this.check.restart({ mayResync: connection.lastKnownTick > 0 });
     else {
       this.check.forget(connection.sentSequence);

@@ -6,7 +6,8 @@
  * checked.
  */
 import type { EntityId } from '../../base/brand.ts';
-import type { EnterEntry } from '../../wire/messages.ts';
+import type { EnterEntry, TurnEntry } from '../../wire/messages.ts';
+import { OWN_TICKS_MAX, reckonOwn } from '../../wire/motion.core.ts';
 import { DURABLE_LAG_MAX } from '../../wire/snapshot.wire.ts';
 import type { SnapshotHead, SnapshotVisitor } from '../../wire/snapshot.wire.ts';
 
@@ -24,6 +25,7 @@ export const VIOLATIONS = [
   'changeOfUnknown',
   'eventOfUnknown',
   'selfNotInView',
+  'selfNotGiven',
 ] as const;
 export type Violation = (typeof VIOLATIONS)[number];
 
@@ -39,9 +41,11 @@ export class ViewCheck implements SnapshotVisitor {
   durableSequence = 0;
   /** The greatest that was sent. */
   sentSequence = 0;
+  /** Own alias and place, reckoned on while a snapshot does not give them. */
   selfAlias = 0;
   selfX = 0;
   selfZ = 0;
+  tickHz = 0;
   aoiRadius = Number.POSITIVE_INFINITY;
   readonly #ids: (EntityId | 0)[] = Array.from({ length: ALIASES }, () => 0 as const);
   readonly #inView = new Set<EntityId>();
@@ -54,6 +58,9 @@ export class ViewCheck implements SnapshotVisitor {
   /** Aliases that a resync has told of; used only while one is read. */
   readonly #told = new Set<number>();
   #isResync = false;
+  #isSelfDue = false;
+  /** As it was given last. */
+  readonly #own = { tick: 0, x: 0, z: 0, vx: 0, vz: 0 };
 
   constructor(violation: (violation: Violation) => void) {
     this.#violation = violation;
@@ -97,17 +104,18 @@ export class ViewCheck implements SnapshotVisitor {
     this.#isResync = resync;
     this.tick = tick;
     this.inputSequence = inputSequence;
-    this.selfAlias = 0;
     if (resync) this.#told.clear();
-    if (!keyframe) return;
+    if (!keyframe) return this.#reckonSelf();
+    this.selfAlias = 0;
     this.#ids.fill(0);
     this.#inView.clear();
   }
 
-  self(alias: number, { x, z }: { x: number; z: number }): void {
+  self(alias: number, { x, z, vx, vz }: { x: number; z: number; vx: number; vz: number }): void {
     this.selfAlias = alias;
     this.selfX = x;
     this.selfZ = z;
+    Object.assign(this.#own, { tick: this.tick, x, z, vx, vz });
   }
 
   leave(alias: number): void {
@@ -139,7 +147,7 @@ export class ViewCheck implements SnapshotVisitor {
     if (this.#isResync) this.#told.add(alias);
   }
 
-  turn({ alias }: { alias: number }): void {
+  turn({ alias }: TurnEntry): void {
     if (this.#ids[alias] === 0) this.#violation('moveOfUnknown');
   }
 
@@ -154,7 +162,19 @@ export class ViewCheck implements SnapshotVisitor {
   /** After the whole snapshot was read. */
   end(): void {
     if (this.#isResync) this.#dropUntold();
+    if (this.#isSelfDue && this.#own.tick !== this.tick) this.#violation('selfNotGiven');
+    this.#isSelfDue = false;
     if (this.selfAlias !== 0 && this.#ids[this.selfAlias] === 0) this.#violation('selfNotInView');
+  }
+
+  #reckonSelf(): void {
+    if (this.selfAlias === 0 || this.tickHz === 0) return;
+    const own = this.#own;
+    const ticks = this.tick - own.tick;
+    const way = { ticks: Math.min(ticks, OWN_TICKS_MAX), dt: Math.fround(1 / this.tickHz) };
+    this.selfX = reckonOwn(own.x, own.vx, way);
+    this.selfZ = reckonOwn(own.z, own.vz, way);
+    if (ticks > OWN_TICKS_MAX) this.#isSelfDue = true;
   }
 
   /** Whom a resync neither enters nor jumps is gone. */

@@ -24,7 +24,7 @@ function checked(): { check: ViewCheck; found: Violation[] } {
   check.aoiRadius = 10;
   check.sentSequence = 5;
   check.head(head(10, { keyframe: true, inputSequence: 0 }));
-  check.self(1, { x: 0, z: 0 });
+  check.self(1, { x: 0, z: 0, vx: 0, vz: 0 });
   check.enter(entry(1, 11));
   check.enter(entry(2, 22, 1000));
   check.end();
@@ -42,7 +42,7 @@ function entry(alias: number, counter: number, xCm = 0): EnterEntry {
 test('right snapshots have no violation', (t) => {
   const { check, found } = checked();
   check.head(head(12, { keyframe: false, inputSequence: 5 }));
-  check.self(1, { x: 0, z: 0 });
+  check.self(1, { x: 0, z: 0, vx: 0, vz: 0 });
   check.leave(2);
   check.enter(entry(2, 33));
   check.move(2);
@@ -101,7 +101,7 @@ test('a resync drops whom it neither enters nor jumps, and only who said what it
   check.enter(entry(3, 33));
   check.restart({ mayResync: true });
   check.head(head(40, { resync: true }));
-  check.self(1, { x: 0, z: 0 });
+  check.self(1, { x: 0, z: 0, vx: 0, vz: 0 });
   check.enter(entry(2, 44));
   check.jump(1);
   check.end();
@@ -113,6 +113,27 @@ test('a resync drops whom it neither enters nor jumps, and only who said what it
   check.restart();
   check.head(head(44, { resync: true }));
   t.deepEqual(found, ['firstNotKeyframe']);
+});
+
+test('the own entity goes on where it is not given, for 64 ticks at the most', (t) => {
+  const { check, found } = checked();
+  check.tickHz = 20;
+  check.head(head(20));
+  check.self(1, { x: 10, z: -20, vx: 3, vz: -1 });
+  check.end();
+  check.head(head(60));
+  t.true(Math.abs(check.selfX - 16) < 1e-4);
+  t.true(Math.abs(check.selfZ + 22) < 1e-4);
+  check.enter({ ...entry(7, 77, 2599), zCm: -2200 });
+  check.end();
+  t.deepEqual(found, []);
+  check.head(head(85));
+  check.self(1, { x: 19, z: -23, vx: 3, vz: -1 });
+  check.end();
+  t.deepEqual(found, []);
+  check.head(head(150));
+  check.end();
+  t.deepEqual(found, ['selfNotGiven']);
 });
 
 test('a player who comes back knows earlier inputs than this client has sent', (t) => {
