@@ -328,7 +328,8 @@ export class View {
 
   #settleSelf(): void {
     const own = this.#own;
-    const entity = own.alias === 0 ? undefined : this.#byAlias[own.alias]?.entity;
+    const row = own.alias === 0 ? undefined : this.#byAlias[own.alias];
+    const entity = row?.entity;
     if (this.self !== undefined && this.self !== entity) this.self.isSelf = false;
     this.self = entity;
     if (entity === undefined) return;
@@ -338,6 +339,8 @@ export class View {
     entity.z = reckonOwn(own.z, own.vz, { ticks, dt: this.#dt });
     entity.vx = own.vx;
     entity.vz = own.vz;
+    // Where there is no prediction it is drawn like the others.
+    row?.track?.push(this.tick, entity.x, entity.z, this.#previousTick);
   }
 
   #rowAt(alias: number, what: string): Row {
