@@ -20,7 +20,7 @@ const HISTORY_MAX = 120;
 const DRIFT_SPAN_MS_MIN = 30_000;
 /** Quartz is within 200 ppm, bad virtual clocks within 500; more is a fault of the measurement. */
 const DRIFT_PPM_MAX = 2000;
-/** A slope must exceed its standard error by this much. */
+/** By how many of its standard errors a slope must differ from none. */
 const DRIFT_CERTAINTY = 3;
 /** Ways of this length are as good as equal in both directions. */
 const RTT_NOISE_MS = 2;
@@ -116,31 +116,32 @@ export class ServerClock {
     return median(moved);
   }
 
-  /** Weighted least squares. */
+  /**
+   * Weighted least squares: half of what a round trip took more than the fastest is how far its offset may be off, whichever
+   * of the ways was the longer one.
+   */
   #estimateDrift(): number {
     const count = this.#atMs.length;
     const baseAt = this.#atMs[0] ?? 0;
     const baseOffset = this.#offsetsMs[0] ?? 0;
     if ((this.#atMs[count - 1] ?? 0) - baseAt < DRIFT_SPAN_MS_MIN) return 0;
     const fastestMs = Math.min(...this.#waysMs);
-    const line = { weight: 0, at: 0, offset: 0, atAt: 0, atOffset: 0, offsetOffset: 0 };
+    const sums = { weight: 0, at: 0, offset: 0, atAt: 0, atOffset: 0 };
     for (let index = 0; index < count; index++) {
-      const weight = 1 / (RTT_NOISE_MS + (this.#waysMs[index] ?? 0) - fastestMs) ** 2;
+      const errorMs = (RTT_NOISE_MS + (this.#waysMs[index] ?? 0) - fastestMs) / 2;
+      const weight = 1 / errorMs ** 2;
       const at = (this.#atMs[index] ?? 0) - baseAt;
       const offset = (this.#offsetsMs[index] ?? 0) - baseOffset;
-      line.weight += weight;
-      line.at += weight * at;
-      line.offset += weight * offset;
-      line.atAt += weight * at * at;
-      line.atOffset += weight * at * offset;
-      line.offsetOffset += weight * offset * offset;
+      sums.weight += weight;
+      sums.at += weight * at;
+      sums.offset += weight * offset;
+      sums.atAt += weight * at * at;
+      sums.atOffset += weight * at * offset;
     }
-    const spread = line.atAt - line.at ** 2 / line.weight;
-    const slope = (line.atOffset - (line.at * line.offset) / line.weight) / spread;
-    const rest = Math.max(0, line.offsetOffset - line.offset ** 2 / line.weight - slope ** 2 * spread);
-    const error = Math.sqrt(rest / (count - 2) / spread);
-    const isCertain = Math.abs(slope) > DRIFT_CERTAINTY * error && Math.abs(slope) * PPM <= DRIFT_PPM_MAX;
-    return isCertain ? slope : 0;
+    const spread = sums.atAt - sums.at ** 2 / sums.weight;
+    const slope = (sums.atOffset - (sums.at * sums.offset) / sums.weight) / spread;
+    const isCertain = Math.abs(slope) > DRIFT_CERTAINTY / Math.sqrt(spread);
+    return isCertain && Math.abs(slope) * PPM <= DRIFT_PPM_MAX ? slope : 0;
   }
 
   #forget(): void {

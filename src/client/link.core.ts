@@ -74,6 +74,8 @@ export interface Loss {
   /** The WebSocket close code, or 0 when this side gave it up. */
   readonly closeCode: number;
   readonly error: ClientError;
+  /** This computer slept, or the network changed: nothing speaks against trying at once. */
+  readonly isPrompt?: boolean;
 }
 
 export type LinkEvent =
@@ -297,9 +299,10 @@ function lose(state: LinkState, loss: Loss, at: Step): LinkState {
   const place = phase === 'online' ? 0 : (state.place + 1) % state.gateways.length;
   const round = phase === 'online' || attempt === 0 ? 0 : state.round + (place === 0 ? 1 : 0);
   const measuresNow = isClockRefused && !state.measuresClock;
-  const delayMs = measuresNow
-    ? 0
-    : retryDelayMs({ place, round, gatewayCount: state.gateways.length }, { closeCode, random, backoff, phase });
+  const delayMs =
+    measuresNow || (loss.isPrompt === true && phase === 'online')
+      ? 0
+      : retryDelayMs({ place, round, gatewayCount: state.gateways.length }, { closeCode, random, backoff, phase });
   at.effects.push({ kind: 'setTimer', timer: 'retry', delayMs });
   at.effects.push({ kind: 'reconnecting', attempt, delayMs, loss });
   return {

@@ -93,6 +93,7 @@ export class SocketSession {
   #dueMs = 0;
   #dueUtcMs = 0;
   #keyframeAskedMs = 0;
+  #isProbing = false;
   #serverError: ProtocolErrorCode | undefined;
   #serverErrorText = '';
   #pulseTimer: ReturnType<typeof setTimeout> | undefined;
@@ -155,6 +156,7 @@ export class SocketSession {
   /** The connection may be dead: it has a moment to show that it is not. After a long silence it has not even that. */
   probe(): void {
     if (this.#stage !== 'playing') return;
+    this.#isProbing = true;
     if (this.#options.now() - this.heardMs > SILENCE_MS_MAX / 2) return this.#giveUp(timeout('nothing was heard'));
     this.#ping();
     this.#expect(PROBE_MS_MAX, 'no answer');
@@ -255,13 +257,13 @@ export class SocketSession {
     const { now, utcNow } = this.#options;
     const nowMs = now();
     const isLate = this.#dueMs > 0 && Math.max(nowMs - this.#dueMs, utcNow() - this.#dueUtcMs) > SLEEP_MS_MIN;
+    if (isLate && this.#stage === 'playing') this.probe();
+    if (this.#socket === undefined) return;
     if (nowMs - this.heardMs > SILENCE_MS_MAX) return this.#giveUp(timeout('nothing was heard'));
     if (this.awaitsKeyframe && nowMs - this.#keyframeAskedMs > KEYFRAME_MS_MAX) {
       return this.#giveUp(new ClientError('ERR_CLIENT_PROTOCOL', 'the keyframe asked for did not come'));
     }
-    if (isLate) this.probe();
-    else this.#ping();
-    if (this.#socket === undefined) return;
+    this.#ping();
     const isFast = this.#pingCount <= PINGS_FAST || this.#stage === 'measuring';
     const pauseMs = this.#stage === 'measuring' ? PING_MEASURE_MS : isFast ? PING_FAST_MS : PING_MS;
     this.#dueMs = nowMs + pauseMs;
@@ -310,6 +312,7 @@ export class SocketSession {
   }
 
   #expectNothing(): void {
+    this.#isProbing = false;
     clearTimeout(this.#deadlineTimer);
     this.#deadlineMs = 0;
   }
@@ -318,7 +321,7 @@ export class SocketSession {
   #giveUp(error: ClientError): void {
     if (this.#socket === undefined) return;
     this.hangUp(error.code === 'ERR_CLIENT_TIMEOUT' ? CLOSE_CODE.normal : CLOSE_CODE.malformed);
-    this.#owner.ended(this, { closeCode: 0, error });
+    this.#owner.ended(this, { closeCode: 0, error, isPrompt: this.#isProbing });
   }
 
   #closed(closeCode: number): void {

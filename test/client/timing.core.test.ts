@@ -5,24 +5,73 @@ import { Slide, Timeline } from '../../src/client/timeline.core.ts';
 import { Random } from '../../src/base/random.ts';
 import { CLOSE_CODE } from '../../src/wire/messages.ts';
 
+const SERVER_MINUS_LOCAL_MS = 5000;
+
+function sample(clock: ServerClock, sentMs: number, [upMs, downMs]: readonly [number, number]): void {
+  clock.add({ sentMs, receivedMs: sentMs + upMs + downMs, serverTimeMs: sentMs + upMs + SERVER_MINUS_LOCAL_MS });
+}
+
 test('the clock is the median of the samples, without the slow ones', (t) => {
   const clock = new ServerClock();
-  const serverMinusLocal = 5000;
-  const sample = (sentMs: number, upMs: number, downMs: number): void =>
-    clock.add({ sentMs, receivedMs: sentMs + upMs + downMs, serverTimeMs: sentMs + upMs + serverMinusLocal });
-  for (let index = 0; index < 7; index++) sample(index * 1000, 20 + index, 20 + index);
-  t.is(clock.offsetMs, serverMinusLocal);
+  t.is(clock.quality, 'none');
+  for (let index = 0; index < 4; index++) sample(clock, index * 1000, [20 + index, 20 + index]);
+  t.is(clock.quality, 'few');
+  for (let index = 4; index < 7; index++) sample(clock, index * 1000, [20 + index, 20 + index]);
+  t.is(clock.quality, 'good');
+  t.is(clock.offsetMs, SERVER_MINUS_LOCAL_MS);
   t.is(clock.rttMs, 46);
   // One lopsided answer in eleven does not move it; one slower than 500 ms does not count at all.
-  sample(8000, 20, 220);
-  t.is(clock.offsetMs, serverMinusLocal);
-  sample(9000, 20, 600);
+  sample(clock, 8000, [20, 220]);
+  t.is(clock.offsetMs, SERVER_MINUS_LOCAL_MS);
+  sample(clock, 9000, [20, 600]);
   t.is(clock.droppedCount, 1);
   t.is(clock.sampleCount, 8);
   t.is(clock.serverTimeMs(100), 5100);
-  for (let index = 0; index < 100; index++) sample(index, 5, 5);
+  for (let index = 0; index < 100; index++) sample(clock, 10_000 + index, [5, 5]);
   t.is(clock.sampleCount, 11);
   t.is(clock.rttMs, 10);
+});
+
+test('when all answers are slow, they count, and the quality says so; the first fast one ends that', (t) => {
+  const clock = new ServerClock();
+  for (let index = 0; index < 4; index++) sample(clock, index * 1000, [300, 300]);
+  t.is(clock.quality, 'none');
+  t.is(clock.rttMs, 600, 'the round trip is what it is');
+  for (let index = 4; index < 9; index++) sample(clock, index * 1000, [300, 340]);
+  t.is(clock.quality, 'slow');
+  t.is(clock.offsetMs, SERVER_MINUS_LOCAL_MS - 20);
+  sample(clock, 10_000, [20, 20]);
+  t.is(clock.quality, 'few');
+  t.is(clock.offsetMs, SERVER_MINUS_LOCAL_MS);
+});
+
+test('a drift of 500 ppm is found, also behind a bad network, and followed between pings', (t) => {
+  for (const { jitterMs, ppmMax, errorMsMax } of [
+    { jitterMs: 5, ppmMax: 10, errorMsMax: 1 },
+    { jitterMs: 200, ppmMax: 150, errorMsMax: 50 },
+  ]) {
+    const random = new Random(3);
+    const clock = new ServerClock();
+    const utcAt = (localMs: number): number => 1e12 + localMs * (1 + 500e-6);
+    for (let localMs = 0; localMs < 400_000; localMs += 2000) {
+      const upMs = 20 + random.next() * jitterMs;
+      const receivedMs = localMs + upMs + 20 + random.next() * jitterMs;
+      clock.add({ sentMs: localMs, receivedMs, serverTimeMs: utcAt(localMs + upMs) });
+    }
+    t.true(Math.abs(clock.driftPpm - 500) < ppmMax, `${jitterMs}: ${clock.driftPpm} ppm`);
+    // 20 s without a word: without the drift it would be 10 ms off by then.
+    const errorMs = clock.serverTimeMs(418_000) - utcAt(418_000);
+    t.true(Math.abs(errorMs) < errorMsMax, `${jitterMs}: ${errorMs} ms`);
+  }
+});
+
+test('clocks that do not drift are not said to', (t) => {
+  const random = new Random(5);
+  const clock = new ServerClock();
+  for (let localMs = 0; localMs < 100_000; localMs += 2000) {
+    sample(clock, localMs, [10 + random.next() * 100, 10 + random.next() * 100]);
+  }
+  t.is(clock.driftPpm, 0);
 });
 
 test('the median', (t) => {

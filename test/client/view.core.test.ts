@@ -57,6 +57,83 @@ test('enters, moves, jumps, changes and leaves', (t) => {
   t.is(view.entities.size, 1);
 });
 
+test('who turned goes on with that velocity, to the centimetre, until it is told otherwise', (t) => {
+  const view = new View(schema, rates);
+  view.apply(snapshot({ keyframe: true, tick: 10, enters: [enter(1, 11, 100)] }));
+  const entity = view.entities.get(entityIdFrom(1, 11))!;
+  // 64 units are 1 cm a tick; 3 units show after some ticks only.
+  view.apply(snapshot({ tick: 12, turns: [{ alias: 1, dxCm: 20, dzCm: 0, vx: 640, vz: -3 }] }));
+  t.deepEqual([entity.x, entity.z, entity.vx], [1.2, 0, 2]);
+  view.apply(snapshot({ tick: 14 }));
+  t.deepEqual([entity.x, entity.z], [1.4, 0]);
+  view.apply(snapshot({ tick: 34 }));
+  t.deepEqual([entity.x, entity.z], [3.4, -0.01]);
+  view.draw({ tick: 24, latestTick: 34, extrapolationTicksMax: 5 }, false);
+  t.true(Math.abs(entity.renderX - 2.4) < 1e-9, `${entity.renderX}`);
+  // From where it was reckoned to be.
+  view.apply(snapshot({ tick: 36, moves: [{ alias: 1, dxCm: 5, dzCm: 0 }] }));
+  t.deepEqual([entity.x, entity.vx], [3.65, 0]);
+  view.apply(snapshot({ tick: 50 }));
+  t.is(entity.x, 3.65);
+});
+
+test('the own entity goes on exactly when it is not told of', (t) => {
+  const view = new View(schema, rates);
+  const self = { alias: 1, x: 0.5, z: 0, vx: 3, vz: 0 };
+  view.apply(snapshot({ keyframe: true, tick: 10, self, enters: [enter(1, 11)] }));
+  view.apply(snapshot({ tick: 12 }));
+  const dt = Math.fround(1 / rates.tickHz);
+  const once = Math.fround(0.5 + Math.fround(3 * dt));
+  t.is(view.self?.x, Math.fround(once + Math.fround(3 * dt)));
+  t.is(view.self?.vx, 3);
+});
+
+test('a change names fields; the others stay, and the values that were handed out are not touched', (t) => {
+  const view = new View(schema, rates);
+  view.apply(snapshot({ keyframe: true, enters: [enter(1, 11)] }));
+  const { components } = view.entities.get(entityIdFrom(1, 11))!;
+  const index = schema.components.findIndex(({ fields }) => fields.length > 1);
+  const { name, fields } = schema.components[index]!;
+  const [first, second] = fields.map((field) => field.name);
+  view.apply(snapshot({ tick: 3, changes: [{ alias: 1, component: index, values: { [first!]: 1, [second!]: 2 } }] }));
+  const before = components[name];
+  view.apply(snapshot({ tick: 5, changes: [{ alias: 1, component: index, values: { [second!]: 3 } }] }));
+  t.like(components[name], { [first!]: 1, [second!]: 3 });
+  t.is(before?.[second!], 2);
+});
+
+test('a resync keeps whoever jumps, takes in whoever enters, and lets go of the others', (t) => {
+  const view = new View(schema, rates);
+  view.apply(snapshot({ keyframe: true, enters: [enter(1, 11), enter(2, 22), enter(3, 33)] }));
+  const kept = view.entities.get(entityIdFrom(1, 11));
+  const resync = snapshot({
+    resync: true,
+    tick: 9,
+    enters: [enter(2, 44), enter(5, 33, 700)],
+    jumps: [{ alias: 1, xCm: 900, zCm: 0 }],
+    turns: [{ alias: 1, dxCm: 0, dzCm: 0, vx: 64, vz: 0 }],
+    changes: [{ alias: 1, component: 0, values: { name: 'new' } }],
+  });
+  t.deepEqual(told(view.apply(resync)), ['leave e22', 'enter e44', 'update e33', 'update new']);
+  t.is(view.entities.get(entityIdFrom(1, 11)), kept);
+  t.is(kept?.x, 9);
+  t.is(view.entities.size, 3);
+  t.throws(() => view.apply(snapshot({ tick: 11, jumps: [{ alias: 3, xCm: 0, zCm: 0 }] })), {
+    instanceOf: ClientError,
+  });
+});
+
+test('what went before the mistake is told', (t) => {
+  const view = new View(schema, rates);
+  view.apply(snapshot({ keyframe: true, enters: [enter(1, 11), enter(2, 22)] }));
+  t.throws(() => view.read(snapshot({ tick: 3, leaves: [1, 9] })), { instanceOf: ClientError });
+  t.deepEqual(told(view.takeChanges()), ['leave e11']);
+  t.deepEqual(told(view.apply(snapshot({ keyframe: true, tick: 5, enters: [enter(1, 11), enter(2, 22)] }))), [
+    'enter e11',
+    'update e22',
+  ]);
+});
+
 test('an alias that leaves may enter in the same snapshot', (t) => {
   const view = new View(schema, rates);
   view.apply(snapshot({ keyframe: true, enters: [enter(1, 11)] }));
