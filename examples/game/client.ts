@@ -1,6 +1,6 @@
 /** Magpies in a browser: one canvas, keys or a finger, and the world module for types and prediction. */
 import { connect } from 'worldmesh/client';
-import type { EntityOf } from 'worldmesh/client';
+import type { Client, EntityOf } from 'worldmesh/client';
 import world, { ARENA_SIZE, NEST_RADIUS } from './world.ts';
 
 type Player = Extract<EntityOf<typeof world>, { kind: 'magpie' }>;
@@ -27,26 +27,26 @@ let noticeUntilMs = 0;
 
 find('join').addEventListener('submit', (event) => {
   event.preventDefault();
-  find('join').hidden = true;
-  play(find<HTMLInputElement>('name').value);
+  sessionStorage.setItem('name', find<HTMLInputElement>('name').value);
+  play();
 });
+// A page that is loaded again goes on where it was.
+if (sessionStorage.getItem('session') !== null) play();
 
-function play(name: string): void {
-  const url = new URL('/connect', location.href.replace(/^http/, 'ws'));
-  const client = connect<typeof world>(url.href, { world, name });
+function play(): void {
+  find('join').hidden = true;
+  const client = connect<typeof world>(new URL('/connect', location.href.replace(/^http/, 'ws')).href, {
+    world,
+    name: sessionStorage.getItem('name') ?? '',
+    storage: sessionStorage,
+    storageKey: 'session',
+  });
   // For the console of the browser.
   Object.assign(globalThis, { client });
   let sent = '';
-  client.onStatus((status) => {
+  client.onStatus(({ kind }) => {
     // Whether the last one arrived is not known.
-    if (status.kind !== 'online') sent = '';
-    const text = {
-      connecting: 'Connecting …',
-      online: '',
-      reconnecting: 'The connection is lost; your magpie waits. Trying again …',
-      closed: status.kind === 'closed' ? `The game is over here: ${status.error?.message ?? 'you left'}` : '',
-    };
-    find('status').textContent = text[status.kind];
+    if (kind !== 'online') sent = '';
   });
   client.onEvent((event) => {
     if (event.name === 'brought' && event.entity.isSelf) notice(`${event.payload.pieces} brought to the nest`);
@@ -61,6 +61,7 @@ function play(name: string): void {
     if (said !== sent && client.input(wish)) sent = said;
     client.update();
     draw([...client.entities.values()], self);
+    find('status').textContent = statusText(client);
     requestAnimationFrame(frame);
   };
   frame();
@@ -68,12 +69,16 @@ function play(name: string): void {
 
 function wishedMove(): { moveX: number; moveZ: number } {
   const steps = pointer === undefined ? [...held].map((key) => KEYS.get(key) ?? [0, 0]) : [pointer];
-  const along = (axis: 0 | 1): number => clamped(steps.reduce((sum, step) => sum + step[axis], 0));
+  // Beyond 1 the SDK and the server take it for 1.
+  const along = (axis: 0 | 1): number => steps.reduce((sum, step) => sum + step[axis], 0);
   return { moveX: along(0), moveZ: along(1) };
 }
 
-function clamped(value: number): number {
-  return Math.max(-1, Math.min(1, value));
+function statusText({ status, isStale }: Client<typeof world>): string {
+  if (status.kind === 'connecting') return 'Connecting …';
+  if (status.kind === 'reconnecting') return 'The connection is lost; your magpie waits. Trying again …';
+  if (status.kind === 'closed') return `The game is over here: ${status.error?.message ?? 'you left'}`;
+  return isStale ? 'Nothing is heard of the server …' : '';
 }
 
 function draw(entities: readonly EntityOf<typeof world>[], self: Player | undefined): void {

@@ -25,6 +25,7 @@ export interface GameState {
   readonly others: readonly Seen[];
   /** Of the last snapshot. */
   readonly tick: number;
+  /** Sent, and not known to survive a crash of the server yet. */
   readonly inputsKept: number;
   /** What the page shows. */
   readonly shownStatus: string;
@@ -74,7 +75,7 @@ export async function readGame(page: Page): Promise<GameState> {
       self: seen.find(({ id }) => id === client.self?.id),
       others: seen.filter(({ id }) => id !== client.self?.id),
       tick: client.statistics.tick,
-      inputsKept: client.statistics.inputsUnacknowledged,
+      inputsKept: client.statistics.inputsUndurable,
       shownStatus: scope.document.getElementById('status')?.textContent ?? '',
       shownScores: scope.document.getElementById('scores')?.textContent ?? '',
       loadMark: performance.timeOrigin,

@@ -135,8 +135,8 @@ test.serial('a server that goes away is told of', async (t) => {
   const { ada, server } = scope!;
   await server.kill();
   const { shownStatus } = await untilGame(t, ada, {
-    what: 'reconnecting',
-    isReached: ({ status }) => status === 'reconnecting',
+    what: 'the page says so',
+    isReached: (state) => state.status === 'reconnecting' && state.shownStatus !== '',
   });
   t.regex(shownStatus, /connection is lost/);
 });

@@ -3,7 +3,7 @@
  * a reload of the page. Everything the browser sends and gets goes through a proxy that can be cut.
  *
  * Distances are between where the entity is expected and the first position that the server says afterwards. Who stands is expected where it
- * stood; who walked straight on is expected where its last known speed brings it in the ticks between.
+ * stood once its last input was on disk, where there is a disk; who walked straight on is expected where its last known speed brings it in the ticks between.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -86,7 +86,7 @@ async function standing(t: ExecutionContext, { page }: Game): Promise<GameState>
     isReached: ({ self }) => self !== undefined && Math.hypot(self.x + 40, self.z - 12) < 3,
   });
   return untilGame(t, page, {
-    what: 'it stands, and all inputs have arrived',
+    what: 'it stands, and a crash would not change that',
     isReached: ({ self, inputsKept }) => self?.vx === 0 && self.vz === 0 && inputsKept === 0,
   });
 }
@@ -141,7 +141,10 @@ for (const cutMs of [SHORT_CUT_MS, LONG_CUT_MS]) {
     if (cutMs === LONG_CUT_MS) t.is(during.status, 'reconnecting');
     game.proxy.heal();
     const after = await expectBack(t, game, { before, lastTick: during.tick, what: `cut of ${cutMs / 1000} s` });
-    t.is(after.shownStatus, '');
+    await untilGame(t, game.page, {
+      what: 'it says no more of it',
+      isReached: ({ shownStatus }) => shownStatus === '',
+    });
     await expectPlaying(t, game, after);
   });
 }
@@ -203,6 +206,21 @@ async function sleepBrowser(sleepMs: number): Promise<void> {
   await slept;
   for (const { id } of processInfo) process.kill(id, 'SIGCONT');
 }
+
+test.serial('the page is loaded again', async (t) => {
+  await using game = await openGame();
+  const before = await standing(t, game);
+  await game.page.reload();
+  const after = await untilGame(t, game.page, {
+    what: 'back in the world',
+    isReached: ({ self, tick }) => self !== undefined && tick > before.tick,
+  });
+  t.not(after.loadMark, before.loadMark);
+  t.true(after.resumed);
+  t.is(after.self!.id, before.self!.id);
+  t.is(Math.hypot(after.self!.x - before.self!.x, after.self!.z - before.self!.z), 0);
+  await expectPlaying(t, game, after);
+});
 
 test.serial('the server is killed and started again', async (t) => {
   await using game = await openGame((dataDirectory) => [
