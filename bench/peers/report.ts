@@ -85,7 +85,8 @@ Scene: everybody walks at ${SPEED_METRES} m/s and sees who is within ${RADIUS_ME
 snapshots a second, ${inputsHz} inputs a second and client; each person's time stamp changes every ${STAMP_TICKS} ticks. ${rounds} rounds of ${seconds} s, medians.
 Server and clients are processes of their own, ${pin ? 'the server on core 0, the clients on core 1' : 'on any core'}; all clients use ws; at most ${OBSERVERS_MAX} of them decode
 what they are sent, the others count and time it.
-  worldmesh  1 simulation worker, default settings otherwise; positions in whole centimetres
+  worldmesh  1 simulation worker, default settings otherwise. Who walks straight on is reckoned by the client and not
+             sent again; people here turn every 1 to 4 s
   bare       ws without compression; writes frames of the sizes that worldmesh sent in the same round, drops inputs
   colyseus   one room, ws transport without compression, NODE_ENV=production; StateView for each client, people added and removed as
              they come and go; positions quantized to 16 bits, patchRate null and broadcastPatch() at the end of each step,
