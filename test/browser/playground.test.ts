@@ -159,11 +159,16 @@ test.serial('a slow network is felt by one client only', async (t) => {
   const { page } = scope!;
   await page.click('#tab-clients');
   await page.locator('[data-condition="latencyMs"]').fill(String(LATENCY_MS));
-  await until(t, 'Bob’s round trip grows', ({ clients }) => clients[1]!.pingMs >= 2 * LATENCY_MS);
-  t.true((await read(page)).clients[0]!.pingMs < 2 * LATENCY_MS);
+  // A busy machine adds to both round trips.
+  await until(t, 'Bob’s round trip grows, and not that of Ada', ({ clients }) => {
+    return clients[1]!.pingMs >= 2 * LATENCY_MS && clients[1]!.pingMs - clients[0]!.pingMs >= LATENCY_MS;
+  });
   await page.screenshot({ path: path.join(OUTPUT, 'playground.png') });
   await page.click('.segments button:has-text("Perfect")');
-  await page.locator('.sliders output', { hasText: /^0 ms$/ }).first().waitFor();
+  await page
+    .locator('.sliders output', { hasText: /^0 ms$/ })
+    .first()
+    .waitFor();
 });
 
 test.serial('a network that is cut silently goes on where it was', async (t) => {
