@@ -38,6 +38,8 @@ export interface BotOptions {
   readonly seed: number;
 }
 
+/** Of a connection that broke without a word, as those to a killed process do. */
+const CUT_CODE = 1006;
 const JOIN_MS_MAX = 20_000;
 const LEAVE_MS_MAX = 1000;
 
@@ -68,12 +70,12 @@ export class Bot implements ConnectionOwner {
     this.#random = new Random(seed);
     this.check = new ViewCheck((violation) => {
       count(measures.violations, violation);
-      measures.example(`${name}: ${violation}, tick ${this.check.tick}, at ${this.gateway}`);
+      this.note(`${violation}, tick ${this.check.tick}`);
     });
     this.ledger = new InputLedger(measures.events);
     this.#presence = new PresenceCheck((fault, text) => {
       measures.presence[fault]++;
-      measures.example(`${name}: ${fault}: ${text}, at ${this.gateway}`);
+      this.note(`${fault}: ${text}`);
     });
     this.redirects = new RedirectWatch(measures.redirects, (gapMs) => measures.duration('redirectGap', gapMs));
     const options = {
@@ -103,9 +105,9 @@ export class Bot implements ConnectionOwner {
     return this.#welcome;
   }
 
-  /** Where its snapshots come from; empty before the first. */
+  /** Where its snapshots come from, or came from last; empty before the first. */
   get gateway(): string {
-    return this.isOnline ? (this.#connection?.url ?? '') : '';
+    return this.#connection?.url ?? '';
   }
 
   /** Resolves true when online, or false when the first connection ended or took too long. */
@@ -212,6 +214,10 @@ export class Bot implements ConnectionOwner {
     if (isLoss && !this.#leaving) count(this.shared.measures.disconnectsByCode, String(closeCode));
   }
 
+  note(text: string): void {
+    this.shared.measures.example(`${this.name}: ${text}, at ${this.gateway}`);
+  }
+
   #gap(durationMs: number): void {
     if (durationMs <= this.longestGap.durationMs) return;
     this.longestGap.durationMs = durationMs;
@@ -240,13 +246,14 @@ export class Bot implements ConnectionOwner {
     }
     if (this.#wasOnline && this.#lostMs === 0) {
       this.#lostMs = nowMs;
+      if (status.error !== undefined && status.error.closeCode !== CUT_CODE) this.note(status.error.message);
       this.redirects.lost();
     }
   }
 
   #loseSession(): void {
     this.shared.measures.events.sessionsLost++;
-    this.shared.measures.example(`${this.name}: another session after the connection was lost`);
+    this.note('another session after the connection was lost');
     this.#presence.forget();
   }
 
