@@ -477,7 +477,7 @@ export class PeerNode {
 
   #checkpointed(row: EntityRow): void {
     this.#players.seen(row);
-    if (!row.atRest) return;
+    if (!row.atRest) return this.#router.seen(row);
     this.#router.left(row.id);
     this.#players.rests(row);
   }

@@ -76,7 +76,6 @@ export class SessionRouter implements GatewayFrameVisitor {
   readonly #attachments: Attachments;
   readonly #pointers = new Map<SessionId, Pointer>();
   readonly #held = new Map<SessionId, Held[]>();
-  /** Sessions of this gateway whose owner was told that a snapshot was lost. */
   #housekeepingDueMs = 0;
   readonly #toGateway: (() => boolean)[] = [];
 
@@ -135,6 +134,13 @@ export class SessionRouter implements GatewayFrameVisitor {
     this.#attachments.bound(session);
     this.#tellDurable(player);
     if (player.isStable) this.#sendRoute(player, nowMs());
+  }
+
+  /** An entity of this node, as it is written down: who was born here has not been told of before. */
+  seen({ id, seq, passenger }: EntityRow): void {
+    const { session, gateway, lastInput } = passenger;
+    if (session !== 0 && this.#players.withId(id) === undefined)
+      this.#players.set(newPlayer({ session, id, seq, gateway, lastInput }));
   }
 
   released({ id, passenger, targetNode, seq }: Release): void {
@@ -245,26 +251,19 @@ export class SessionRouter implements GatewayFrameVisitor {
       case 'state':
       case 'leave':
       case 'heard':
-        this.#deliver(message);
-        return;
+        return this.#deliver(message);
       case 'attach':
-        this.#attachments.receive(from, message);
-        return;
+        return this.#attachments.receive(from, message);
       case 'attachDone':
-        this.#attachments.answered(from, message);
-        return;
+        return this.#attachments.answered(from, message);
       case 'snapshot':
-        this.#takeSnapshot(from, message);
-        return;
+        return this.#takeSnapshot(from, message);
       case 'route':
-        this.#takeRoute(from, message);
-        return;
+        return this.#takeRoute(from, message);
       case 'routeDone':
-        this.#routeDone(message);
-        return;
+        return this.#routeDone(message);
       case 'ended':
-        this.endHere(message.session, ENDINGS.get(message.reason) ?? 'gone');
-        return;
+        return this.#end(message);
       default:
         return;
     }
@@ -472,8 +471,12 @@ export class SessionRouter implements GatewayFrameVisitor {
   }
 
   #endAt(session: SessionId, gateway: NodeNumber, reason: number): void {
-    if (gateway === this.#options.me.node) this.endHere(session, ENDINGS.get(reason) ?? 'gone');
+    if (gateway === this.#options.me.node) this.#end({ session, reason });
     else this.#options.send(gateway, { kind: 'ended', session, reason });
+  }
+
+  #end({ session, reason }: { session: SessionId; reason: number }): void {
+    this.endHere(session, ENDINGS.get(reason) ?? 'gone');
   }
 
   /** Closes the connection of a session of this gateway, with the reason. */
