@@ -6,8 +6,9 @@
 import { parseArgs } from 'node:util';
 import { NODES_COUNT_MAX } from './cluster/process-cluster.ts';
 import { closingText, millisecondsText, tableText, verdictRows } from './cluster/players-verdict.ts';
+import type { RedirectCounts } from '../src/main/bots/redirect-watch.core.ts';
 import { runRedirects } from './redirects/redirects-run.ts';
-import type { PhaseCounts, RedirectsResult } from './redirects/redirects-run.ts';
+import type { RedirectsResult } from './redirects/redirects-run.ts';
 
 const USAGE = `npm run redirects -- [--count 10000] [--clients 200] [--nodes 3] [--seed N] [--minutes-max 15] [--json]`;
 
@@ -57,8 +58,8 @@ function numberOf(name: 'seed' | 'count' | 'clients' | 'nodes' | 'minutes-max', 
 
 function redirectsText(result: RedirectsResult): string {
   const { seed, clients, nodes, count, seconds } = result;
-  const phase = ({ seconds: length, offered, done, fallbacks, lost }: PhaseCounts): string =>
-    `${offered}, ${done}, ${fallbacks}, ${lost} (${length.toFixed(0)} s)`;
+  const phase = ({ offered, done, fallbacks, lost }: RedirectCounts): string =>
+    `${offered}, ${done}, ${fallbacks}, ${lost}`;
   const table = tableText([
     ['players, nodes, seconds', `${clients}, ${nodes}, ${seconds.toFixed(0)}`],
     ['**gap around a redirect** p50, p99, max', `**${millisecondsText(result.redirects.gapMs)}**`],

@@ -2,6 +2,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { Crowd } from '../../src/main/bots/crowd.ts';
 import type { Bot } from '../../src/main/bots/bot.ts';
+import { newRedirectCounts } from '../../src/main/bots/redirect-watch.core.ts';
 import { CountingWay, ShuttleWay } from './counting-way.ts';
 import type { PlayerLog, PlayersAnswer, PlayersOptions, PlayersOrder } from './players.ts';
 
@@ -35,6 +36,10 @@ class PlayersProcess {
     this.#ending = new AbortController();
     this.#crowd.beginMeasuring();
     this.#walking = this.#crowd.walk(this.#ending.signal);
+  }
+
+  beginPhase(): void {
+    this.#crowd.measures.redirectPhases.push(newRedirectCounts());
   }
 
   async rest(timeoutMs: number): Promise<void> {
@@ -76,7 +81,7 @@ class PlayersProcess {
         resumes: measures.events.resumes,
         sessionsLost: measures.events.sessionsLost,
         snapshots: measures.traffic.snapshots,
-        redirects: { ...measures.redirects },
+        redirectPhases: measures.redirectPhases,
         memory: process.memoryUsage().rss,
         cpuSeconds: (user + system) / 1e6,
       },
@@ -126,6 +131,7 @@ process.on('message', (message) => {
   if (order.kind === 'join') players = new PlayersProcess(order.options);
   if (order.kind === 'join') void players?.join();
   else if (order.kind === 'walk') players?.walk();
+  else if (order.kind === 'phase') players?.beginPhase();
   else if (order.kind === 'rest') void players?.rest(order.timeoutMs);
   else if (order.kind === 'tell') players?.tell();
   else if (players === undefined) process.exit(0);

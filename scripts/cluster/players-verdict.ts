@@ -2,7 +2,8 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { AuditReport } from '../../src/main/audit/audit.ts';
 import { sum } from '../../src/main/bots/measures.ts';
-import type { Measures, Percentiles } from '../../src/main/bots/measures.ts';
+import type { Percentiles } from '../../src/main/bots/measures.ts';
+import type { RedirectCounts } from '../../src/main/bots/redirect-watch.core.ts';
 import { codesText, historyCounts } from './cluster-auditor.ts';
 import type { ClusterAuditor } from './cluster-auditor.ts';
 import type { PlayerLog, Players } from './players.ts';
@@ -33,7 +34,8 @@ export interface PlayersVerdict {
   readonly seenTwice: number;
   readonly violations: Readonly<Record<string, number>>;
   readonly ownerChanges: number;
-  readonly redirects: Readonly<Measures['redirects']> & { readonly gapMs: Percentiles };
+  readonly redirects: Readonly<RedirectCounts> & { readonly gapMs: Percentiles };
+  readonly redirectPhases: readonly Readonly<RedirectCounts>[];
   readonly handovers: number;
   readonly takeovers: number;
   readonly verdict: AuditReport['verdict'];
@@ -87,6 +89,7 @@ export async function judgePlayers(parts: {
     violations: Object.fromEntries(measures.violations),
     ownerChanges: measures.events.handovers,
     redirects: { ...measures.redirects, gapMs: measures.percentiles('redirectGap') },
+    redirectPhases: measures.redirectPhases,
     ...historyCounts(cluster),
     verdict: final.verdict,
     gaps,

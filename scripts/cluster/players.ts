@@ -5,6 +5,8 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { Measures } from '../../src/main/bots/measures.ts';
 import type { MeasuresData } from '../../src/main/bots/measures.ts';
+import { addRedirects, newRedirectCounts } from '../../src/main/bots/redirect-watch.core.ts';
+import type { RedirectCounts } from '../../src/main/bots/redirect-watch.core.ts';
 import type { ClientMode } from '../../src/wire/messages.ts';
 import type { InputLog } from './cluster-auditor.ts';
 
@@ -20,10 +22,11 @@ export interface PlayersOptions {
   readonly ways: 'roam' | 'shuttle';
 }
 
-/** From the parent: join; walk and measure; walk no more, and answer when all is durable; tell all; leave. */
+/** From the parent: join; walk and measure; count redirects anew; walk no more, and answer when all is durable; tell all; leave. */
 export type PlayersOrder =
   | { readonly kind: 'join'; readonly options: PlayersOptions }
   | { readonly kind: 'walk' }
+  | { readonly kind: 'phase' }
   | { readonly kind: 'rest'; readonly timeoutMs: number }
   | { readonly kind: 'tell' }
   | { readonly kind: 'leave' };
@@ -44,12 +47,8 @@ export interface PlayersState {
   readonly resumes: number;
   readonly sessionsLost: number;
   readonly snapshots: number;
-  readonly redirects: {
-    readonly offered: number;
-    readonly done: number;
-    readonly fallbacks: number;
-    readonly lost: number;
-  };
+  /** By phase, the one under way last. */
+  readonly redirectPhases: readonly Readonly<RedirectCounts>[];
   /** Bytes. */
   readonly memory: number;
   /** Since the process began, in seconds. */
@@ -107,8 +106,15 @@ export class Players implements AsyncDisposable {
     return this.#children.map(({ pid }) => pid);
   }
 
+  /** Of all phases, of about a second ago. */
+  get redirects(): RedirectCounts {
+    const total = newRedirectCounts();
+    for (const { state } of this.#children) for (const phase of state?.redirectPhases ?? []) addRedirects(total, phase);
+    return total;
+  }
+
   /** Of about a second ago. */
-  get state(): PlayersState {
+  get state(): Omit<PlayersState, 'redirectPhases'> {
     const states = this.#children.map(({ state }) => state);
     const total = (of: (state: PlayersState) => number): number =>
       states.reduce((sum, state) => sum + (state === undefined ? 0 : of(state)), 0);
@@ -117,12 +123,6 @@ export class Players implements AsyncDisposable {
       resumes: total(({ resumes }) => resumes),
       sessionsLost: total(({ sessionsLost }) => sessionsLost),
       snapshots: total(({ snapshots }) => snapshots),
-      redirects: {
-        offered: total(({ redirects }) => redirects.offered),
-        done: total(({ redirects }) => redirects.done),
-        fallbacks: total(({ redirects }) => redirects.fallbacks),
-        lost: total(({ redirects }) => redirects.lost),
-      },
       memory: total(({ memory }) => memory),
       cpuSeconds: total(({ cpuSeconds }) => cpuSeconds),
     };
@@ -130,6 +130,11 @@ export class Players implements AsyncDisposable {
 
   walk(): void {
     for (const child of this.#children) child.order({ kind: 'walk' });
+  }
+
+  /** Redirects that are offered from now on are counted apart. */
+  beginPhase(): void {
+    for (const child of this.#children) child.order({ kind: 'phase' });
   }
 
   /** They send nothing more. Resolves with how many still wait for an input to be durable, or to be online. */

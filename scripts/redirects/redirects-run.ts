@@ -4,6 +4,8 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { mixSeed } from '../../src/base/random.ts';
+import { addRedirects, newRedirectCounts } from '../../src/main/bots/redirect-watch.core.ts';
+import type { RedirectCounts } from '../../src/main/bots/redirect-watch.core.ts';
 import { ClusterAuditor } from '../cluster/cluster-auditor.ts';
 import { Players } from '../cluster/players.ts';
 import { judgePlayers } from '../cluster/players-verdict.ts';
@@ -26,18 +28,10 @@ export interface RedirectsResult extends PlayersVerdict {
   readonly nodes: number;
   readonly count: number;
   readonly seconds: number;
-  /** While the last node took nobody in, and while all did. */
-  readonly refused: PhaseCounts;
-  readonly open: PhaseCounts;
+  /** Offered while the last node took nobody in, and while all did. */
+  readonly refused: RedirectCounts;
+  readonly open: RedirectCounts;
   readonly playersCpuCores: number;
-}
-
-export interface PhaseCounts {
-  readonly seconds: number;
-  readonly offered: number;
-  readonly done: number;
-  readonly fallbacks: number;
-  readonly lost: number;
 }
 
 /** Many borders: nobody has to go far for one. */
@@ -50,9 +44,7 @@ const LOOK_MS = 250;
 const PROGRESS_MS = 5000;
 /** The door is shut when so much is done, for so long. */
 const SHUT_SHARE = 0.6;
-const SHUT_MS = 10_000;
-/** A fallback is known when its offer is over, or the next one comes. */
-const FALLBACK_MS = 6000;
+const SHUT_MS = 12_000;
 
 export async function runRedirects(options: RedirectsOptions): Promise<RedirectsResult> {
   const { clients, nodes, seed, count } = options;
@@ -93,10 +85,13 @@ export async function runRedirects(options: RedirectsOptions): Promise<Redirects
   if (verdict.redirects.done < count) {
     wrong.push(`only ${verdict.redirects.done} redirects of ${count} were done in ${walked.seconds.toFixed(0)} s`);
   }
-  if (walked.refused.offered > 0 && walked.refused.fallbacks === 0) {
+  const [before, refused, after] = verdict.redirectPhases;
+  const open = newRedirectCounts();
+  for (const phase of [before, after]) if (phase !== undefined) addRedirects(open, phase);
+  if (refused !== undefined && refused.offered > 0 && refused.fallbacks === 0) {
     wrong.push(`nobody fell back to the tunnel while ${cluster.nodes.at(-1)?.name} took nobody in`);
   }
-  return { ...verdict, ...walked, seed, nodes, count, wrong };
+  return { ...verdict, ...walked, refused: refused ?? newRedirectCounts(), open, seed, nodes, count, wrong };
 }
 
 class RedirectsRun {
@@ -118,61 +113,43 @@ class RedirectsRun {
     this.#tell = parts.tell;
   }
 
-  async walk(): Promise<Pick<RedirectsResult, 'seconds' | 'refused' | 'open' | 'playersCpuCores'>> {
+  async walk(): Promise<Pick<RedirectsResult, 'seconds' | 'playersCpuCores'>> {
     const { count } = this.#options;
     const startCpuSeconds = this.#players.state.cpuSeconds;
     this.#players.walk();
     const telling = setInterval(() => this.#tellState(), PROGRESS_MS);
     const { door } = this.#cluster;
     await this.#until(({ done }) => done >= count * SHUT_SHARE);
-    const before = this.#counts();
+    this.#players.beginPhase();
     door?.refuse();
     this.#tell(`${this.#cluster.nodes.at(-1)?.name} takes nobody in`);
-    await wait(SHUT_MS + FALLBACK_MS, undefined, { signal: this.#options.signal }).catch(() => undefined);
+    await wait(SHUT_MS, undefined, { signal: this.#options.signal }).catch(() => undefined);
     door?.heal();
+    this.#players.beginPhase();
     this.#tell('all nodes take players in again');
-    const after = this.#counts();
     await this.#until(({ done }) => done >= count);
     clearInterval(telling);
-    const end = this.#counts();
     const seconds = this.#seconds();
-    const refused = difference(after, before);
     return {
       seconds,
-      refused,
-      open: difference(end, refused),
       playersCpuCores: (this.#players.state.cpuSeconds - startCpuSeconds) / seconds,
     };
   }
 
-  async #until(isEnough: (counts: PhaseCounts) => boolean): Promise<void> {
+  async #until(isEnough: (counts: RedirectCounts) => boolean): Promise<void> {
     const isOver = (): boolean => this.#seconds() >= this.#options.secondsMax || this.#options.signal?.aborted === true;
-    while (!isEnough(this.#counts()) && !isOver()) await wait(LOOK_MS);
+    while (!isEnough(this.#players.redirects) && !isOver()) await wait(LOOK_MS);
   }
 
   #seconds(): number {
     return (performance.now() - this.#startMs) / 1000;
   }
 
-  #counts(): PhaseCounts {
-    return { ...this.#players.state.redirects, seconds: this.#seconds() };
-  }
-
   #tellState(): void {
-    const { online, redirects, sessionsLost } = this.#players.state;
-    const { offered, done, fallbacks, lost } = redirects;
+    const { online, sessionsLost } = this.#players.state;
+    const { offered, done, fallbacks, lost } = this.#players.redirects;
     this.#tell(
       `${this.#seconds().toFixed(0)} s: ${done} of ${this.#options.count} redirects done, ${offered} offered, ${fallbacks} fallbacks, ${lost} lost; ${online} online, ${sessionsLost} sessions lost`,
     );
   }
-}
-
-function difference(later: PhaseCounts, earlier: PhaseCounts): PhaseCounts {
-  return {
-    seconds: later.seconds - earlier.seconds,
-    offered: later.offered - earlier.offered,
-    done: later.done - earlier.done,
-    fallbacks: later.fallbacks - earlier.fallbacks,
-    lost: later.lost - earlier.lost,
-  };
 }

@@ -77,7 +77,7 @@ export class Bot implements ConnectionOwner {
       measures.presence[fault]++;
       this.note(`${fault}: ${text}`);
     });
-    this.redirects = new RedirectWatch(measures.redirects, (gapMs) => measures.duration('redirectGap', gapMs));
+    this.redirects = new RedirectWatch((gapMs) => measures.duration('redirectGap', gapMs));
     const options = {
       name,
       token,
@@ -205,7 +205,7 @@ export class Bot implements ConnectionOwner {
   }
 
   redirect({ validMs }: HandoverStart): void {
-    this.redirects.offer({ nowMs: performance.now(), validMs });
+    this.redirects.offer({ nowMs: performance.now(), validMs, counts: this.shared.measures.redirectPhase });
     this.#way?.ownerChanged?.(performance.now());
   }
 

@@ -2,6 +2,7 @@
 import { build, decodeFromCompressedBase64, encodeIntoCompressedBase64 } from 'hdr-histogram-js';
 import type { Histogram } from 'hdr-histogram-js';
 import type { PresenceFault } from './presence-check.core.ts';
+import { addRedirects, newRedirectCounts } from './redirect-watch.core.ts';
 import type { RedirectCounts } from './redirect-watch.core.ts';
 import type { Violation } from './view-check.core.ts';
 
@@ -57,6 +58,7 @@ const EVENTS = {
 export interface MeasuresData {
   readonly durations: Readonly<Record<Duration, string>>;
   readonly counts: Readonly<Record<string, number>>;
+  readonly redirectPhases: readonly Readonly<RedirectCounts>[];
   readonly examples: readonly string[];
   readonly keyed: Readonly<Record<'disconnects' | 'errors' | 'violations', Readonly<Record<string, number>>>>;
 }
@@ -65,7 +67,8 @@ export class Measures {
   readonly traffic = { ...TRAFFIC };
   readonly events = { ...EVENTS };
   readonly presence: Record<PresenceFault, number> = { flickers: 0, seenTwice: 0 };
-  readonly redirects: RedirectCounts = { offered: 0, done: 0, fallbacks: 0, lost: 0 };
+  /** By the phase of the run in which they were offered; the last one is under way. */
+  readonly redirectPhases: RedirectCounts[] = [newRedirectCounts()];
   /** By close code, or by the error for which the SDK gave a connection up. */
   readonly disconnectsByCode = new Map<string, number>();
   readonly errorsByCode = new Map<string, number>();
@@ -99,6 +102,17 @@ export class Measures {
     if (this.examples.length < EXAMPLES_MAX) this.examples.push(`${new Date().toISOString()} ${text}`);
   }
 
+  get redirects(): RedirectCounts {
+    const total = newRedirectCounts();
+    for (const phase of this.redirectPhases) addRedirects(total, phase);
+    return total;
+  }
+
+  /** Where redirects that are offered now are counted. */
+  get redirectPhase(): RedirectCounts {
+    return this.redirectPhases.at(-1) ?? newRedirectCounts();
+  }
+
   percentiles(name: Duration): Percentiles {
     const source = this.#histograms[name];
     const at = (percentile: number): number =>
@@ -110,7 +124,8 @@ export class Measures {
     const encoded = DURATIONS.map((name) => [name, encodeIntoCompressedBase64(this.#histograms[name])]);
     return {
       durations: Object.fromEntries(encoded) as Record<Duration, string>,
-      counts: { ...this.traffic, ...this.events, ...this.presence, ...this.redirects },
+      counts: { ...this.traffic, ...this.events, ...this.presence },
+      redirectPhases: this.redirectPhases,
       examples: this.examples,
       keyed: {
         disconnects: Object.fromEntries(this.disconnectsByCode),
@@ -120,10 +135,13 @@ export class Measures {
     };
   }
 
-  add({ durations, counts, examples, keyed }: MeasuresData): void {
+  add({ durations, counts, redirectPhases, examples, keyed }: MeasuresData): void {
     for (const name of DURATIONS) this.#histograms[name].add(decodeFromCompressedBase64(durations[name]) as Histogram);
-    for (const target of [this.traffic, this.events, this.presence, this.redirects] as Record<string, number>[]) {
+    for (const target of [this.traffic, this.events, this.presence] as Record<string, number>[]) {
       for (const name of Object.keys(target)) target[name] = (target[name] ?? 0) + (counts[name] ?? 0);
+    }
+    for (const [phase, source] of redirectPhases.entries()) {
+      addRedirects((this.redirectPhases[phase] ??= newRedirectCounts()), source);
     }
     this.examples.push(...examples.slice(0, EXAMPLES_MAX - this.examples.length));
     addAll(this.disconnectsByCode, keyed.disconnects);

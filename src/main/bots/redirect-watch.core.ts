@@ -16,27 +16,40 @@ export interface RedirectCounts {
   lost: number;
 }
 
+export function newRedirectCounts(): RedirectCounts {
+  return { offered: 0, done: 0, fallbacks: 0, lost: 0 };
+}
+
+export function addRedirects(target: RedirectCounts, source: Readonly<RedirectCounts>): void {
+  target.offered += source.offered;
+  target.done += source.done;
+  target.fallbacks += source.fallbacks;
+  target.lost += source.lost;
+}
+
 /** After a fallback the connection goes on: later than this, a switch is not of that offer. */
 const SWITCH_MS_MAX = 5000;
 const SNAPSHOTS_AFTER = 3;
 
 export class RedirectWatch {
-  readonly #counts: RedirectCounts;
   readonly #gap: (gapMs: number) => void;
   #state: 'idle' | 'offered' | 'switched' = 'idle';
   #deadlineMs = 0;
   #gapMs = 0;
   #left = 0;
+  /** Where the last offer is counted, whenever it is known what came of it. */
+  #counts: RedirectCounts = newRedirectCounts();
 
   /** @param gap is told the gap of each redirect that was done. */
-  constructor(counts: RedirectCounts, gap: (gapMs: number) => void) {
-    this.#counts = counts;
+  constructor(gap: (gapMs: number) => void) {
     this.#gap = gap;
   }
 
-  offer({ nowMs, validMs }: { nowMs: number; validMs: number }): void {
+  /** @param counts is added to, now and when it is known what came of it. */
+  offer({ nowMs, validMs, counts }: { nowMs: number; validMs: number; counts: RedirectCounts }): void {
     this.#settle();
-    this.#counts.offered++;
+    this.#counts = counts;
+    counts.offered++;
     this.#state = 'offered';
     this.#deadlineMs = nowMs + Math.min(validMs, SWITCH_MS_MAX);
     this.#gapMs = 0;

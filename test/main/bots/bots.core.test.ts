@@ -193,11 +193,11 @@ test('one name at two ids is seen twice, and one after the other is not', (t) =>
 test('redirects: done with their gap, stayed with the tunnel, or lost', (t) => {
   const counts = { offered: 0, done: 0, fallbacks: 0, lost: 0 };
   const gaps: number[] = [];
-  const redirects = new RedirectWatch(counts, (gapMs) => gaps.push(gapMs));
+  const redirects = new RedirectWatch((gapMs) => gaps.push(gapMs));
   const snapshot = (nowMs: number, intervalMs: number, isSwitch = false) =>
     redirects.snapshot({ intervalMs, nowMs, isSwitch });
   snapshot(50, 900);
-  redirects.offer({ nowMs: 100, validMs: 2000 });
+  redirects.offer({ nowMs: 100, validMs: 2000, counts });
   snapshot(150, 100);
   snapshot(280, 130, true);
   snapshot(400, 120);
@@ -206,13 +206,13 @@ test('redirects: done with their gap, stayed with the tunnel, or lost', (t) => {
   snapshot(700, 100);
   snapshot(9000, 8000);
   t.deepEqual(gaps, [200]);
-  redirects.offer({ nowMs: 10_000, validMs: 2000 });
+  redirects.offer({ nowMs: 10_000, validMs: 2000, counts });
   snapshot(11_900, 100);
   t.is(counts.fallbacks, 0);
   snapshot(12_100, 100);
   t.is(counts.fallbacks, 1);
-  redirects.offer({ nowMs: 13_000, validMs: 2000 });
-  redirects.offer({ nowMs: 13_500, validMs: 2000 });
+  redirects.offer({ nowMs: 13_000, validMs: 2000, counts });
+  redirects.offer({ nowMs: 13_500, validMs: 2000, counts });
   t.is(counts.fallbacks, 2);
   redirects.lost();
   t.deepEqual(counts, { offered: 4, done: 1, fallbacks: 2, lost: 1 });
@@ -329,7 +329,8 @@ test('measures count only while measuring, know what was on time, and can be add
   measures.isMeasuring = true;
   for (const intervalMs of [80, 100, 120, 121, 79]) measures.interval(intervalMs, 100);
   measures.events.resumes = 2;
-  measures.redirects.done = 4;
+  measures.redirectPhase.done = 3;
+  measures.redirectPhases.push({ offered: 2, done: 1, fallbacks: 0, lost: 0 });
   measures.presence.flickers = 1;
   measures.violations.set('enterTwice', 1);
   measures.example('one');
@@ -341,6 +342,10 @@ test('measures count only while measuring, know what was on time, and can be add
   t.is(both.traffic.intervalsOnTime, 6);
   t.is(both.events.resumes, 4);
   t.is(both.redirects.done, 8);
+  t.deepEqual(
+    both.redirectPhases.map(({ done }) => done),
+    [6, 2],
+  );
   t.is(both.examples.length, 2);
   t.is(both.presence.flickers, 2);
   t.is(both.violations.get('enterTwice'), 2);
