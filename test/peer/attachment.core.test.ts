@@ -1,0 +1,120 @@
+import test from 'ava';
+import type { EntityId } from '../../src/base/brand.ts';
+import {
+  ASK_AGAIN_MS,
+  decideAttach,
+  DENIALS_MIN,
+  GIVE_UP_MS,
+  startAttempt,
+  stepAttempt,
+} from '../../src/peer/attachment.core.ts';
+import type { Attachable, AttachRequest, Attempt, Knowledge } from '../../src/peer/attachment.core.ts';
+import type { SessionId } from '../../src/peer/protocol.ts';
+
+const ID = 70 as EntityId;
+const session = (number: number): SessionId => number as SessionId;
+const S = session(1);
+const NEXT = session(2);
+const LAST = session(3);
+const STRANGE = session(9);
+
+function player(given: Partial<Attachable> = {}): Attachable {
+  return { id: ID, session: S, before: session(0), isHeard: true, isStable: true, ...given };
+}
+
+function knowing(given: {
+  players?: readonly Attachable[];
+  successors?: ReadonlyMap<SessionId, SessionId>;
+  isInDoubt?: boolean;
+}): Knowledge {
+  const { players = [], successors = new Map(), isInDoubt = false } = given;
+  return {
+    playerOf: (of) => players.find((each) => each.session === of || (of !== 0 && each.before === of)),
+    playerWithId: (id) => players.find((each) => each.id === id),
+    successorOf: (of) => successors.get(of),
+    isInDoubt: () => isInDoubt,
+  };
+}
+
+const ASK: AttachRequest = { from: S, to: NEXT, isRenamed: false, entity: ID };
+
+test('the owner gives the player of a current session away, and of no other', (t) => {
+  t.is(decideAttach(ASK, knowing({ players: [player()] })).kind, 'rebind');
+  t.is(decideAttach({ ...ASK, entity: 0 }, knowing({ players: [player()] })).kind, 'rebind');
+  t.is(decideAttach({ ...ASK, entity: 71 as EntityId }, knowing({ players: [player()] })).kind, 'no');
+  t.is(decideAttach(ASK, knowing({ players: [player({ session: STRANGE })] })).kind, 'spent');
+  t.is(decideAttach({ ...ASK, entity: 0 }, knowing({ players: [player({ session: STRANGE })] })).kind, 'no');
+  t.is(decideAttach(ASK, knowing({})).kind, 'no');
+  t.is(decideAttach(ASK, knowing({ isInDoubt: true })).kind, 'maybe');
+});
+
+test('a repeat is answered when the first is stable, and changes nothing', (t) => {
+  const bound = player({ session: NEXT, before: S, isHeard: false });
+  t.is(decideAttach(ASK, knowing({ players: [{ ...bound, isStable: false }] })).kind, 'wait');
+  t.is(decideAttach(ASK, knowing({ players: [bound] })).kind, 'attached');
+  t.is(decideAttach(ASK, knowing({ players: [player({ session: NEXT })] })).kind, 'attached');
+});
+
+test('the session before is good until the client of the current one was heard', (t) => {
+  const again = { ...ASK, to: LAST };
+  t.is(
+    decideAttach(again, knowing({ players: [player({ session: NEXT, before: S, isHeard: false })] })).kind,
+    'rebind',
+  );
+  t.is(decideAttach(again, knowing({ players: [player({ session: NEXT })] })).kind, 'spent');
+});
+
+test('who knows what a session has become says so, and the owner agrees if its client was not heard', (t) => {
+  const elsewhere = knowing({ successors: new Map([[S, NEXT]]) });
+  t.deepEqual(decideAttach({ ...ASK, to: LAST }, elsewhere), { kind: 'renamed', to: NEXT });
+  const renamed: AttachRequest = { from: NEXT, to: LAST, isRenamed: true, entity: ID };
+  t.is(decideAttach(renamed, knowing({ players: [player({ session: NEXT, isHeard: false })] })).kind, 'rebind');
+  t.is(decideAttach(renamed, knowing({ players: [player({ session: NEXT, isHeard: true })] })).kind, 'spent');
+  // A name leads to one other, not on and on.
+  t.is(decideAttach(renamed, knowing({ successors: new Map([[NEXT, STRANGE]]) })).kind, 'no');
+  // What the asker itself has made of the session is no news to it.
+  t.is(decideAttach(ASK, knowing({ successors: new Map([[S, NEXT]]) })).kind, 'no');
+});
+
+function denied(attempt: Attempt, nodes: readonly number[], times: number): void {
+  for (let time = 0; time < times; time++)
+    for (const from of nodes) stepAttempt(attempt, { kind: 'answer', from, answer: 'no' });
+}
+
+test('an attempt asks again and again, and ends when everybody has said no twice', (t) => {
+  const attempt = startAttempt({ from: S, to: NEXT }, 1000);
+  const time = (nowMs: number, isSomebodyMissing = false) =>
+    stepAttempt(attempt, { kind: 'time', nowMs, nodes: [1, 2, 3], isSomebodyMissing });
+  t.is(time(1000), 'ask');
+  t.is(time(1000 + ASK_AGAIN_MS - 1), 'wait');
+  denied(attempt, [1, 2, 3], DENIALS_MIN - 1);
+  t.is(time(1000 + ASK_AGAIN_MS), 'ask');
+  denied(attempt, [1, 2], 1);
+  t.is(time(1000 + 2 * ASK_AGAIN_MS), 'ask');
+  denied(attempt, [3], 1);
+  t.is(time(1000 + 3 * ASK_AGAIN_MS), 'refused');
+});
+
+test('nothing is denied while somebody is missing or in doubt, but not for ever', (t) => {
+  const attempt = startAttempt({ from: S, to: NEXT }, 0);
+  const time = (nowMs: number, isSomebodyMissing: boolean) =>
+    stepAttempt(attempt, { kind: 'time', nowMs, nodes: [1, 2], isSomebodyMissing });
+  time(0, false);
+  denied(attempt, [1, 2], DENIALS_MIN);
+  t.is(time(ASK_AGAIN_MS, true), 'ask');
+  denied(attempt, [1, 2], DENIALS_MIN);
+  t.is(stepAttempt(attempt, { kind: 'answer', from: 2, answer: 'maybe' }), 'wait');
+  t.is(time(2 * ASK_AGAIN_MS, false), 'ask');
+  t.is(time(GIVE_UP_MS - 1, true), 'ask');
+  t.is(time(GIVE_UP_MS, true), 'refused');
+});
+
+test('a spent token is refused at once, a renamed session asked for once', (t) => {
+  const attempt = startAttempt({ from: S, to: LAST }, 0);
+  t.is(stepAttempt(attempt, { kind: 'renamed', to: NEXT, nowMs: 5 }), 'ask');
+  t.is(attempt.from, NEXT);
+  t.true(attempt.isRenamed);
+  t.is(stepAttempt(attempt, { kind: 'renamed', to: STRANGE, nowMs: 6 }), 'wait');
+  t.is(attempt.from, NEXT);
+  t.is(stepAttempt(attempt, { kind: 'answer', from: 1, answer: 'spent' }), 'refused');
+});
