@@ -24,7 +24,7 @@ import { InputWindow } from './inputs.core.ts';
 import { Link } from './link.ts';
 import type { ClientStatus, LinkOwner } from './link.ts';
 import { Listeners } from './listeners.ts';
-import type { ClientClock, ClientStatistics, ConnectOptions, Owner } from './options.ts';
+import type { ClientClock, ClientSnapshot, ClientStatistics, ConnectOptions, Owner } from './options.ts';
 import { listenForHints } from './page-hints.ts';
 import { Prediction } from './prediction.core.ts';
 import type { ApplyInput } from './prediction.core.ts';
@@ -66,7 +66,7 @@ export class Client<W extends World = World> {
   readonly #onLeave: Listeners<[EntityOf<W>]>;
   readonly #onEvent: Listeners<[ClientEvent<W>]>;
   readonly #onStatus: Listeners<[ClientStatus]>;
-  readonly #onSnapshot: Listeners<[{ readonly tick: number }]>;
+  readonly #onSnapshot: Listeners<[ClientSnapshot]>;
   readonly #onOwner: Listeners<[Owner]>;
   readonly #onClock: Listeners<[ClientClock]>;
   readonly #options: ConnectOptions<W>;
@@ -305,20 +305,21 @@ export class Client<W extends World = World> {
    * A snapshot was applied; after all that it changed was told. Its tick is counted by the server, and goes on when the own
    * entity changes node.
    */
-  onSnapshot(listener: (snapshot: { readonly tick: number }) => void): () => void {
+  onSnapshot(listener: (snapshot: ClientSnapshot) => void): () => void {
     return this.#onSnapshot.add(listener);
   }
 
   /**
    * Sends an input: at once, or, if one was sent within this tick, at the next, when the latest counts. Missing fields are
-   * zero, numbers beyond their field's range become the nearest inside, as at the server.
+   * zero, numbers beyond their field's range become the nearest inside, as at the server. With `keep` it is sent even if another
+   * follows within the tick: for what is done once, such as a shot. The server takes some 60 messages a second of a client.
    * @returns false while not online: the input is then lost. Once sent, it is kept until it survives a crash of the server.
    * @throws ClientError ERR_CLIENT_INPUT naming the field whose value cannot be meant, such as NaN.
    */
-  input(values: Partial<ClientInput<W>>): boolean {
+  input(values: Partial<ClientInput<W>>, { keep = false }: { readonly keep?: boolean } = {}): boolean {
     const schema = this.#schema;
     if (this.status.kind !== 'online' || schema === undefined || this.#timeline === undefined) return false;
-    this.#sender.offer(inputAsRead(schema, values as Values), this.#timeline);
+    this.#sender.offer(inputAsRead(schema, values as Values), { tickMs: this.#timeline.tickMs, isKept: keep });
     return true;
   }
 
@@ -400,7 +401,7 @@ export class Client<W extends World = World> {
     timeline.observe(view.tick, receivedMs);
     this.#reconcile(view, receivedMs);
     this.#tell(view.takeChanges());
-    this.#onSnapshot.call({ tick: view.tick });
+    this.#onSnapshot.call(view.snapshot);
     this.#sender.sendOverdue(receivedMs, { rttMs: this.#link.clock.rttMs, intervalMs: timeline.intervalMs });
     return true;
   }

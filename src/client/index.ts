@@ -1,6 +1,6 @@
 /** The client SDK: for browsers, and for Node 22 and later. */
 export { Client, connect } from './client.ts';
-export type { ClientClock, ClientStatistics, ConnectOptions, Owner, TokenStorage } from './options.ts';
+export type { ClientClock, ClientSnapshot, ClientStatistics, ConnectOptions, Owner, TokenStorage } from './options.ts';
 export type { ClockQuality } from './clock.core.ts';
 export { CLIENT_ERRORS, ClientError } from './errors.ts';
 export type { ClientErrorCode } from './errors.ts';

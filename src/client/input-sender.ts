@@ -19,6 +19,8 @@ export class InputSender {
   readonly #owner: InputSenderOwner;
   #sentMs = Number.NEGATIVE_INFINITY;
   #waiting: Values | undefined;
+  /** What waits is sent before anything that comes after it. */
+  #isWaitingKept = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(inputs: InputWindow, owner: InputSenderOwner) {
@@ -26,9 +28,11 @@ export class InputSender {
     this.#owner = owner;
   }
 
-  /** At once, or, if one was sent within this tick, at the next, when the latest counts. */
-  offer(input: Values, { tickMs }: { tickMs: number }): void {
+  /** At once, or, if one was sent within this tick, at the next, when the latest counts; one that is kept is sent in any case. */
+  offer(input: Values, { tickMs, isKept }: { tickMs: number; isKept: boolean }): void {
+    if (this.#isWaitingKept) this.#sendWaiting();
     this.#waiting = input;
+    this.#isWaitingKept = isKept;
     const waitMs = this.#sentMs + tickMs - this.#owner.now();
     if (waitMs <= 0) this.#sendWaiting();
     else this.#timer ??= setTimeout(() => this.#sendWaiting(), waitMs);
@@ -39,6 +43,7 @@ export class InputSender {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#waiting = undefined;
+    this.#isWaitingKept = false;
   }
 
   /** Everything that is kept: whoever owns the player drops by sequence what it has. */
@@ -60,6 +65,7 @@ export class InputSender {
     // After a resume of another client's session, the first snapshot tells how far that one had counted.
     if (input === undefined || !this.#inputs.isNumbered) return;
     this.#waiting = undefined;
+    this.#isWaitingKept = false;
     const nowMs = this.#owner.now();
     this.#sentMs = nowMs;
     const tick = Math.floor(this.#owner.arrivalTick(nowMs)) + 1;

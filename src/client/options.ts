@@ -59,6 +59,16 @@ export interface TokenStorage {
   removeItem(key: string): void;
 }
 
+/** What a snapshot says of the world's time and of the own inputs; each time another object. */
+export interface ClientSnapshot {
+  /** Counted by the server; goes on when the own entity changes node. */
+  readonly tick: number;
+  /** The last input that has acted in what is shown now; 0 for none. */
+  readonly inputSequence: number;
+  /** The last whose effect survives a crash of its server. */
+  readonly durableSequence: number;
+}
+
 /** Who simulates the own entity. */
 export interface Owner {
   /** Name of the node. */

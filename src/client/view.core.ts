@@ -24,6 +24,7 @@ import type { SnapshotHead, SnapshotVisitor } from '../wire/snapshot.wire.ts';
 import { ClientError } from './errors.ts';
 import { Track } from './interpolation.core.ts';
 import type { Moment } from './interpolation.core.ts';
+import type { ClientSnapshot } from './options.ts';
 
 const ALIASES = 256;
 
@@ -124,6 +125,12 @@ export class View {
     this.#dt = Math.fround(1 / tickHz);
     this.#intervalTicks = Math.max(1, tickHz / snapshotHz);
     this.#interpolates = interpolates;
+  }
+
+  /** What the last snapshot said, for the game. */
+  get snapshot(): ClientSnapshot {
+    const { inputSequence, durableLag } = this.latest;
+    return { tick: this.tick, inputSequence, durableSequence: Math.max(0, inputSequence - durableLag) };
   }
 
   /** The index of the own entity's kind in the schema, or -1. */
