@@ -1,10 +1,10 @@
 /**
  * A player who walks over borders by the client SDK, and notes what a player would notice: jumps, stalls, changes of node,
- * sessions that were lost; and what the auditor needs: which inputs were sent, acknowledged, applied twice.
+ * sessions that were lost; and what the auditor needs: which inputs were sent, acknowledged as durable, applied twice.
  */
 import { Random } from '../../src/base/random.ts';
 import { connect } from '../../src/client/index.ts';
-import type { Client } from '../../src/client/index.ts';
+import type { Client, ClientSnapshot } from '../../src/client/index.ts';
 import type { InputLog } from '../cluster/cluster-auditor.ts';
 import type countingWorld from '../cluster/counting-world.ts';
 
@@ -139,7 +139,7 @@ export class Walker implements Disposable {
     this.#log(self.id).sent = number;
   }
 
-  #see(snapshot: { readonly tick: number }): void {
+  #see({ inputSequence, durableSequence }: ClientSnapshot): void {
     const nowMs = performance.now();
     this.snapshots++;
     const gapMs = this.silentMs(nowMs);
@@ -152,8 +152,7 @@ export class Walker implements Disposable {
     this.#wasConnected = true;
     if (self === undefined) return;
     const log = this.#log(self.id);
-    const { inputSequence = 0 } = snapshot as { readonly inputSequence?: number };
-    log.acknowledged = Math.max(log.acknowledged, inputSequence);
+    log.acknowledged = Math.max(log.acknowledged, durableSequence);
     // The SDK counts on from what the server has seen, above our own count after a connection was lost.
     log.sent = Math.max(log.sent, inputSequence);
     if (self.kind === 'player' && self.components.tally !== undefined) {
