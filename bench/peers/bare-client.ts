@@ -36,6 +36,6 @@ export class BareClient implements Client {
 
   #receive(data: Buffer): void {
     this.#connection.state(data.length);
-    if (this.#isObserver) this.#connection.stamp(data.readUInt16LE());
+    if (this.#isObserver) this.#connection.stamp(data.readUInt16LE(), undefined);
   }
 }

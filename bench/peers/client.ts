@@ -12,6 +12,8 @@ export interface ClientOptions {
   /** Reads what it is sent; the others only count and time it, so that the clients' core is not what is measured. */
   readonly isObserver: boolean;
   readonly measures: Measures;
+  /** Whether this client stands near that person. */
+  isNear(person: number): boolean;
 }
 
 export interface Client {
@@ -77,8 +79,10 @@ export class Connection {
     this.#lastStateMs = nowMs;
   }
 
-  stamp(stamp: number): void {
-    this.#options.measures.receipt(sinceStampMs(stamp));
+  /** @param person whose it is; undefined for one that is nobody's, and counts as near. */
+  stamp(stamp: number, person: number | undefined): void {
+    const { measures, isNear } = this.#options;
+    measures.receipt(sinceStampMs(stamp), person === undefined || isNear(person));
   }
 
   close(): void {

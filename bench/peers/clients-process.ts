@@ -11,7 +11,7 @@ import type { ClientsOrder, ClientsPlan, Grown } from './clients-plan.ts';
 import type { Client, ClientOptions } from './client.ts';
 import { ColyseusClient } from './colyseus-client.ts';
 import { Measures } from './measures.ts';
-import { Walk } from './scene.ts';
+import { NEAR_METRES, Walk } from './scene.ts';
 import { WorldmeshClient } from './worldmesh-client.ts';
 import type { SharedSchema } from './worldmesh-client.ts';
 
@@ -70,7 +70,7 @@ class Clients {
       rota.take(performance.now(), (member) => {
         const client = this.#clients[member];
         if (client === undefined || !client.isOnline) return;
-        const walk = (this.#walks[member] ??= new Walk(member, this.#plan.crowd, this.#plan.inputsHz));
+        const walk = this.#walk(member);
         walk.step();
         client.sendInput(walk.direction);
       });
@@ -78,11 +78,16 @@ class Clients {
     }
   }
 
+  #walk(person: number): Walk {
+    return (this.#walks[person] ??= new Walk(person, this.#plan.crowd, this.#plan.inputsHz));
+  }
+
   #create(index: number): Client {
     const { side, port, crowd } = this.#plan;
     const stride = Math.max(1, Math.floor(crowd.people / OBSERVERS_MAX));
     const isObserver = index % stride === 0;
-    const options: ClientOptions = { port, index, crowd, isObserver, measures: this.measures };
+    const isNear = (person: number) => this.#walk(index).distanceTo(this.#walk(person)) <= NEAR_METRES;
+    const options: ClientOptions = { port, index, crowd, isObserver, measures: this.measures, isNear };
     switch (side) {
       case 'worldmesh':
         return new WorldmeshClient(options, this.#shared);

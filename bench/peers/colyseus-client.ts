@@ -126,8 +126,9 @@ export class ColyseusClient implements Client {
 
   /** Stamps of people who were in view before. */
   #look(changes: readonly DataChange[]): void {
-    for (const { field, value, previousValue } of changes) {
-      if (field === 'stamp' && previousValue !== undefined) this.#connection.stamp(Number(value));
+    for (const { field, value, previousValue, ref } of changes) {
+      if (field !== 'stamp' || previousValue === undefined) continue;
+      this.#connection.stamp(Number(value), (ref as unknown as { person: number }).person);
     }
   }
 }

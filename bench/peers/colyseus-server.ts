@@ -53,7 +53,7 @@ class PeersRoom extends Room {
 
   override onJoin(client: Client, { index }: { index: number }): void {
     const { x, z } = startOf(index, crowd);
-    const person = new Person({ x, z });
+    const person = new Person({ x, z, person: index });
     client.userData = index;
     client.view = new StateView();
     this.state.people.set(client.sessionId, person);

@@ -13,6 +13,7 @@ export function defineState(worldSize: number) {
       x: t.quantized({ min: -half, max: half, bits: 16 }),
       z: t.quantized({ min: -half, max: half, bits: 16 }),
       stamp: t.uint16().default(0),
+      person: t.uint16(),
     },
     'Person',
   );

@@ -34,6 +34,8 @@ export interface Figures {
   readonly statesPerSecond: number;
   readonly offNominalP50: number;
   readonly offNominalP99: number;
+  readonly receiptNearP50: number;
+  readonly receiptNearP99: number;
   readonly receiptP50: number;
   readonly receiptP99: number;
   readonly inView: number;
@@ -114,6 +116,8 @@ function figuresOf({ report, grown, empty, before, after, clients }: Measured): 
     statesPerSecond: perSecond(report.states) / clients,
     offNominalP50: report.offNominalMs.p50,
     offNominalP99: report.offNominalMs.p99,
+    receiptNearP50: report.receiptNearMs.p50,
+    receiptNearP99: report.receiptNearMs.p99,
     receiptP50: report.receiptMs.p50,
     receiptP99: report.receiptMs.p99,
     inView: report.inViewMean,

@@ -37,6 +37,8 @@ export interface WindowReport {
   readonly offNominalMs: Spread;
   readonly onTimeShare: number;
   readonly receiptMs: Spread;
+  /** Of what is near. */
+  readonly receiptNearMs: Spread;
   readonly inViewMean: number;
   readonly stateBytes: readonly number[];
   /** Refusals, errors and lost connections by code. */
@@ -51,6 +53,7 @@ export class Measures {
   readonly #intervals = histogram();
   readonly #offs = histogram();
   readonly #receipts = histogram();
+  readonly #receiptsNear = histogram();
   readonly #loopDelay = monitorEventLoopDelay({ resolution: 2 });
   readonly #failures = new Map<string, number>();
   readonly #stateBytes: number[] = [];
@@ -89,8 +92,9 @@ export class Measures {
     if (this.#stateBytes.length < SIZES_MAX) this.#stateBytes.push(sizeBytes);
   }
 
-  receipt(latencyMs: number): void {
+  receipt(latencyMs: number, isNear: boolean): void {
     record(this.#receipts, latencyMs);
+    if (isNear) record(this.#receiptsNear, latencyMs);
   }
 
   inView(count: number): void {
@@ -120,6 +124,7 @@ export class Measures {
       offNominalMs: spread(this.#offs),
       onTimeShare: this.#states === 0 ? 0 : this.#onTime / this.#states,
       receiptMs: spread(this.#receipts),
+      receiptNearMs: spread(this.#receiptsNear),
       inViewMean: this.#views === 0 ? 0 : this.#inViewSum / this.#views,
       stateBytes: this.#stateBytes.slice(),
       failures: Object.fromEntries(this.#failures),
@@ -136,7 +141,7 @@ export class Measures {
   }
 
   #reset(): void {
-    for (const each of [this.#intervals, this.#offs, this.#receipts]) each.reset();
+    for (const each of [this.#intervals, this.#offs, this.#receipts, this.#receiptsNear]) each.reset();
     this.#loopDelay.reset();
     this.#stateBytes.length = 0;
     this.#startMs = performance.now();

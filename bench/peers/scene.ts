@@ -8,6 +8,8 @@ import { mixSeed, Random } from '../../src/base/random.ts';
 export const RADIUS_METRES = 128;
 /** Who is in view leaves it this far beyond the radius. */
 export const HYSTERESIS_METRES = 4;
+/** Nearer than this somebody is near: what one may count on being told at once. */
+export const NEAR_METRES = RADIUS_METRES / 2;
 export const SPEED_METRES = 6;
 export const NEIGHBOURS = 30;
 export const SEED = 1;
@@ -79,6 +81,11 @@ export class Walk {
     this.#half = crowd.worldSize / 2 - MARGIN_METRES;
     this.#stepSeconds = 1 / inputsHz;
     ({ x: this.#x, z: this.#z } = startOf(index, crowd));
+  }
+
+  /** Metres between two people, if nothing was lost on the way. */
+  distanceTo(other: Walk): number {
+    return Math.hypot(this.#x - other.#x, this.#z - other.#z);
   }
 
   /** Sets `direction` for the next input, in DIRECTION_UNITs of full speed. */

@@ -3,6 +3,7 @@ import type { Values } from '../../src/base/pack.ts';
 import type { Schema } from '../../src/base/schema.ts';
 import { decodeServerMessage, encodeClientMessage } from '../../src/wire/client.wire.ts';
 import { MESSAGE, PROTOCOL_VERSION } from '../../src/wire/messages.ts';
+import type { EnterEntry } from '../../src/wire/messages.ts';
 import { visitSnapshot } from '../../src/wire/snapshot.wire.ts';
 import type { SnapshotVisitor } from '../../src/wire/snapshot.wire.ts';
 import { Connection } from './client.ts';
@@ -87,10 +88,14 @@ export class WorldmeshClient implements Client {
   }
 }
 
+const ALIASES = 256;
+
 /** What an observer looks for in a snapshot. */
 class Sight implements SnapshotVisitor {
   inViewCount = 0;
   readonly #connection: Connection;
+  /** By alias. */
+  readonly #people = new Uint16Array(ALIASES);
 
   constructor(connection: Connection) {
     this.#connection = connection;
@@ -102,11 +107,12 @@ class Sight implements SnapshotVisitor {
   leave(): void {
     this.inViewCount--;
   }
-  enter(): void {
+  enter({ alias, components }: EnterEntry): void {
     this.inViewCount++;
+    for (const { person } of components.values()) if (person !== undefined) this.#people[alias] = Number(person);
   }
-  change(_alias: number, _component: number, { stamp }: Values): void {
-    this.#connection.stamp(Number(stamp));
+  change(alias: number, _component: number, { stamp }: Values): void {
+    if (stamp !== undefined) this.#connection.stamp(Number(stamp), this.#people[alias]);
   }
   self(): void {}
   move(): void {}

@@ -9,9 +9,9 @@ export default defineWorld({
   version: 1,
   size: 1024,
   params: { people: 100 },
-  components: { beat: { stamp: u16() } },
+  components: { beat: { stamp: u16() }, who: { person: u16() } },
   // Rounded directions may be a little longer than one.
-  kinds: { person: { components: ['beat'], speedMax: SPEED_METRES * 1.01 } },
+  kinds: { person: { components: ['beat', 'who'], speedMax: SPEED_METRES * 1.01 } },
   input: {
     fields: { moveX: axis, moveZ: axis },
     apply(self, { moveX, moveZ }) {
@@ -36,6 +36,7 @@ export default defineWorld({
   /** The name of a person is their number. */
   join: ({ name, params, maxX, minX }) => ({
     kind: 'person',
+    who: { person: Number(name) },
     ...startOf(Number(name), { people: params.people, worldSize: maxX - minX }),
   }),
 });
