@@ -62,7 +62,7 @@ export class Admission {
     if (this.#context.settings.cluster === undefined) {
       const session = this.#table.at(this.#table.tokens.find(claims.session));
       if (session === undefined) return this.#over(connection, hello);
-      this.#table.resume(session, connection);
+      this.#table.resume(session, connection, hello.lastKnownTick);
       return this.#welcome(connection, session, { hello, resumed: true });
     }
     connection.stage = 'verifying';

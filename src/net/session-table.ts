@@ -82,6 +82,7 @@ export class SessionTable {
   readonly #effects: SessionEffect[] = [];
   #nextId = 1;
   #ending: EndedReason = 'gone';
+  #lastKnownTick = 0;
 
   constructor(context: GatewayContext, redirects: Redirects) {
     this.#context = context;
@@ -189,8 +190,9 @@ export class SessionTable {
     this.routes.changeState(session, { reset: needsReset });
   }
 
-  /** Of a node alone. */
-  resume(session: Session, connection: Connection): void {
+  /** Of a node alone. `lastKnownTick`: of the view that the client still has; 0 is none. */
+  resume(session: Session, connection: Connection, lastKnownTick: number): void {
+    this.#lastKnownTick = lastKnownTick;
     const { counters } = this.#context;
     counters.sessionsResumed++;
     counters.resumesLocal++;
@@ -294,7 +296,9 @@ export class SessionTable {
         return;
       case 'attach':
         sessions.setBacklogBytes(session.index, 0);
-        sessions.requestViewReset(session.index);
+        if (this.#lastKnownTick !== 0 && sessions.hasView(session.index))
+          sessions.requestResync(session.index, this.#lastKnownTick);
+        else sessions.requestViewReset(session.index);
         sessions.setState(session.index, SESSION_STATE.attached);
         this.routes.changeState(session, { reset: true });
         return;
