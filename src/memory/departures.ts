@@ -15,7 +15,6 @@
  *   durable       u8 9 · u8 0 · u16 0 · number low u32 · number high u32 · id low u32 · id high u32 · seq u32
  *   room          u8 10 · u8 0 · u16 0 · free slots u32
  *   tick          u8 11 · u8 0 · u16 0 · tick u32
- *   mark          u8 12 · u8 0 · u16 0 · row u32 · generation u32
  *   go            u8 14 · u8 0 · u16 0                 the releases above need not wait for the end of the tick
  *   populated     u8 13 · u8 0 · u16 0 · cells u32 · cell u32 × cells
  *
@@ -43,7 +42,6 @@ export const DEPARTURE = {
   durable: 9,
   room: 10,
   tick: 11,
-  mark: 12,
   populated: 13,
   go: 14,
 } as const;
@@ -216,23 +214,12 @@ export function writeTick(ring: Ring, { tick }: { tick: number }): boolean {
   return writeWord(ring, DEPARTURE.tick, tick);
 }
 
-/** The input ring's mark of this session: everything before it has been applied or sent after its owner. */
 /** False when the ring is full: the releases then go with the end of the tick. */
 export function writeGo(ring: Ring): boolean {
   const at = ring.reserve(4);
   if (at < 0) return false;
   writeHead(ring, at, { type: DEPARTURE.go, byte: 0 });
   ring.commit(4);
-  return true;
-}
-
-export function writeMarkOut(ring: Ring, { row, generation }: { row: number; generation: number }): boolean {
-  const at = ring.reserve(12);
-  if (at < 0) return false;
-  writeHead(ring, at, { type: DEPARTURE.mark, byte: 0 });
-  ring.view.setUint32(at + 4, row, true);
-  ring.view.setUint32(at + 8, generation, true);
-  ring.commit(12);
   return true;
 }
 
@@ -261,7 +248,6 @@ export interface DepartureVisitor {
   durable(wish: { readonly number: number; readonly id: number; readonly seq: number }): void;
   room(slots: number): void;
   tick(tick: number): void;
-  mark(row: number, generation: number): void;
   populated(cells: Uint32Array): void;
   go(): void;
 }
@@ -319,8 +305,6 @@ function readNotice({ bytes, view }: ByteSpan, at: number, visitor: DepartureVis
       return visitor.room(word(4));
     case DEPARTURE.tick:
       return visitor.tick(word(4));
-    case DEPARTURE.mark:
-      return visitor.mark(word(4), word(8));
     case DEPARTURE.populated:
       return visitor.populated(Uint32Array.from({ length: word(4) }, (_, index) => word(LIST_BYTES + index * 4)));
     default:

@@ -4,9 +4,6 @@
  *   join   u8 1 · u8 nameBytes · u8 accountBytes · u8 0 · u32 session · u32 generation · name · account (UTF-8)
  *   leave  u8 2 · u8 0 · u16 0 · u32 session · u32 generation
  *   input  u8 3 · u8 back · u16 payloadBytes · u32 session · u32 generation · u32 sequence · packed input
- *   mark   u8 4 · u8 0 · u16 0 · u32 session · u32 generation
- *
- * A mark is the last frame of a session before its inputs take the way through the peer thread (tunnel.ts).
  *
  * Everything that changes the world from outside is one of these frames; a recording holds them as they are.
  */
@@ -14,7 +11,7 @@ import { assert } from '../base/assert.ts';
 import { INPUT_BYTES_MAX } from '../base/schema.ts';
 import type { Ring } from './ring.ts';
 
-export const INTAKE = { join: 1, leave: 2, input: 3, mark: 4 } as const;
+export const INTAKE = { join: 1, leave: 2, input: 3 } as const;
 export const NAME_BYTES_MAX = 32;
 export const ACCOUNT_BYTES_MAX = 64;
 const HEAD_BYTES = 12;
@@ -51,23 +48,10 @@ export function writeJoin(
 }
 
 /** False when the ring is full; try again. */
-export function writeLeave(ring: Ring, who: { session: number; generation: number }): boolean {
-  return writeHeadOnly(ring, INTAKE.leave, who);
-}
-
-/** False when the ring is full; try again. */
-export function writeMark(ring: Ring, who: { session: number; generation: number }): boolean {
-  return writeHeadOnly(ring, INTAKE.mark, who);
-}
-
-function writeHeadOnly(
-  ring: Ring,
-  type: number,
-  { session, generation }: { session: number; generation: number },
-): boolean {
+export function writeLeave(ring: Ring, { session, generation }: { session: number; generation: number }): boolean {
   const at = ring.reserve(HEAD_BYTES);
   if (at < 0) return false;
-  ring.view.setUint32(at, type, true);
+  ring.view.setUint32(at, INTAKE.leave, true);
   ring.view.setUint32(at + 4, session, true);
   ring.view.setUint32(at + 8, generation, true);
   ring.commit(HEAD_BYTES);
@@ -107,7 +91,6 @@ export interface IntakeVisitor {
   join(session: number, generation: number, player: { name: string; account: string }): void;
   leave(session: number, generation: number): void;
   input(session: number, generation: number, input: IntakeInput): void;
-  mark(session: number, generation: number): void;
 }
 
 /** Reads one frame of trusted bytes (our own gateway, or a recording whose checksum was verified). */
@@ -135,8 +118,6 @@ export function readIntake(
       const back = bytes[at + 1]!;
       return visitor.input(session, generation, { sequence, back, at: at + INPUT_HEAD_BYTES, sizeBytes });
     }
-    case INTAKE.mark:
-      return visitor.mark(session, generation);
     default:
       assert(false, `an intake frame has a known type, found ${bytes[at]}`);
   }

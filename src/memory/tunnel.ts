@@ -26,10 +26,7 @@
  * `row` and `generation` are of the session table of this node; `session` is the SessionId, so that a frame still means
  * its session when the row has been given to somebody else. Both sides are this process: the bytes are trusted.
  *
- * Order: after a `route` to another node (from 0) the gateway writes one MARK into the input ring (memory/intake.ts), and
- * from then on sends this session's inputs by the tunnel. The peer thread keeps them back until that mark has come to it
- * through the simulation; so nothing overtakes what was in the input ring before. When the player is back (a `route` to
- * node 0) inputs go on by the tunnel until the simulation has applied all that went there, then directly again.
+ * Inputs may overtake each other on the way: whoever owns the player puts them into order.
  */
 import { assert } from '../base/assert.ts';
 import { INPUT_BYTES_MAX } from '../base/schema.ts';

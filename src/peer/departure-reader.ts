@@ -129,10 +129,6 @@ export class DepartureReader implements DepartureVisitor {
     this.#endTick();
   }
 
-  mark(): void {
-    // Inputs are put into order where they act, whichever way they took.
-  }
-
   populated(): void {
     // The directory was told before: a world is populated at most once, also when this process dies in the middle.
   }

@@ -27,7 +27,6 @@ import {
   writeForwardedInput,
   writeForwardedLeave,
   writeGo,
-  writeMarkOut,
   writePopulated,
   writeRoom,
   writeTick,
@@ -206,10 +205,6 @@ export class Cluster implements ArrivalVisitor {
 
   forwardLeave(session: number): void {
     this.#forwarded.offer((ring) => writeForwardedLeave(ring, { session }));
-  }
-
-  forwardMark(row: number, generation: number): void {
-    this.#forwarded.offer((ring) => writeMarkOut(ring, { row, generation }));
   }
 
   // Settle.

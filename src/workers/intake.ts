@@ -48,7 +48,6 @@ export interface IntakeCluster {
   playerLeaves(slot: Slot): void;
   forwardInput(input: ArrivedInput): void;
   forwardLeave(session: number): void;
-  forwardMark(session: number, generation: number): void;
 }
 
 export class Intake implements IntakeVisitor {
@@ -209,10 +208,6 @@ export class Intake implements IntakeVisitor {
       this.#add(session as SessionIndex, { sequence, payload, floor: sequence - back });
     else if (this.#isAway[session] === 1)
       this.#cluster?.forwardInput({ session: this.#sessionIds[session]!, sequence, back, payload });
-  }
-
-  mark(session: number, generation: number): void {
-    this.#cluster?.forwardMark(session, generation);
   }
 
   /** Into the window; it acts when all before it have acted, or are older than the floor. */

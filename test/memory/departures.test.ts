@@ -11,7 +11,6 @@ import {
   writeForwardedLeave,
   writeGo,
   writeGhostsOut,
-  writeMarkOut,
   writePopulated,
   writeRelease,
   writeRoom,
@@ -56,7 +55,6 @@ test('every departure comes out as it was written', (t) => {
   t.true(writeDurableWish(ring, { number: 2 ** 38, id: 2 ** 39, seq: 6 }));
   t.true(writeRoom(ring, { slots: 2 ** 31 }));
   t.true(writeTick(ring, { tick: 2 ** 32 - 1 }));
-  t.true(writeMarkOut(ring, { row: 5, generation: 2 ** 32 - 1 }));
   t.true(writePopulated(ring, { cells: Uint32Array.of(4, 2 ** 20) }));
   t.true(writeGo(ring));
   t.deepEqual(drainDepartures(ring), [
@@ -71,7 +69,6 @@ test('every departure comes out as it was written', (t) => {
     ['durable', { number: 2 ** 38, id: 2 ** 39, seq: 6 }],
     ['room', 2 ** 31],
     ['tick', 2 ** 32 - 1],
-    ['mark', 5, 2 ** 32 - 1],
     ['populated', Uint32Array.of(4, 2 ** 20)],
     ['go'],
   ]);
@@ -89,7 +86,6 @@ test('a full ring refuses every frame and loses none', (t) => {
   t.false(writeForwardedInput(ring, { session: 1, sequence: 1, back: 5, payload: new Uint8Array() }));
   t.false(writeForwardedLeave(ring, { session: 1 }));
   t.false(writeTick(ring, { tick: 1 }));
-  t.false(writeMarkOut(ring, { row: 1, generation: 1 }));
   const releases = drainDepartures(ring).filter(([type]) => type === 'release');
   t.deepEqual(
     releases,

@@ -5,7 +5,7 @@ import { Random } from '../../src/base/random.ts';
 import { ANNOUNCEMENT_ROWS, Announcements } from '../../src/memory/announcements.ts';
 import { COMMAND, COMMAND_HEAD_BYTES, CommandWriter, Commands } from '../../src/memory/commands.ts';
 import { Inbox } from '../../src/memory/inbox.ts';
-import { readIntake, writeInput, writeJoin, writeLeave, writeMark } from '../../src/memory/intake.ts';
+import { readIntake, writeInput, writeJoin, writeLeave } from '../../src/memory/intake.ts';
 import { Ring } from '../../src/memory/ring.ts';
 
 const CELLS = 35;
@@ -109,13 +109,11 @@ test('intake: frames come out as they were written, and a full ring refuses them
     writeInput(ring, { session: 3, generation: 4, sequence: 2 ** 32 - 1, back: 5, payload: Uint8Array.of(1, 2, 3) }),
   );
   t.true(writeLeave(ring, { session: 5, generation: 2 ** 32 - 1 }));
-  t.true(writeMark(ring, { session: 6, generation: 7 }));
   const frames: unknown[] = [];
   ring.drain((at) =>
     readIntake(ring, at, {
       join: (...frame) => frames.push(['join', ...frame]),
       leave: (...frame) => frames.push(['leave', ...frame]),
-      mark: (...frame) => frames.push(['mark', ...frame]),
       input: (session, generation, { sequence, back, at: first, sizeBytes }) =>
         frames.push(['input', session, generation, sequence, back, [...ring.bytes.subarray(first, first + sizeBytes)]]),
     }),
@@ -124,7 +122,6 @@ test('intake: frames come out as they were written, and a full ring refuses them
     ['join', 1, 2, { name: 'Žofie', account: 'acc' }],
     ['input', 3, 4, 2 ** 32 - 1, 5, [1, 2, 3]],
     ['leave', 5, 2 ** 32 - 1],
-    ['mark', 6, 7],
   ]);
   while (writeLeave(ring, { session: 0, generation: 0 }));
   t.false(writeJoin(ring, { session: 0, generation: 0, name: '', account: '' }));

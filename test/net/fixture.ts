@@ -40,7 +40,7 @@ export const STORE_OPTIONS: StoreOptions = {
 };
 
 export interface Intake {
-  readonly kind: 'join' | 'leave' | 'input' | 'mark';
+  readonly kind: 'join' | 'leave' | 'input';
   readonly session: number;
   readonly generation: number;
   readonly name?: string;
@@ -83,9 +83,6 @@ export class WorldStandIn {
         input: (session, generation, { sequence, back, at: start, sizeBytes }) => {
           const payload = inputRing.bytes.slice(start, start + sizeBytes);
           this.intakes.push({ kind: 'input', session, generation, sequence, back, payload });
-        },
-        mark: (session, generation) => {
-          this.intakes.push({ kind: 'mark', session, generation });
         },
       });
     });
