@@ -36,9 +36,14 @@ const MOVE_CENTIMETRES_MAX = 127;
 /** What a changed component is expected to take, when it might be long. */
 const CHANGE_BYTES_TYPICAL = 32;
 const WAITING_MAX = 0xffff;
+/** VELOCITY_UNITS is 2 to the power of this. */
+const VELOCITY_SHIFT = 6;
 const ALIASES = 256;
 const MOTION = 1;
 const CHANGE = 2;
+const EXACT = 4;
+/** Centimetres, squared: the tolerance of the nearest. */
+const ERROR_SQUARED_MIN = TOLERANCE_SQUARED * TOLERANCE_METRES_MIN ** 2;
 
 /** Of the snapshot in work; mutable and reused. */
 export interface UpdateScene {
@@ -69,6 +74,8 @@ export class SnapshotUpdates {
   readonly #due = new Uint8Array(ALIASES);
   readonly #urgency = new Float32Array(ALIASES);
   readonly #isChosen = new Uint8Array(ALIASES);
+  readonly #dueAliases = new Uint8Array(ALIASES);
+  #dueCount = 0;
   readonly #jumps = new Uint8Array(ALIASES);
   readonly #turns = new Uint8Array(ALIASES);
   /** By place in `#turns`. */
@@ -106,64 +113,70 @@ export class SnapshotUpdates {
   /** Writes the parts and returns their bits. */
   write(scene: UpdateScene): number {
     this.#scene = scene;
-    const dueCount = this.#findDue();
-    if (dueCount === 0 && !scene.isResync) return 0;
+    this.#findDue();
+    if (this.#dueCount === 0) return 0;
     this.#choose();
     return this.#writeMotion() | this.#writeChanges();
   }
 
-  /** Notes who is due, and chooses all of them for now. Returns how many they are. */
-  #findDue(): number {
-    const { views } = this.#store.sessions;
-    const { published, control } = this.#store;
-    const { tick, viewFirst, viewHigh, selfSlot, turn } = this.#scene;
-    const shedShift = control.shedLevel >= SHED_FAR_LEVEL ? 1 : 0;
-    const due = this.#due;
-    let dueCount = 0;
-    for (let index = 0; index < viewHigh; index++) {
-      const row = viewFirst + index;
-      const slot = views.slotPlusOne[row]! - 1;
-      const alias = index + 1;
-      due[alias] = 0;
-      this.#isChosen[alias] = 0;
-      if (slot < 0) continue;
-      // A resync says of all who were in view before where they are: who is not jumped to is gone.
-      const isResync = this.#scene.isResync && views.enterTick[row] !== tick;
-      const distanceSquared = this.#selection.distanceSquared(alias);
-      const isChanged = published.lastChangeTick[slot]! > views.sentTick[row]!;
-      const error = slot === selfSlot ? 0 : this.#motionError(row, slot, distanceSquared);
-      if (error === 0 && !isChanged && !isResync) continue;
-      if (distanceSquared > this.#halfSquared && error <= GROSS_ERROR_SQUARED && !isResync) {
-        const mask = distanceSquared > this.#farthestSquared ? FARTHEST_MASK : FAR_MASK;
-        // Who was passed over is due until it is told.
-        if (((turn + alias) & ((mask << shedShift) | shedShift)) !== 0 && views.waiting[row] === 0) continue;
-      }
-      due[alias] = (error > 0 || isResync ? MOTION : 0) | (isChanged ? CHANGE : 0);
-      this.#urgency[alias] = isChanged ? Math.max(error, this.#changeUrgency(distanceSquared)) : error;
-      this.#isChosen[alias] = 1;
-      dueCount++;
-    }
-    return dueCount;
-  }
-
-  /** How far the client's picture is off, in tolerances squared; 0 when there is nothing to tell, else at least 1. */
-  #motionError(row: number, slot: number, distanceSquared: number): number {
+  /**
+   * Lists who is due, by growing alias. The loop that most of observing is: everybody in view of everybody, and few of them
+   * are due.
+   */
+  #findDue(): void {
     const { views } = this.#store.sessions;
     const { published } = this.#store;
-    const vx = views.vx[row]!;
-    const vz = views.vz[row]!;
-    const ticks = this.#scene.tick - views.motionTick[row]!;
-    // As reckonCm has it: within the world a shift is a division, and rounds downwards as well.
-    const dx = published.x[slot]! - views.x[row]! - ((vx * ticks + VELOCITY_UNITS / 2) >> 6);
-    const dz = published.z[slot]! - views.z[row]! - ((vz * ticks + VELOCITY_UNITS / 2) >> 6);
-    const error = dx * dx + dz * dz;
-    const isMoving = published.vx[slot] !== 0 || published.vz[slot] !== 0;
-    const wasMoving = vx !== 0 || vz !== 0;
-    if (error === 0 && isMoving === wasMoving) return 0;
+    const { slotPlusOne, motionTick, sentTick, x: viewX, z: viewZ, vx: viewVx, vz: viewVz } = views;
+    const { x, z, vx: velocityX, vz: velocityZ, lastChangeTick } = published;
+    const { tick, viewFirst, viewHigh, selfSlot, isResync } = this.#scene;
+    const rowEnd = viewFirst + viewHigh;
+    this.#dueCount = 0;
+    for (let row = viewFirst; row < rowEnd; row++) {
+      const slot = slotPlusOne[row]! - 1;
+      if (slot < 0) continue;
+      const isChanged = lastChangeTick[slot]! > sentTick[row]!;
+      const vx = viewVx[row]!;
+      const vz = viewVz[row]!;
+      const ticks = tick - motionTick[row]!;
+      // As reckonCm has it: within the world a shift is a division, and rounds downwards as well.
+      const dx = x[slot]! - viewX[row]! - ((vx * ticks + VELOCITY_UNITS / 2) >> VELOCITY_SHIFT);
+      const dz = z[slot]! - viewZ[row]! - ((vz * ticks + VELOCITY_UNITS / 2) >> VELOCITY_SHIFT);
+      const isMoving = (velocityX[slot]! | velocityZ[slot]!) !== 0;
+      const wasMoving = (vx | vz) !== 0;
+      const errorSquared = dx * dx + dz * dz;
+      // Who stands is told exactly, and everybody that it begins to move or stands.
+      const isSteady = isMoving && wasMoving;
+      const isOff = isSteady ? errorSquared > ERROR_SQUARED_MIN : errorSquared > 0 || isMoving !== wasMoving;
+      if (isOff && slot !== selfSlot) {
+        this.#judge(row, errorSquared, (isSteady ? 0 : EXACT) | (isChanged ? CHANGE : 0));
+      } else if (isChanged || isResync) this.#judge(row, 0, isChanged ? CHANGE : 0);
+    }
+  }
+
+  /** @param what EXACT when any error is to be told, CHANGE when a component has changed. */
+  #judge(row: number, errorSquared: number, what: number): void {
+    const { views } = this.#store.sessions;
+    const { tick, viewFirst, turn } = this.#scene;
+    const alias = row - viewFirst + 1;
+    // A resync says of all who were in view before where they are: who is not jumped to is gone.
+    const isResync = this.#scene.isResync && views.enterTick[row] !== tick;
+    const distanceSquared = this.#selection.distanceSquared(alias);
     const tolerance = TOLERANCE_SQUARED * Math.max(distanceSquared, TOLERANCE_METRES_MIN ** 2);
-    if (error > tolerance) return error / tolerance;
-    // Who stands is told exactly, and everybody that it begins to move or stands.
-    return isMoving !== wasMoving || !isMoving ? 1 : 0;
+    const isChanged = (what & CHANGE) !== 0;
+    let error = 0;
+    if (errorSquared > tolerance) error = errorSquared / tolerance;
+    else if ((what & EXACT) !== 0) error = 1;
+    if (error === 0 && !isChanged && !isResync) return;
+    if (distanceSquared > this.#halfSquared && error <= GROSS_ERROR_SQUARED && !isResync) {
+      const shift = this.#store.control.shedLevel >= SHED_FAR_LEVEL ? 1 : 0;
+      const mask = distanceSquared > this.#farthestSquared ? FARTHEST_MASK : FAR_MASK;
+      // Who was passed over is due until it is told.
+      if (((turn + alias) & ((mask << shift) | shift)) !== 0 && views.waiting[row] === 0) return;
+    }
+    this.#due[alias] = (error > 0 || isResync ? MOTION : 0) | (isChanged ? CHANGE : 0);
+    this.#urgency[alias] = isChanged ? Math.max(error, this.#changeUrgency(distanceSquared)) : error;
+    this.#isChosen[alias] = 1;
+    this.#dueAliases[this.#dueCount++] = alias;
   }
 
   #changeUrgency(distanceSquared: number): number {
@@ -173,28 +186,25 @@ export class SnapshotUpdates {
   /** Leaves chosen for whom there is room: all, or the most urgent. The others wait. */
   #choose(): void {
     const { views } = this.#store.sessions;
-    const { viewFirst, viewHigh, roomBytes, isResync } = this.#scene;
+    const { viewFirst, roomBytes, isResync } = this.#scene;
     let neededBytes = 0;
-    for (let alias = 1; alias <= viewHigh; alias++) neededBytes += this.#expectedBytes(alias);
-    const hasRoom = neededBytes <= roomBytes || isResync;
-    if (!hasRoom) this.#chooseUrgent();
-    for (let index = 0; index < viewHigh; index++) {
-      const row = viewFirst + index;
-      const isWaiting = this.#due[index + 1] !== 0 && this.#isChosen[index + 1] === 0;
-      if (isWaiting) views.waiting[row] = Math.min(views.waiting[row]! + 1, WAITING_MAX);
-      else if (views.waiting[row] !== 0) views.waiting[row] = 0;
+    for (let index = 0; index < this.#dueCount; index++) neededBytes += this.#expectedBytes(this.#dueAliases[index]!);
+    if (neededBytes > roomBytes && !isResync) this.#chooseUrgent();
+    for (let index = 0; index < this.#dueCount; index++) {
+      const alias = this.#dueAliases[index]!;
+      const row = viewFirst + alias - 1;
+      views.waiting[row] = this.#isChosen[alias] === 1 ? 0 : Math.min(views.waiting[row]! + 1, WAITING_MAX);
     }
   }
 
   #chooseUrgent(): void {
     const { views } = this.#store.sessions;
-    const { viewFirst, viewHigh } = this.#scene;
     const queue = this.#queue;
     queue.start();
-    for (let alias = 1; alias <= viewHigh; alias++) {
-      if (this.#due[alias] === 0) continue;
+    for (let index = 0; index < this.#dueCount; index++) {
+      const alias = this.#dueAliases[index]!;
       this.#isChosen[alias] = 0;
-      queue.add(alias, this.#urgency[alias]!, views.waiting[viewFirst + alias - 1]!);
+      queue.add(alias, this.#urgency[alias]!, views.waiting[this.#scene.viewFirst + alias - 1]!);
     }
     let roomBytes = this.#scene.roomBytes;
     // The first is told whatever it takes, so that there is always progress.
@@ -207,7 +217,6 @@ export class SnapshotUpdates {
 
   #expectedBytes(alias: number): number {
     const due = this.#due[alias]!;
-    if (due === 0) return 0;
     const motionBytes = (due & MOTION) === 0 ? 0 : SNAPSHOT_TURN_BYTES;
     if ((due & CHANGE) === 0) return motionBytes;
     const { columns, published, sessions } = this.#store;
@@ -227,13 +236,13 @@ export class SnapshotUpdates {
 
   /** Room for a jump and a turn of everybody is left by whoever wrote before. */
   #writeMotion(): number {
-    const { viewHigh } = this.#scene;
     const encoder = this.#encoder;
     this.#jumpCount = 0;
     this.#turnCount = 0;
     const movesAt = encoder.startPart();
     let moves = 0;
-    for (let alias = 1; alias <= viewHigh; alias++) {
+    for (let index = 0; index < this.#dueCount; index++) {
+      const alias = this.#dueAliases[index]!;
       if (this.#isChosen[alias] === 1 && (this.#due[alias]! & MOTION) !== 0) moves += this.#placeOne(alias);
     }
     const parts = encoder.endPart(movesAt, moves, SNAPSHOT_PART.moves) | this.#writeJumps() | this.#writeTurns();
@@ -312,10 +321,11 @@ export class SnapshotUpdates {
 
   #writeChanges(): number {
     const { views } = this.#store.sessions;
-    const { tick, viewFirst, viewHigh } = this.#scene;
+    const { tick, viewFirst } = this.#scene;
     const countAt = this.#encoder.startPart();
     let count = 0;
-    for (let alias = 1; alias <= viewHigh; alias++) {
+    for (let index = 0; index < this.#dueCount; index++) {
+      const alias = this.#dueAliases[index]!;
       if (this.#isChosen[alias] === 0 || (this.#due[alias]! & CHANGE) === 0) continue;
       this.#isComplete = true;
       count += this.#writeChangesOf(alias, SNAPSHOT_ENTRIES_MAX - count);
