@@ -107,6 +107,7 @@ function logOf({ client, name, isOnline, way, ledger, check }: Bot): PlayerLog {
     sent: ledger.sentSequence,
     acknowledged: check.inputSequence,
     durable: check.durableSequence,
+    undurableGivenUp: client.statistics.inputsGivenUp,
     number: way instanceof CountingWay ? way.number : 0,
     last: tallied('last'),
     repeats: tallied('repeats'),

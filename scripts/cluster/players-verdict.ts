@@ -51,6 +51,7 @@ const REST_MS_MAX = 45_000;
 const SETTLE_MS = 20_000;
 /** A checkpoint and a commit after the last input. */
 const QUIET_MS = 3000;
+const ODD_MAX = 10;
 
 export async function judgePlayers(parts: {
   readonly cluster: ProcessCluster;
@@ -93,7 +94,7 @@ export async function judgePlayers(parts: {
     ...historyCounts(cluster),
     verdict: final.verdict,
     gaps,
-    examples: measures.examples,
+    examples: [...measures.examples, ...logs.filter(isOdd).slice(0, ODD_MAX).map(oddText)],
   };
   const wrong = [...auditor.wrong, ...brokenRules(verdict, waiting)];
   if (final.verdict !== 'proven') wrong.push(`the auditor says "${final.verdict}": ${codesText(final)}`);
@@ -101,6 +102,19 @@ export async function judgePlayers(parts: {
     wrong.push(`${name} ended by itself (${signal ?? code}):\n${output.map((line) => `    ${line}`).join('\n')}`);
   }
   return { ...verdict, wrong };
+}
+
+/** Numbers that the world missed, saw twice, or has not seen though its player rests. */
+function isOdd({ missed, repeats, number, last }: PlayerLog): boolean {
+  return missed > 0 || repeats > 0 || last < number;
+}
+
+function oddText(log: PlayerLog): string {
+  const { name, entity, number, last, missed, repeats, sent, acknowledged, durable, undurableGivenUp } = log;
+  return (
+    `${name} (${entity}) sent number ${number}, the world has ${last}, missed ${missed}, saw ${repeats} again; ` +
+    `sequences sent ${sent}, acknowledged ${acknowledged}, durable ${durable}, given up before durable ${undurableGivenUp}`
+  );
 }
 
 /** Never acted, though no client gave them up. */

@@ -40,6 +40,8 @@ export interface PlayerLog extends InputLog {
   readonly last: number;
   /** By the SDK's sequence: the last that survives a crash. */
   readonly durable: number;
+  /** By the SDK: pushed out of its window before they were durable. */
+  readonly undurableGivenUp: number;
 }
 
 export interface PlayersState {

@@ -91,11 +91,13 @@ export class BotConnection implements SocketWatch {
       const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
       const sequence = view.getUint32(INPUT.sequenceOffset, true);
       const input = { sequence, back: view.getUint8(INPUT.backOffset) };
-      const before = shared.measures.events.inputsGivenUp;
+      const isFirst = ledger.givenUp === 0;
       const isNew = ledger.sent(input, check.inputSequence, performance.now());
-      const givenUp = shared.measures.events.inputsGivenUp - before;
-      if (givenUp > 0)
-        this.#owner.note(`gave ${givenUp} inputs up, of which it had seen ${check.inputSequence}, at ${sequence}`);
+      if (isFirst && ledger.givenUp > 0) {
+        this.#owner.note(
+          `gave inputs up for the first time, of which it had seen ${check.inputSequence}, at ${sequence}`,
+        );
+      }
       this.sentSequence = Math.max(this.sentSequence, sequence);
       check.sentSequence = Math.max(check.sentSequence, sequence);
       if (isNew && shared.measures.isMeasuring) shared.measures.traffic.inputsSent++;

@@ -10,6 +10,8 @@ export class InputLedger {
   /** The one that is followed until its answer; 0 for none. */
   followedSequence = 0;
   followedSentMs = 0;
+  /** By this client. */
+  givenUp = 0;
   readonly #counts: InputCounts;
   /** The oldest that the client still has. */
   #floor = 0;
@@ -24,8 +26,11 @@ export class InputLedger {
     const floor = sequence - back;
     // Given up: no longer kept, though never seen to have acted.
     const seen = Math.max(this.#floor, acknowledged + 1);
-    if (this.sentSequence > 0 && floor > seen)
-      this.#counts.inputsGivenUp += Math.min(floor, this.sentSequence + 1) - seen;
+    if (this.sentSequence > 0 && floor > seen) {
+      const givenUp = Math.min(floor, this.sentSequence + 1) - seen;
+      this.givenUp += givenUp;
+      this.#counts.inputsGivenUp += givenUp;
+    }
     this.#floor = Math.max(this.#floor, floor);
     if (sequence <= this.sentSequence) {
       this.#counts.inputsRepeated++;
