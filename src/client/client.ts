@@ -13,6 +13,7 @@ import type { Schema } from '../base/schema.ts';
 import type { World } from '../base/world.ts';
 import type { Handover, Welcome } from '../wire/messages.ts';
 import { SNAPSHOT_FLAG } from '../wire/snapshot.wire.ts';
+import type { SnapshotHead } from '../wire/snapshot.wire.ts';
 import { BACKOFF_DEFAULT } from './backoff.core.ts';
 import { SAMPLES_GOOD } from './clock.core.ts';
 import type { ClockQuality } from './clock.core.ts';
@@ -86,7 +87,7 @@ export class Client<W extends World = World> {
   readonly #moment = { tick: 0, latestTick: 0, extrapolationTicksMax: 0 };
   readonly #roundTrip = new Slide();
   /** Mutable, and reused for each snapshot. */
-  readonly #applying = { isNewOwner: false, placeTick: (tick: number): number => this.#placeTick(tick) };
+  readonly #applying = { isNewOwner: false, placeTick: (head: SnapshotHead): number => this.#placeTick(head) };
   #receivedMs = Number.NaN;
   #longestGapMs = 0;
   #view: View | undefined;
@@ -406,8 +407,8 @@ export class Client<W extends World = World> {
     return true;
   }
 
-  #placeTick(serverTick: number): number {
-    return this.#timeline?.place(serverTick, this.#receivedMs) ?? serverTick;
+  #placeTick({ tick, keyframe, resync }: SnapshotHead): number {
+    return this.#timeline?.place(tick, this.#receivedMs, { isDelta: !keyframe && !resync }) ?? tick;
   }
 
   /** Of the view, if the server can go on from it: it is whole, and of the owner that is known. */
@@ -465,11 +466,9 @@ export class Client<W extends World = World> {
   #changeStatus(status: ClientStatus): void {
     if (status.kind === 'online' && status.resumed) this.#sender.sendAgain();
     if (status.kind !== 'online') this.#sender.drop();
-    if (status.kind === 'closed') {
-      this.#endHints();
-      // With another version of the game, the page that is loaded next resumes.
-      if (status.error?.code !== 'ERR_CLIENT_SCHEMA') this.#tokens?.forget();
-    }
+    if (status.kind === 'closed') this.#endHints();
+    // With another version of the game, the page that is loaded next resumes.
+    if (status.kind === 'closed' && status.error?.code !== 'ERR_CLIENT_SCHEMA') this.#tokens?.forget();
     this.#onStatus.call(status);
   }
 

@@ -4,7 +4,7 @@
  * here from the last snapshot (tick T, inputs up to its sequence) to the tick at which an input sent now will be
  * applied. The number of steps comes from time; each input acts once, at the tick it is expected to arrive for.
  *
- * A correction is not shown at once: what is drawn keeps its place and slides to the new one in about 100 ms. An input that
+ * A correction is not shown at once: what is drawn keeps its place and slides to the new one in about 100 ms for each metre. An input that
  * the server did not apply is corrected alike. More than 5 m, and more than inputs on their way can explain, is a
  * teleport and snaps.
  */
@@ -14,7 +14,7 @@ import type { Acknowledgement, InputWindow } from './inputs.core.ts';
 /** Never further ahead than this of the last snapshot: the connection is gone then. */
 export const PREDICTED_TICKS_MAX = 40;
 const SNAP_METRES = 5;
-/** The error shrinks to a twentieth in three of these. */
+/** The error shrinks to a twentieth in three of these; more than a metre in as many times the time. */
 const SMOOTHING_MS = 33;
 /** As in the server: exactly the greatest speed, along a diagonal, exceeds it by rounding. */
 const SPEED_TOLERANCE = 1.000_01;
@@ -65,6 +65,7 @@ export class Prediction {
   #errorX = 0;
   #errorZ = 0;
   #errorMs = 0;
+  #smoothingMs = SMOOTHING_MS;
   /** Corrections larger than SNAP_METRES. */
   snapCount = 0;
   /** Metres by which the last snapshot put the prediction right. */
@@ -127,7 +128,7 @@ export class Prediction {
   draw(at: { nowMs: number; tick: number }, target: { renderX: number; renderZ: number }): void {
     this.#advance(at.tick);
     const share = Math.min(1, Math.max(0, at.tick - (this.#tick - 1)));
-    const left = Math.exp(-Math.max(0, at.nowMs - this.#errorMs) / SMOOTHING_MS);
+    const left = Math.exp(-Math.max(0, at.nowMs - this.#errorMs) / this.#smoothingMs);
     target.renderX = this.#previousX + (this.#self.x - this.#previousX) * share + this.#errorX * left;
     target.renderZ = this.#previousZ + (this.#self.z - this.#previousZ) * share + this.#errorZ * left;
   }
@@ -156,6 +157,7 @@ export class Prediction {
     this.#errorX = errorX;
     this.#errorZ = errorZ;
     this.#errorMs = at.nowMs;
+    this.#smoothingMs = SMOOTHING_MS * Math.max(1, jump);
     return jump;
   }
 

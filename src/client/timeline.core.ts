@@ -3,8 +3,8 @@
  * its snapshot typically arrives. The offset is the median over the last arrivals. What is read of it slides
  * towards a new estimate instead of jumping, so time never runs backwards on the screen.
  *
- * Each node counts ticks for itself. After a change of owner the new one's ticks are shifted, by whole ticks, to where the
- * old one's would be now: everything that is drawn goes on, and what is left of a difference, half a tick, is slid away.
+ * Where a new source of snapshots counts ticks otherwise, they are shifted, by whole ticks, to where the old one's would be
+ * now: everything that is drawn goes on, and what is left of a difference, half a tick, is slid away.
  */
 import { median } from './clock.core.ts';
 
@@ -16,8 +16,8 @@ const SLIDE_SHARE = 0.1;
 const SLIDE_MS_MAX = 500;
 /** What jitter may add to the delay: with ways that differ by 400 ms, late snapshots are 200 ms later than the median. */
 const JITTER_DELAY_MS_MAX = 500;
-/** Ticks of a new owner that are at most this far from those expected are taken as the same count. */
-const SAME_COUNT_TICKS = 4;
+/** Nodes of a cluster count alike: a snapshot that is at most this far off was under way for longer or shorter. */
+const SAME_COUNT_MS = 500;
 
 export class Timeline {
   readonly tickMs: number;
@@ -47,13 +47,17 @@ export class Timeline {
     this.#isCountKnown = false;
   }
 
-  /** The tick of a snapshot that arrives now, in the count that goes on over changes of owner. Follow with `observe`. */
-  place(serverTick: number, arrivalMs: number): number {
-    if (this.#isCountKnown || !this.isReady) return serverTick + this.#shiftTicks;
+  /**
+   * The tick of a snapshot that arrives now, in the count that goes on over changes of source. Follow with `observe`.
+   * @param isDelta whether it continues the last one, and so its count.
+   */
+  place(serverTick: number, arrivalMs: number, { isDelta = false }: { isDelta?: boolean } = {}): number {
+    const isKnown = this.#isCountKnown || isDelta || !this.isReady;
     this.#isCountKnown = true;
+    if (isKnown) return serverTick + this.#shiftTicks;
     const expected = this.tickAt(arrivalMs);
     const placed = serverTick + this.#shiftTicks;
-    if (placed > this.latestTick && Math.abs(placed - expected) <= SAME_COUNT_TICKS) return placed;
+    if (placed > this.latestTick && Math.abs(placed - expected) * this.tickMs <= SAME_COUNT_MS) return placed;
     this.#shiftTicks = Math.max(Math.round(expected), this.latestTick + 1) - serverTick;
     return serverTick + this.#shiftTicks;
   }

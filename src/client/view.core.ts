@@ -66,7 +66,7 @@ export interface ApplyOptions {
   /** Whether this is the first snapshot of another node: whom it does not tell of lingers. */
   readonly isNewOwner?: boolean;
   /** The tick that the server counted, in the count that goes on. */
-  readonly placeTick?: (serverTick: number) => number;
+  readonly placeTick?: (head: SnapshotHead) => number;
 }
 
 /** A new owner has told all that are in view in this many snapshots: at 96 enters in each, 255 need three. */
@@ -153,8 +153,11 @@ export class View {
       this.#settleBefore();
     }
     if (this.#lingering.size > 0 && this.tick >= this.#lingersUntilTick) this.#dropLingering();
-    for (const row of this.#rows.values()) this.#goOn(row);
-    this.#settleSelf();
+    const ownRow = this.#own.alias === 0 ? undefined : this.#byAlias[this.#own.alias];
+    for (const row of this.#rows.values()) {
+      if (row !== ownRow) this.#goOn(row);
+    }
+    this.#settleSelf(ownRow);
   }
 
   /** What changed since the last call, in the order in which it is to be told. */
@@ -193,7 +196,7 @@ export class View {
 
   #begin(head: SnapshotHead): void {
     this.latest = head;
-    this.tick = this.#options.placeTick?.(head.tick) ?? head.tick;
+    this.tick = this.#options.placeTick?.(head) ?? head.tick;
     if (this.#options.isNewOwner === true) {
       this.#lingersUntilTick = this.tick + LINGER_INTERVALS * this.#intervalTicks;
     }
@@ -333,13 +336,12 @@ export class View {
     track?.push(this.tick, entity.x, entity.z, this.#previousTick);
   }
 
-  #settleSelf(): void {
+  #settleSelf(row: Row | undefined): void {
     const own = this.#own;
-    const row = own.alias === 0 ? undefined : this.#byAlias[own.alias];
     const entity = row?.entity;
     if (this.self !== undefined && this.self !== entity) this.self.isSelf = false;
     this.self = entity;
-    if (entity === undefined) return;
+    if (row === undefined || entity === undefined) return;
     const ticks = Math.min(OWN_TICKS_MAX, this.tick - own.tick);
     entity.isSelf = true;
     entity.x = reckonOwn(own.x, own.vx, { ticks, dt: this.#dt });
@@ -347,7 +349,7 @@ export class View {
     entity.vx = own.vx;
     entity.vz = own.vz;
     // Where there is no prediction it is drawn like the others.
-    row?.track?.push(this.tick, entity.x, entity.z, this.#previousTick);
+    row.track?.push(this.tick, entity.x, entity.z, this.#previousTick);
   }
 
   #rowAt(alias: number, what: string): Row {
