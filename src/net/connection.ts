@@ -197,10 +197,15 @@ export class Connection {
   }
 }
 
-function messageLimit({ settings }: GatewayContext): BucketLimit {
-  return { perSecond: settings.messagesPerSecond, burst: settings.messagesBurst };
+function messageLimit({ settings, lateness }: GatewayContext): BucketLimit {
+  return withLateness({ perSecond: settings.messagesPerSecond, burst: settings.messagesBurst }, lateness.lateMs);
 }
 
-function byteLimit({ settings }: GatewayContext): BucketLimit {
-  return { perSecond: settings.bytesPerSecond, burst: settings.bytesBurst };
+function byteLimit({ settings, lateness }: GatewayContext): BucketLimit {
+  return withLateness({ perSecond: settings.bytesPerSecond, burst: settings.bytesBurst }, lateness.lateMs);
+}
+
+/** What was allowed while this thread stood still may come at once. */
+function withLateness({ perSecond, burst }: BucketLimit, lateMs: number): BucketLimit {
+  return { perSecond, burst: burst + (perSecond * lateMs) / 1000 };
 }

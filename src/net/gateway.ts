@@ -19,6 +19,7 @@ import { GatewayLog } from './gateway-log.ts';
 import type { GatewayLogLine } from './gateway-log.ts';
 import { handleHttp } from './http-routes.ts';
 import { Inspection } from './inspection.ts';
+import { Lateness } from './lateness.core.ts';
 import { Listener } from './listener.ts';
 import type { Arrival } from './listener.ts';
 import type { GatewayLoad, Metrics } from './metrics.ts';
@@ -75,6 +76,7 @@ export class Gateway {
       store: Store.attach(options.store),
       settings,
       counters: new GatewayCounters(),
+      lateness: new Lateness(SWEEP_PERIOD_MS),
       log: new GatewayLog(write, nowMs),
       sessionTokens: new SessionTokens(sessionSeed(settings)),
       nowMs,
@@ -216,6 +218,7 @@ export class Gateway {
 
   #sweep(): void {
     const nowMs = this.#context.nowMs();
+    this.#context.lateness.beat(nowMs);
     let closes = 0;
     for (const connection of this.#connections) {
       if (closes < CLOSES_PER_SWEEP_MAX && this.#closeSilent(connection, nowMs)) closes++;

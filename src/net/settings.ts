@@ -93,7 +93,7 @@ export const GATEWAY_DEFAULTS: GatewaySettings = {
   connectionsPerAddressLoopback: 4096,
   maxMessageBytes: 4096,
   messagesPerSecond: 60,
-  messagesBurst: 120,
+  messagesBurst: 300,
   helloTimeoutMs: 5000,
   headersTimeoutMs: 5000,
   idleTimeoutMs: 30_000,

@@ -139,8 +139,11 @@ export class SessionRouter implements GatewayFrameVisitor {
   /** An entity of this node, as it is written down: who was born here has not been told of before. */
   seen({ id, seq, passenger }: EntityRow): void {
     const { session, gateway, lastInput } = passenger;
-    if (session !== 0 && this.#players.withId(id) === undefined)
-      this.#players.set(newPlayer({ session, id, seq, gateway, lastInput }));
+    if (session === 0 || this.#players.withId(id) !== undefined) return;
+    // Born here: nobody says that it is bound.
+    const row = this.#store.sessions.findBySessionId(session);
+    const player = newPlayer({ session, id, seq, gateway, lastInput });
+    this.#players.set(row === -1 ? player : { ...player, row });
   }
 
   released({ id, passenger, targetNode, seq }: Release): void {

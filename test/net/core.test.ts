@@ -8,6 +8,7 @@ import { fieldsSizeBytesMax } from '../../src/base/schema.ts';
 import type { FieldSchema } from '../../src/base/schema.ts';
 import { AddressCount, addressKey, isLoopback } from '../../src/net/address-count.core.ts';
 import { stepBacklog } from '../../src/net/backlog.core.ts';
+import { Lateness } from '../../src/net/lateness.core.ts';
 import { GatewayCounters } from '../../src/net/counters.ts';
 import { binaryFrame } from '../../src/net/frame.wire.ts';
 import { clampPacked, clampValues } from '../../src/net/input-range.core.ts';
@@ -296,4 +297,19 @@ test('close codes that clients make up are one count', (t) => {
   const counters = new GatewayCounters();
   for (const code of [1000, 4007, 4999, 3000, 1006]) counters.countClose(code);
   t.deepEqual(Object.fromEntries(counters.closes), { 0: 2, 1000: 1, 1006: 1, 4007: 1 });
+});
+
+test('lateness is what a timer lost, the most of the last second', (t) => {
+  const lateness = new Lateness(100);
+  const late = (nowMs: number): number => {
+    lateness.beat(nowMs);
+    return lateness.lateMs;
+  };
+  t.is(late(50), 0, 'the first beat has nothing before it');
+  t.is(late(150), 0);
+  t.is(late(2250), 2000);
+  t.is(late(2400), 2000, 'what is less late now does not hide it');
+  t.is(late(3250), 750);
+  t.is(late(3350), 750);
+  t.is(late(4260), 810);
 });

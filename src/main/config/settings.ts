@@ -207,7 +207,7 @@ const SETTINGS = {
     max: 100_000,
     about: 'Messages of one client, sustained',
   }),
-  messagesBurst: integer(120, {
+  messagesBurst: integer(300, {
     group: 'Clients',
     unit: 'messages',
     min: 1,
