@@ -1,9 +1,12 @@
 /** 1,000 observers with radius 128 m over 256 m cells: building the index and all queries, as in one tick. */
 import Flatbush from 'flatbush';
 import KDBush from 'kdbush';
+import { defineWorld } from '../src/index.ts';
+import type { SessionIndex } from '../src/base/brand.ts';
 import type { Found } from '../src/memory/spatial.ts';
 import type { Store } from '../src/memory/store.ts';
-import type { Suite } from './measure.ts';
+import { Headless } from '../test/fixtures/headless.ts';
+import type { Group, Result, Suite } from './measure.ts';
 import { openStore } from './store.ts';
 
 const OBSERVERS = 1000;
@@ -116,6 +119,105 @@ function flatbushTick(x: Float32Array, z: Float32Array): number {
   return total;
 }
 
+/** The walkers of the snapshots below: straight on, and another direction every 2.5 s on the average. */
+const walkers = defineWorld({
+  name: 'walkers',
+  version: 1,
+  size: SIZE_METRES,
+  components: {},
+  kinds: { player: { components: [] }, walker: { components: [] } },
+  systems: {
+    walk: {
+      run(cell) {
+        for (let index = cell.first; index < cell.end; index++) {
+          if (cell.random() >= 0.02) continue;
+          const angle = cell.random() * 2 * Math.PI;
+          cell.vx[cell.slots[index]!] = Math.cos(angle) * 6;
+          cell.vz[cell.slots[index]!] = Math.sin(angle) * 6;
+        }
+      },
+    },
+  },
+  start(cell) {
+    for (let count = 0; count < 35; count++) {
+      cell.spawn('walker', { x: cell.minX + cell.random() * 256, z: cell.minZ + cell.random() * 256, vx: 6 });
+    }
+  },
+  join: ({ random }) => ({
+    kind: 'player',
+    x: (random() - 0.5) * SIZE_METRES,
+    z: (random() - 0.5) * SIZE_METRES,
+    vx: 6,
+  }),
+});
+
+/** A world with OBSERVERS clients, some 10,000 entities and about 30 in each view. */
+function openWalkers(): Headless {
+  const half = SIZE_METRES / 2;
+  const headless = new Headless(walkers, {
+    phases: { aoiRadius: RADIUS },
+    store: {
+      grid: { cellSize: 256, minX: -half, minZ: -half, maxX: half, maxZ: half },
+      entitiesMax: 16_384,
+      sessionsMax: OBSERVERS,
+      inputRingBytes: 1 << 20,
+      outboundRingBytes: 1 << 23,
+    },
+  });
+  for (let observer = 0; observer < OBSERVERS; observer++) headless.join(String(observer));
+  headless.tick(5);
+  return headless;
+}
+
+/** What a server without any memory of its clients would do: find who is near, and write three bytes of each. */
+function plainSnapshots(grid: PlainGrid, { x, z, count }: { x: Float32Array; z: Float32Array; count: number }): number {
+  grid.build(x, z, count);
+  let at = 0;
+  for (let observer = 0; observer < OBSERVERS; observer++) {
+    const seen = grid.query(x[observer]!, z[observer]!, found);
+    at = 0;
+    for (let index = 0; index < seen; index++) {
+      plainBytes[at++] = found.slots[index]!;
+      plainBytes[at++] = found.x[index]! * 100;
+      plainBytes[at++] = found.z[index]! * 100;
+    }
+  }
+  return at;
+}
+
+const plainBytes = new Uint8Array(FOUND_MAX * 3);
+
+async function reportSnapshots(report: (group: Group) => Promise<readonly Result[]>): Promise<void> {
+  const headless = openWalkers();
+  const { columns, slotsHigh, outboundRings, sessions, control } = headless.store;
+  const grid = new PlainGrid(slotsHigh);
+  const x = Float32Array.from(columns.x.subarray(0, slotsHigh));
+  const z = Float32Array.from(columns.z.subarray(0, slotsHigh));
+  let inView = 0;
+  for (let session = 0; session < OBSERVERS; session++) inView += sessions.viewCount(session as SessionIndex);
+  await report({
+    title: `snapshots: ${slotsHigh.toLocaleString('en')} entities walk, ${OBSERVERS.toLocaleString('en')} clients, ${(inView / OBSERVERS).toFixed(0)} in view of each`,
+    unit: 'entity in a view and tick',
+    cases: [
+      {
+        name: 'grid and three bytes of each, without memory',
+        operations: inView,
+        isLimit: true,
+        run: () => void plainSnapshots(grid, { x, z, count: slotsHigh }),
+      },
+      {
+        name: 'a whole tick: systems, movement, index, snapshots',
+        operations: inView,
+        run: () => {
+          headless.tick();
+          control.setShedLevel(0);
+          for (const ring of outboundRings) ring.drain(() => undefined);
+        },
+      },
+    ],
+  });
+}
+
 export const interestSuite: Suite = {
   name: 'interest',
   async run({ quick, report }) {
@@ -144,5 +246,6 @@ export const interestSuite: Suite = {
         ],
       });
     }
+    await reportSnapshots(report);
   },
 };

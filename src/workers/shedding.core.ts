@@ -2,7 +2,7 @@
  * Decides how much is shed under overload, from the load of each tick (its duration over its period).
  *
  *   level 0   nothing
- *         1   entities beyond half the interest radius are updated in every second snapshot
+ *         1   entities beyond half the interest radius are updated half as often
  *         2   also: half the snapshot rate
  *         3   also: sheddable kinds are not spawned, and `cell.shedding` asks the world to thin them
  *         4   also: no new sessions
