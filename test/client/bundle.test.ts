@@ -33,7 +33,7 @@ export default defineWorld({
 `;
 const PROGRAM = `import { connect } from 'worldmesh/client';
 import type { EntityOf } from 'worldmesh/client';
-import world from './world.js';
+import world from './world.ts';
 const client = connect<typeof world>(['ws://a', 'ws://b'], { world, mode: 'direct' });
 client.input({ vx: 1 });
 // @ts-expect-error there is no such input
@@ -80,7 +80,8 @@ test('installed, a client is typed by its world module', async (t) => {
   mkdirSync(installed, { recursive: true });
   buildTypes(path.join(installed, 'dist', 'types'));
   cpSync(path.join(ROOT, 'package.json'), path.join(installed, 'package.json'));
-  const options = { strict: true, module: 'nodenext', target: 'es2022', lib: ['esnext', 'dom'], noEmit: true };
+  const target = { module: 'nodenext', target: 'es2022', lib: ['esnext', 'dom'], noEmit: true };
+  const options = { ...target, strict: true, allowImportingTsExtensions: true };
   writeFileSync(path.join(user, 'package.json'), '{"type":"module"}');
   writeFileSync(path.join(user, 'tsconfig.json'), JSON.stringify({ compilerOptions: options, files: ['program.ts'] }));
   writeFileSync(path.join(user, 'world.ts'), WORLD);
