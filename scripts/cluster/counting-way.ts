@@ -21,7 +21,6 @@ export class CountingWay implements Way {
   protected readonly random: Random;
   readonly #values = { moveX: 0, moveZ: 0, number: 0 };
   #takenMs = 0;
-  #askedMs = 0;
   #heading = 0;
   #turnAtMs = 0;
 
@@ -32,7 +31,6 @@ export class CountingWay implements Way {
 
   next(nowMs: number, self: { readonly x: number; readonly z: number }): Values | undefined {
     if (nowMs - this.#takenMs < INTERVAL_MS_MIN) return undefined;
-    this.#askedMs = nowMs;
     if (Math.hypot(self.x, self.z) > TURN_BACK) {
       this.#heading = Math.atan2(-self.z, -self.x) + this.random.between(-0.5, 0.5);
       this.#turnAtMs = nowMs + TURN_MS_MIN;
@@ -48,7 +46,8 @@ export class CountingWay implements Way {
   }
 
   taken(): void {
-    this.#takenMs = this.#askedMs;
+    // Not the time that it was asked for: the SDK counts from when it sends.
+    this.#takenMs = performance.now();
     this.number++;
   }
 

@@ -130,6 +130,7 @@ export class ViewCheck implements SnapshotVisitor {
     if (this.#isResync) {
       this.#told.add(alias);
       if (former !== 0) this.#inView.delete(former);
+      this.#dropFormer(id);
     } else if (former !== 0) this.#violation('enterOfUsedAlias');
     if (this.#inView.has(id)) this.#violation('enterTwice');
     this.#ids[alias] = id;
@@ -175,6 +176,15 @@ export class ViewCheck implements SnapshotVisitor {
     this.selfX = reckonOwn(own.x, own.vx, way);
     this.selfZ = reckonOwn(own.z, own.vz, way);
     if (ticks > OWN_TICKS_MAX) this.#isSelfDue = true;
+  }
+
+  /** In a resync somebody may come under another alias: the one of before is gone if it is not told of. */
+  #dropFormer(id: EntityId): void {
+    if (!this.#inView.has(id)) return;
+    const former = this.#ids.indexOf(id);
+    if (this.#told.has(former)) return;
+    this.#ids[former] = 0;
+    this.#inView.delete(id);
   }
 
   /** Whom a resync neither enters nor jumps is gone. */

@@ -110,9 +110,18 @@ test('a resync drops whom it neither enters nor jumps, and only who said what it
   check.move(2);
   check.end();
   t.deepEqual(found, []);
-  check.restart();
+  check.restart({ mayResync: true });
   check.head(head(44, { resync: true }));
-  t.deepEqual(found, ['firstNotKeyframe']);
+  check.jump(1);
+  check.enter(entry(9, 44));
+  check.end();
+  t.deepEqual(found, []);
+  t.is(check.inViewCount, 2);
+  check.enter(entry(8, 44));
+  t.deepEqual(found, ['enterTwice']);
+  check.restart();
+  check.head(head(46, { resync: true }));
+  t.deepEqual(found, ['enterTwice', 'firstNotKeyframe']);
 });
 
 test('the own entity goes on where it is not given, for 64 ticks at the most', (t) => {
