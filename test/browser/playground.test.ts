@@ -114,10 +114,7 @@ test.serial('the entity of a client is seen live, with its alias in both views',
   await inspector.locator('[data-value="velocity"]', { hasText: /^3\.00, 0\.00 m\/s$/ }).waitFor();
   const position = inspector.locator('[data-value="position"]');
   const was = await position.textContent();
-  await page.waitForFunction(([selector, text]) => document.querySelector(selector!)!.textContent !== text, [
-    '#inspector [data-value="position"]',
-    was ?? '',
-  ] as const);
+  await changed(page, '#inspector [data-value="position"]', was);
   t.is(await inspector.locator('.chips span').count(), 2);
   t.is(await inspector.locator('.chips b.absent').count(), 0);
   await inspector.locator('.hint', { hasText: 'a node alone keeps no journal' }).waitFor();
@@ -128,7 +125,7 @@ test.serial('the entity of a client is seen live, with its alias in both views',
   await page.click('.input-form .primary');
   await page.click('#tab-entity');
   await inspector.locator('[data-value="velocity"]', { hasText: /^0\.00, 0\.00 m\/s$/ }).waitFor();
-  t.is((await read(page)).selectedId, clients[1]!.id);
+  t.is((await read(page)).selectedId, clients[1]!.id!);
 });
 
 test.serial('a component that no client is told changes before the eyes of whoever runs the world', async (t) => {
@@ -147,11 +144,7 @@ test.serial('a component that no client is told changes before the eyes of whoev
   await turnTick.waitFor();
   t.regex((await page.locator('#inspector .components').textContent()) ?? '', /wanderhidden from clients/);
   const was = await turnTick.textContent();
-  await page.waitForFunction(
-    ([selector, text]) => document.querySelector(selector!)?.textContent !== text,
-    ['#inspector [data-component="wander"] [data-value="turnTick"]', was ?? ''] as const,
-    { timeout: WITHIN_MS },
-  );
+  await changed(page, '#inspector [data-component="wander"] [data-value="turnTick"]', was);
   t.regex((await turnTick.textContent()) ?? '', /^\d+$/);
 });
 
@@ -221,4 +214,10 @@ async function until(t: ExecutionContext, what: string, isReached: (state: Debug
     // Paces the polling; the condition above decides.
     await page.waitForTimeout(100);
   }
+}
+
+/** Waits until the element says something else. */
+async function changed(page: Page, selector: string, was: string | null): Promise<void> {
+  const text = `document.querySelector(${JSON.stringify(selector)})?.textContent`;
+  await page.waitForFunction(`${text} !== ${JSON.stringify(was ?? '')}`, undefined, { timeout: WITHIN_MS });
 }
