@@ -4,9 +4,12 @@ interface EventSource {
   removeEventListener(type: string, listener: () => void): void;
 }
 
+export interface Page extends Partial<EventSource> {
+  readonly document?: Partial<EventSource> & { readonly hidden?: boolean };
+}
+
 /** Calls `hint` when the network came or went, or when the page is shown again. Returns what ends it. */
-export function listenForHints(hint: () => void): () => void {
-  const page = globalThis as Partial<EventSource> & { readonly document?: Partial<EventSource> & { hidden?: boolean } };
+export function listenForHints(hint: () => void, page: Page = globalThis as Page): () => void {
   const ends: (() => void)[] = [];
   const listen = (source: Partial<EventSource> | undefined, type: string, listener: () => void): void => {
     if (typeof source?.addEventListener !== 'function') return;
