@@ -170,7 +170,7 @@ export class Bot implements ConnectionOwner {
     this.#presence.radius = welcome.aoiRadius;
     this.check.aoiRadius = welcome.aoiRadius;
     this.check.tickHz = welcome.tickHz;
-    if (welcome.resumed) this.check.restart({ mayResync: connection.lastKnownTick > 0 });
+    if (welcome.resumed) this.check.restart({ knownTick: connection.lastKnownTick });
     else {
       this.check.forget(connection.sentSequence);
       this.ledger.forget(connection.sentSequence);

@@ -53,8 +53,8 @@ export class ViewCheck implements SnapshotVisitor {
   /** The next snapshot comes from somebody else. */
   #isNew = true;
   #isFresh = false;
-  /** Whether that one may continue what this client said it has. */
-  #mayResync = false;
+  /** What its hello said that it has; 0 is nothing. */
+  #knownTick = 0;
   /** Aliases that a resync has told of; used only while one is read. */
   readonly #told = new Set<number>();
   #isResync = false;
@@ -71,12 +71,12 @@ export class ViewCheck implements SnapshotVisitor {
   }
 
   /**
-   * A new connection or another owner: the tick may be any, a keyframe is due (or a resync, where the client said what it
-   * has), and inputs that were not durable may have been taken back.
+   * A new connection or another owner: the tick may be any, and inputs that were not durable may have been taken back. A
+   * keyframe is due; or, where the client said which tick it knows, a resync, or a delta if that is what it was told last.
    */
-  restart({ mayResync = false }: { readonly mayResync?: boolean } = {}): void {
+  restart({ knownTick = 0 }: { readonly knownTick?: number } = {}): void {
     this.#isNew = true;
-    this.#mayResync = mayResync;
+    this.#knownTick = knownTick;
   }
 
   /** A session that knows nothing of the last one's inputs, and was sent these; its player may know earlier ones. */
@@ -89,7 +89,7 @@ export class ViewCheck implements SnapshotVisitor {
   }
 
   head({ keyframe, resync, tick, inputSequence, durableLag }: SnapshotHead): void {
-    const isContinued = keyframe || (resync && this.#mayResync);
+    const isContinued = keyframe || (this.#knownTick > 0 && (resync || this.#knownTick === this.tick));
     if (this.#isNew && !isContinued) this.#violation('firstNotKeyframe');
     if (!this.#isNew && tick <= this.tick) this.#violation('tickBackwards');
     if (this.#isFresh) this.sentSequence = Math.max(this.sentSequence, inputSequence);

@@ -99,7 +99,7 @@ test('a crash of the owner takes back what was not durable, and nothing else', (
 test('a resync drops whom it neither enters nor jumps, and only who said what it has may be sent one', (t) => {
   const { check, found } = checked();
   check.enter(entry(3, 33));
-  check.restart({ mayResync: true });
+  check.restart({ knownTick: 10 });
   check.head(head(40, { resync: true }));
   check.self(1, { x: 0, z: 0, vx: 0, vz: 0 });
   check.enter(entry(2, 44));
@@ -110,7 +110,7 @@ test('a resync drops whom it neither enters nor jumps, and only who said what it
   check.move(2);
   check.end();
   t.deepEqual(found, []);
-  check.restart({ mayResync: true });
+  check.restart({ knownTick: 10 });
   check.head(head(44, { resync: true }));
   check.jump(1);
   check.enter(entry(9, 44));
@@ -122,6 +122,18 @@ test('a resync drops whom it neither enters nor jumps, and only who said what it
   check.restart();
   check.head(head(46, { resync: true }));
   t.deepEqual(found, ['enterTwice', 'firstNotKeyframe']);
+});
+
+test('a delta goes on from what the client was told last, and from nothing else', (t) => {
+  const { check, found } = checked();
+  check.restart({ knownTick: 10 });
+  check.head(head(30));
+  check.move(2);
+  check.end();
+  t.deepEqual(found, []);
+  check.restart({ knownTick: 10 });
+  check.head(head(32));
+  t.deepEqual(found, ['firstNotKeyframe']);
 });
 
 test('the own entity goes on where it is not given, for 64 ticks at the most', (t) => {
