@@ -14,6 +14,8 @@ import type { Acknowledgement, InputWindow } from './inputs.core.ts';
 /** Never further ahead than this of the last snapshot: the connection is gone then. */
 export const PREDICTED_TICKS_MAX = 40;
 const SNAP_METRES = 5;
+/** A snapshot that comes so much before its time is drawn where it came from, on a straight line. */
+const EARLY_TICKS_MAX = 5;
 /** The error shrinks to a twentieth in three of these; more than a metre in as many times the time. */
 const SMOOTHING_MS = 33;
 /** As in the server: exactly the greatest speed, along a diagonal, exceeds it by rounding. */
@@ -127,7 +129,7 @@ export class Prediction {
   /** Where to draw the entity now. @param at.tick the tick, with its fraction, that the server is at when a message sent now arrives. */
   draw(at: { nowMs: number; tick: number }, target: { renderX: number; renderZ: number }): void {
     this.#advance(at.tick);
-    const share = Math.min(1, Math.max(0, at.tick - (this.#tick - 1)));
+    const share = Math.min(1, Math.max(-EARLY_TICKS_MAX, at.tick - (this.#tick - 1)));
     const left = Math.exp(-Math.max(0, at.nowMs - this.#errorMs) / this.#smoothingMs);
     target.renderX = this.#previousX + (this.#self.x - this.#previousX) * share + this.#errorX * left;
     target.renderZ = this.#previousZ + (this.#self.z - this.#previousZ) * share + this.#errorZ * left;

@@ -109,6 +109,20 @@ test('a snapshot that comes before its tick is drawn corrects nothing', (t) => {
   }
 });
 
+test('nor does one that comes ticks before its time, as on a busy machine', (t) => {
+  const prediction = new Prediction(world, steer, window());
+  prediction.reconcile(base({ vx: 6 }), { nowMs: 0, tick: 100.2 });
+  for (const [tick, early] of [
+    [102, 1.6],
+    [104, 3.1],
+    [106, 0.2],
+    [108, 2.4],
+  ] as const) {
+    prediction.reconcile(base({ tick, vx: 6, x: moved(0, 6, tick - 100) }), { nowMs: tick * 50, tick: tick - early });
+    t.true(prediction.lastCorrection < 1e-4, `tick ${tick}: ${prediction.lastCorrection}`);
+  }
+});
+
 test('a small correction slides in about 100 ms, a large one snaps', (t) => {
   const prediction = new Prediction(world, steer, window());
   prediction.reconcile(base(), { nowMs: 0, tick: 100 });
