@@ -212,7 +212,7 @@ export class Intake implements IntakeVisitor {
 
   /** Into the window; it acts when all before it have acted, or are older than the floor. */
   #add(row: SessionIndex, { sequence, payload, floor }: FlooredInput): void {
-    const { sessions, stats } = this.#options.store;
+    const { sessions } = this.#options.store;
     const last = sessions.inputSequence(row);
     if (floor > sessions.inputFloor(row)) {
       sessions.setInputFloor(row, floor);
@@ -223,7 +223,6 @@ export class Intake implements IntakeVisitor {
     if (sequence <= last || sessions.holdsInput(row, sequence)) return;
     // Further ahead than any client may be: its place is somebody else's.
     if (sequence > Math.max(last, sessions.inputFloor(row) - 1) + INPUT_WINDOW) return;
-    if (sessions.heldInput(row, sequence) > last) stats.add(CONDUCTOR, 'inputsDropped', 1);
     sessions.holdInput(row, sequence, payload);
     this.#await(row);
   }
@@ -260,18 +259,19 @@ export class Intake implements IntakeVisitor {
     const cell = store.columns.cell[slot]!;
     const isDelivered = store.pausedCells[cell] === 0 && store.inbox.addInput(cell, { slot, session: row });
     sessions.setPending(row, first, isDelivered ? count : 0);
+    // What is jumped over was given up by its client.
+    if (isDelivered) store.stats.add(CONDUCTOR, 'inputsDropped', first - sessions.inputSequence(row) - 1);
     if (!isDelivered || sessions.holdsInput(row, first + count)) this.#await(row);
   }
 
   /** The next input in order, or, when its client has given that up, the first that is there. */
   #firstReady(row: SessionIndex): number {
-    const { sessions, stats } = this.#options.store;
+    const { sessions } = this.#options.store;
     const next = sessions.inputSequence(row) + 1;
     const floor = sessions.inputFloor(row);
     if (next >= floor) return next;
     let first = Math.max(next, floor - INPUT_WINDOW);
     while (first < floor && !sessions.holdsInput(row, first)) first++;
-    if (sessions.holdsInput(row, first)) stats.add(CONDUCTOR, 'inputsDropped', first - next);
     return first;
   }
 

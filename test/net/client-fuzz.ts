@@ -4,7 +4,7 @@ import { WireError } from '../../src/base/errors.ts';
 import type { Random } from '../../src/base/random.ts';
 import { INPUT_BYTES_MAX } from '../../src/base/schema.ts';
 import { clampPacked } from '../../src/net/input-range.core.ts';
-import { decodeClientMessage, encodeClientMessage } from '../../src/wire/client.wire.ts';
+import { decodeClientMessage, encodeClientMessage, INPUT_HEAD_BYTES } from '../../src/wire/client.wire.ts';
 import { clientMessageFromJson, toJson } from '../../src/wire/json.wire.ts';
 import type { ClientMessage } from '../../src/wire/messages.ts';
 import { HELLO, rawSocket, schema, until } from './fixture.ts';
@@ -79,8 +79,8 @@ function decodeOne(random: Random): void {
     return;
   }
   const frame = fuzzFrame(random);
-  if (frame[0] === 2 && frame.length >= 5 && frame.length <= 5 + INPUT_BYTES_MAX) {
-    clampPacked(schema.input, new DataView(frame.buffer, 5), 0);
+  if (frame[0] === 2 && frame.length >= INPUT_HEAD_BYTES && frame.length <= INPUT_HEAD_BYTES + INPUT_BYTES_MAX) {
+    clampPacked(schema.input, new DataView(frame.buffer, INPUT_HEAD_BYTES), 0);
   }
   decodeClientMessage(frame, schema);
 }

@@ -11,7 +11,7 @@ test('a hello is answered with a welcome that describes the world', async (t) =>
   const { client, welcome } = await TestClient.join(rig.url, { name: '  Ada\u0007 ' });
   t.like(welcome, { resumed: false, tickHz: 20, snapshotHz: 10, minX: -448, maxZ: 320, cellSize: 128, edge: 'bounce' });
   t.is(welcome.schema, undefined);
-  t.is(welcome.resumeToken.length, 43);
+  t.regex(welcome.resumeToken, /^[\w-]{100,255}$/);
   await until(() => rig.world.of('join', welcome.session).length === 1, 'the join arrives');
   t.is(rig.world.of('join', welcome.session)[0]?.name, 'Ada');
   t.true(Math.abs(welcome.serverTimeMs - Date.now()) < 5000);
