@@ -279,12 +279,7 @@ export class Sessions {
 
   /** Whether this input waits in the window. */
   holdsInput(session: SessionIndex, sequence: number): boolean {
-    return sequence !== 0 && this.heldInput(session, sequence) === sequence;
-  }
-
-  /** The sequence of the input that waits in the place of this one; 0: the place is empty. */
-  heldInput(session: SessionIndex, sequence: number): number {
-    return this.#windowView.getUint32(windowOffsetBytes(session, sequence), true);
+    return sequence !== 0 && this.#windowView.getUint32(windowOffsetBytes(session, sequence), true) === sequence;
   }
 
   /** Puts an input into its place, over whatever was there. */
