@@ -314,14 +314,13 @@ export class Client<W extends World = World> {
    * Sends an input: at once, or, if one was sent within this tick, at the next, when the latest counts. Missing fields are
    * zero, numbers beyond their field's range become the nearest inside, as at the server. With `keep` it is sent even if another
    * follows within the tick: for what is done once, such as a shot. The server takes some 60 messages a second of a client.
-   * @returns false while not online: the input is then lost. Once sent, it is kept until it survives a crash of the server.
+   * @returns false while not online, and with `keep` while 64 wait: the input is then lost. Once sent, it is kept until it survives a crash.
    * @throws ClientError ERR_CLIENT_INPUT naming the field whose value cannot be meant, such as NaN.
    */
   input(values: Partial<ClientInput<W>>, { keep = false }: { readonly keep?: boolean } = {}): boolean {
     const schema = this.#schema;
     if (this.status.kind !== 'online' || schema === undefined || this.#timeline === undefined) return false;
-    this.#sender.offer(inputAsRead(schema, values as Values), { tickMs: this.#timeline.tickMs, isKept: keep });
-    return true;
+    return this.#sender.offer(inputAsRead(schema, values as Values), { tickMs: this.#timeline.tickMs, isKept: keep });
   }
 
   /** Sets renderX and renderZ of every entity to where it is to be drawn now. Call it once a frame. */
@@ -370,7 +369,7 @@ export class Client<W extends World = World> {
     // What is drawn goes on, whoever counts the ticks from here.
     this.#timeline?.changeSource();
     this.#applying.isNewOwner = isSwitch;
-    if (isSwitch) return this.#sender.sendAgain();
+    if (isSwitch) return this.#sender.sendAgain({ isNewConnection: true });
     if (welcome.resumed) return;
     this.#owner = undefined;
     this.#prediction?.pause();
@@ -423,7 +422,7 @@ export class Client<W extends World = World> {
     this.#applying.isNewOwner = true;
     this.#timeline?.changeSource();
     // What was on its way to the last owner may be lost with it; the new one drops by sequence what it has.
-    this.#sender.sendAgain();
+    this.#sender.sendAgain({ isNewConnection: false });
     this.#onOwner.call(this.#owner);
   }
 
@@ -464,7 +463,7 @@ export class Client<W extends World = World> {
   }
 
   #changeStatus(status: ClientStatus): void {
-    if (status.kind === 'online' && status.resumed) this.#sender.sendAgain();
+    if (status.kind === 'online' && status.resumed) this.#sender.sendAgain({ isNewConnection: true });
     if (status.kind !== 'online') this.#sender.drop();
     if (status.kind === 'closed') this.#endHints();
     // With another version of the game, the page that is loaded next resumes.

@@ -4,15 +4,20 @@
  *   sent ──▶ applied (in a snapshot) ──▶ durable (durableLag behind it) ──▶ forgotten
  *
  * Prediction uses those that are not applied. What a crash takes back becomes "not applied" again, as the snapshots of the
- * new owner say, and is sent again. Beyond INPUT_WINDOW the oldest is given up; `back` tells the owner not to wait for it.
+ * new owner say, and is sent again. A full window takes no new ones until it has stood still for STALL_MS_MAX; only then the
+ * oldest is given up for each, and `back` tells the owner not to wait for it.
  */
 import type { Values } from '../base/pack.ts';
 import { INPUT_WINDOW } from '../wire/messages.ts';
 
 /** Without progress for this long at least, what is not applied is sent again; each time without, for twice as long. */
 const REPEAT_MS_MIN = 500;
-/** With 64 inputs each time this stays below 60 messages a second by far. */
-const REPEAT_MS_MAX = 16_000;
+const REPEAT_MS_MAX = 4000;
+/** What is sent again at once and in each second: with all that is new and the pings, a gateway takes it. */
+const REPEATS_AT_ONCE_MAX = 2 * INPUT_WINDOW;
+const REPEATS_PER_SECOND = 20;
+/** A takeover that takes no longer costs no input. */
+export const STALL_MS_MAX = 5000;
 
 export interface KeptInput {
   readonly sequence: number;
@@ -36,6 +41,15 @@ export class InputWindow {
   #isNumbered = false;
   #progressMs = 0;
   #repeats = 0;
+  /** An owner begins earlier than the last one was, or after a silence: what was sent to that one may be lost. */
+  #isTakenBack = false;
+  #repeatedMs = Number.NEGATIVE_INFINITY;
+  /** When the last snapshot came. */
+  #heardMs = Number.NaN;
+  #repeatsLeft = REPEATS_AT_ONCE_MAX;
+  #repeatsMs = 0;
+  /** Since when a full window stands still: nothing was forgotten as durable, and nobody else was asked. */
+  #freedMs = 0;
 
   /** Not durable yet, oldest first. */
   get kept(): readonly KeptInput[] {
@@ -62,6 +76,11 @@ export class InputWindow {
     return this.#last + 1;
   }
 
+  /** Whether a new one has to wait. */
+  isFull(nowMs: number): boolean {
+    return this.#kept.length >= INPUT_WINDOW && nowMs - this.#freedMs < STALL_MS_MAX;
+  }
+
   /** A new session, which has seen none of these and waits for none. */
   restart(): void {
     this.#kept = [];
@@ -69,10 +88,13 @@ export class InputWindow {
     this.#applied = 0;
     this.#isNumbered = true;
     this.#repeats = 0;
+    this.#isTakenBack = false;
+    this.#heardMs = Number.NaN;
   }
 
   add(input: Values, { tick, nowMs }: { tick: number; nowMs: number }): KeptInput {
     if (this.unappliedCount === 0) this.#progress(nowMs);
+    if (this.#kept.length === 0) this.#freedMs = nowMs;
     const kept = { sequence: ++this.#last, input, tick };
     this.#kept.push(kept);
     if (this.#kept.length > INPUT_WINDOW) {
@@ -90,28 +112,60 @@ export class InputWindow {
   /** What a snapshot says. */
   acknowledge({ inputSequence, durableLag }: Acknowledgement, nowMs: number): void {
     if (inputSequence !== this.#applied) this.#progress(nowMs);
+    if (inputSequence < this.#applied) this.#isTakenBack = true;
     this.#applied = inputSequence;
     this.#last = Math.max(this.#last, inputSequence);
     this.#isNumbered = true;
     const durable = inputSequence - durableLag;
     let count = 0;
     while (count < this.#kept.length && (this.#kept[count]?.sequence ?? 0) <= durable) count++;
-    if (count > 0) this.#kept.splice(0, count);
+    if (count === 0) return;
+    this.#kept.splice(0, count);
+    this.#freedMs = nowMs;
   }
 
-  /** Everything that is kept was sent again. */
-  repeated(nowMs: number): void {
-    this.#progressMs = nowMs;
+  /** Another owner or connection: how many of those that are kept, oldest first, are to be sent again at once. */
+  takeAll(nowMs: number): number {
+    this.#progress(nowMs);
+    this.#freedMs = nowMs;
+    return this.#takeRepeats(this.#kept.length, nowMs);
   }
 
-  /** True when it is time to send again what is not applied; the next time is then twice as far. */
-  takeRepeat(nowMs: number, { rttMs, intervalMs }: { rttMs: number; intervalMs: number }): boolean {
-    if (this.unappliedCount === 0) return false;
-    const waitMs = Math.max(REPEAT_MS_MIN, 2 * rttMs + 2 * intervalMs) * 2 ** Math.min(this.#repeats, 10);
-    if (nowMs - this.#progressMs < Math.min(waitMs, REPEAT_MS_MAX)) return false;
+  /** A connection that counts anew. */
+  allowRepeats(): void {
+    this.#repeatsLeft = REPEATS_AT_ONCE_MAX;
+  }
+
+  /**
+   * To be asked at each snapshot, and only then: in a silence the connection keeps what was sent. How many of those that are not applied,
+   * oldest first, are to be sent again now: each time without progress the next time is twice as far, and after a silence, or
+   * when the owner has gone back, it is at once.
+   */
+  takeRepeat(nowMs: number, { rttMs, intervalMs }: { rttMs: number; intervalMs: number }): number {
+    const shortestMs = Math.max(REPEAT_MS_MIN, 2 * rttMs + 2 * intervalMs);
+    if (nowMs - this.#heardMs >= shortestMs) this.#isTakenBack = true;
+    this.#heardMs = nowMs;
+    const isTakenBack = this.#isTakenBack;
+    this.#isTakenBack = false;
+    const { unappliedCount } = this;
+    if (unappliedCount === 0) return 0;
+    if (isTakenBack) this.#repeats = 0;
+    const waitMs = Math.min(shortestMs * 2 ** Math.min(this.#repeats, 10), Math.max(REPEAT_MS_MAX, shortestMs));
+    // What was sent again a moment ago is on its way.
+    if (nowMs - (isTakenBack ? this.#repeatedMs : this.#progressMs) < waitMs) return 0;
     this.#progressMs = nowMs;
-    this.#repeats++;
-    return true;
+    if (!isTakenBack) this.#repeats++;
+    return this.#takeRepeats(unappliedCount, nowMs);
+  }
+
+  #takeRepeats(wanted: number, nowMs: number): number {
+    const refill = (Math.max(0, nowMs - this.#repeatsMs) * REPEATS_PER_SECOND) / 1000;
+    this.#repeatsLeft = Math.min(REPEATS_AT_ONCE_MAX, this.#repeatsLeft + refill);
+    this.#repeatsMs = nowMs;
+    this.#repeatedMs = nowMs;
+    const count = Math.min(wanted, Math.floor(this.#repeatsLeft));
+    this.#repeatsLeft -= count;
+    return count;
   }
 
   #progress(nowMs: number): void {
