@@ -1,8 +1,11 @@
 /**
  * What time it is at the server, from pings: half the round trip is taken for the way back.
  *
- *   round trip ≤ 500 ms ──▶ counts; the median of the last 11 is the offset
- *              > 500 ms ──▶ dropped; but when five in a row are so slow, they are all there is: quality `slow`
+ *   round trip ≤ 500 ms ──▶ counts for four minutes; the median of the last 11 is the offset
+ *              > 500 ms ──▶ counts only while there is none of the others, and when there are five: quality `slow`
+ *
+ * The server's time was taken between sending and receiving. A sample that this proves to be wrong about the others, as after
+ * a sleep in which the local clock stood, ends them all.
  *
  * The offset grows by the drift, parts per million between the two clocks: the slope of a line through the samples of the
  * last minutes, in which a sample weighs the less the longer its round trip was. A slope that its own error
@@ -12,10 +15,11 @@ const SAMPLES_MAX = 11;
 export const RTT_MS_MAX = 500;
 /** Fewer tell little. */
 export const SAMPLES_GOOD = 5;
-/** So many slow answers in a row say that there are no others. */
-const SLOW_ROW = 5;
+/** So many slow answers, and no others, say that there will be none. */
+const SLOW_MIN = 5;
 /** At a ping each two seconds these are four minutes. */
 const HISTORY_MAX = 120;
+const HISTORY_MS_MAX = 240_000;
 /** A shorter time says nothing of a drift: 20 ppm are then less than a millisecond. */
 const DRIFT_SPAN_MS_MIN = 30_000;
 /** Quartz is within 200 ppm, bad virtual clocks within 500; more is a fault of the measurement. */
@@ -37,14 +41,13 @@ export interface ClockSample {
 }
 
 export class ServerClock {
-  /** Samples not used because their round trip took more than RTT_MS_MAX. */
+  /** Samples not used when they came because their round trip took more than RTT_MS_MAX. */
   droppedCount = 0;
-  readonly #atMs: number[] = [];
-  readonly #offsetsMs: number[] = [];
-  readonly #waysMs: number[] = [];
+  readonly #good = new History();
+  readonly #slow = new History();
+  /** What the offset is made of. */
+  #used = this.#good;
   readonly #rttsMs: number[] = [];
-  #slowInRow = 0;
-  #isSlow = false;
   #atLastMs = 0;
   #offsetMs = 0;
   #drift = 0;
@@ -55,20 +58,23 @@ export class ServerClock {
     if (!(rttMs >= 0)) return;
     keep(this.#rttsMs, rttMs, SAMPLES_MAX);
     this.#rttMs = median(this.#rttsMs);
-    const isSlow = rttMs > RTT_MS_MAX;
-    this.#slowInRow = isSlow ? this.#slowInRow + 1 : 0;
-    if (isSlow && this.#slowInRow < SLOW_ROW) {
-      this.droppedCount++;
-      return;
+    const offsetMs = serverTimeMs - (sentMs + rttMs / 2);
+    const contradictionMs = Math.abs(sentMs + offsetMs - this.serverTimeMs(sentMs));
+    if (contradictionMs > (rttMs + Math.max(RTT_MS_MAX, this.#used.slowestMs)) / 2) {
+      this.#good.clear();
+      this.#slow.clear();
     }
-    if (isSlow !== this.#isSlow) this.#forget();
-    this.#isSlow = isSlow;
-    keep(this.#atMs, receivedMs, HISTORY_MAX);
-    keep(this.#offsetsMs, serverTimeMs - (sentMs + rttMs / 2), HISTORY_MAX);
-    keep(this.#waysMs, rttMs, HISTORY_MAX);
-    this.#drift = this.#estimateDrift();
-    this.#atLastMs = receivedMs;
-    this.#offsetMs = this.#estimateOffset();
+    const isSlow = rttMs > RTT_MS_MAX;
+    (isSlow ? this.#slow : this.#good).add({ atMs: receivedMs, offsetMs, wayMs: rttMs });
+    this.#good.forgetBefore(receivedMs - HISTORY_MS_MAX);
+    this.#slow.forgetBefore(receivedMs - HISTORY_MS_MAX);
+    const isGood = this.#good.count > 0 || this.#slow.count < SLOW_MIN;
+    this.#used = isGood ? this.#good : this.#slow;
+    if (isSlow && isGood) this.droppedCount++;
+    if (this.#used.count === 0) return;
+    this.#drift = this.#used.estimateDrift();
+    this.#atLastMs = this.#used.lastMs;
+    this.#offsetMs = this.#used.estimateOffset(this.#drift);
   }
 
   /** The next answers come another way. */
@@ -78,12 +84,12 @@ export class ServerClock {
 
   /** At most 11: those that the offset is made of. */
   get sampleCount(): number {
-    return Math.min(SAMPLES_MAX, this.#offsetsMs.length);
+    return Math.min(SAMPLES_MAX, this.#used.count);
   }
 
   get quality(): ClockQuality {
     if (this.sampleCount === 0) return 'none';
-    if (this.#isSlow) return 'slow';
+    if (this.#used === this.#slow) return 'slow';
     return this.sampleCount < SAMPLES_GOOD ? 'few' : 'good';
   }
 
@@ -105,13 +111,52 @@ export class ServerClock {
   serverTimeMs(localMs: number): number {
     return localMs + this.#offsetMs + this.#drift * (localMs - this.#atLastMs);
   }
+}
+
+/** Samples of one sort, oldest first. */
+class History {
+  readonly #atMs: number[] = [];
+  readonly #offsetsMs: number[] = [];
+  readonly #waysMs: number[] = [];
+
+  get count(): number {
+    return this.#atMs.length;
+  }
+
+  /** When the last one came. */
+  get lastMs(): number {
+    return this.#atMs.at(-1) ?? 0;
+  }
+
+  /** The longest round trip. */
+  get slowestMs(): number {
+    return Math.max(0, ...this.#waysMs);
+  }
+
+  add({ atMs, offsetMs, wayMs }: { atMs: number; offsetMs: number; wayMs: number }): void {
+    keep(this.#atMs, atMs, HISTORY_MAX);
+    keep(this.#offsetsMs, offsetMs, HISTORY_MAX);
+    keep(this.#waysMs, wayMs, HISTORY_MAX);
+  }
+
+  forgetBefore(atMs: number): void {
+    while (this.#atMs.length > 0 && (this.#atMs[0] ?? 0) < atMs) this.#shift();
+  }
+
+  clear(): void {
+    while (this.#atMs.length > 0) this.#shift();
+  }
+
+  #shift(): void {
+    for (const values of [this.#atMs, this.#offsetsMs, this.#waysMs]) values.shift();
+  }
 
   /** The median, each sample moved by the drift to the time of the last. */
-  #estimateOffset(): number {
+  estimateOffset(drift: number): number {
     const first = Math.max(0, this.#offsetsMs.length - SAMPLES_MAX);
     const moved: number[] = [];
     for (let index = first; index < this.#offsetsMs.length; index++) {
-      moved.push((this.#offsetsMs[index] ?? 0) + this.#drift * (this.#atLastMs - (this.#atMs[index] ?? 0)));
+      moved.push((this.#offsetsMs[index] ?? 0) + drift * (this.lastMs - (this.#atMs[index] ?? 0)));
     }
     return median(moved);
   }
@@ -120,7 +165,7 @@ export class ServerClock {
    * Weighted least squares: half of what a round trip took more than the fastest is how far its offset may be off, whichever
    * of the ways was the longer one.
    */
-  #estimateDrift(): number {
+  estimateDrift(): number {
     const count = this.#atMs.length;
     const baseAt = this.#atMs[0] ?? 0;
     const baseOffset = this.#offsetsMs[0] ?? 0;
@@ -142,11 +187,6 @@ export class ServerClock {
     const slope = (sums.atOffset - (sums.at * sums.offset) / sums.weight) / spread;
     const isCertain = Math.abs(slope) > DRIFT_CERTAINTY / Math.sqrt(spread);
     return isCertain && Math.abs(slope) * PPM <= DRIFT_PPM_MAX ? slope : 0;
-  }
-
-  #forget(): void {
-    for (const values of [this.#atMs, this.#offsetsMs, this.#waysMs]) values.length = 0;
-    this.#drift = 0;
   }
 }
 

@@ -45,6 +45,40 @@ test('when all answers are slow, they count, and the quality says so; the first 
   t.is(clock.offsetMs, SERVER_MINUS_LOCAL_MS);
 });
 
+test('where answers are now fast, now slow, the fast ones of the last minutes count, and the quality stays', (t) => {
+  const clock = new ServerClock();
+  for (let index = 0; index < 5; index++) sample(clock, index * 1000, [20, 20]);
+  t.is(clock.quality, 'good');
+  for (let index = 5; index < 100; index++) {
+    // Lopsided: they would put the clock 140 ms off.
+    sample(clock, index * 1000, index % 20 === 0 ? [30, 30] : [480, 200]);
+    t.is(clock.quality, 'good', `${index}`);
+    t.is(clock.offsetMs, SERVER_MINUS_LOCAL_MS);
+  }
+  t.is(clock.rttMs, 680, 'the round trip is what it is');
+  t.is(clock.droppedCount, 91);
+  // Four minutes after the last fast one there are only slow ones.
+  let slowSecond = 0;
+  for (let index = 100; index < 400 && slowSecond === 0; index++) {
+    sample(clock, index * 1000, [480, 200]);
+    if (clock.quality === 'slow') slowSecond = index;
+  }
+  t.true(slowSecond > 80 + 238 && slowSecond < 80 + 242, `${slowSecond}`);
+  t.is(clock.offsetMs, SERVER_MINUS_LOCAL_MS + 140);
+});
+
+test('a sample that proves the others wrong ends them', (t) => {
+  const clock = new ServerClock();
+  for (let index = 0; index < 11; index++) sample(clock, index * 1000, [20, 20]);
+  // The local clock stood for a minute; the way is slow now, but a minute is more than any way explains.
+  for (let index = 0; index < 5; index++) {
+    const sentMs = 11_000 + index * 1000;
+    clock.add({ sentMs, receivedMs: sentMs + 800, serverTimeMs: sentMs + 400 + SERVER_MINUS_LOCAL_MS + 60_000 });
+  }
+  t.is(clock.quality, 'slow');
+  t.is(clock.offsetMs, SERVER_MINUS_LOCAL_MS + 60_000);
+});
+
 test('a drift of 500 ppm is found, also behind a bad network, and followed between pings', (t) => {
   for (const { jitterMs, ppmMax, errorMsMax } of [
     { jitterMs: 5, ppmMax: 10, errorMsMax: 1 },
