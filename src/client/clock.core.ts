@@ -60,7 +60,7 @@ export class ServerClock {
     this.#rttMs = median(this.#rttsMs);
     const offsetMs = serverTimeMs - (sentMs + rttMs / 2);
     const contradictionMs = Math.abs(sentMs + offsetMs - this.serverTimeMs(sentMs));
-    if (contradictionMs > (rttMs + Math.max(RTT_MS_MAX, this.#used.slowestMs)) / 2) {
+    if (this.#used.count > 0 && contradictionMs > (rttMs + Math.max(RTT_MS_MAX, this.#used.slowestMs)) / 2) {
       this.#good.clear();
       this.#slow.clear();
     }
