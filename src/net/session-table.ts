@@ -239,7 +239,10 @@ export class SessionTable {
       if (nowMs >= endsMs) this.end(session, 'overloaded');
     }
     for (const [session, { endsMs }] of this.#attaching) {
-      if (nowMs >= endsMs) this.resumed(session, NOT_FOUND);
+      if (nowMs < endsMs) continue;
+      // Whose client has gone may have its player by now, and waits for its grace.
+      if (session.connection === undefined) this.#attaching.delete(session);
+      else this.resumed(session, NOT_FOUND);
     }
     const graceMs = this.#context.settings.resumeGraceMs;
     for (const session of this.#live) {

@@ -8,7 +8,7 @@
  *   attach S → S' ───────────────────────────▶ owns the player of S: it is the player of S' from now on
  *      every ASK_AGAIN_MS, until answered        that is in the journal, stably ──▶ attached
  *                                              had it a moment ago, or may have it in a moment ──▶ maybe
- *                                              owns it, and S is spent ──▶ spent
+ *                                              owns it, and has heard the client of another session ──▶ spent
  *                                              knows nothing ──▶ no
  *
  *   asking ── attached ──▶ done: attached
@@ -21,6 +21,9 @@
  * of S'. Whoever of them is asked for S, and does not own the player, answers `renamed` to S'; the asker asks for S' then, and the
  * owner agrees as long as the client of S' was not heard.
  *
+ * A client that gave up a connection comes back with the same token over another, and both gateways may ask, in any order. So the
+ * tokens of all sessions are good that were made since a client was heard: whoever is there speaks up, and then the others are spent.
+ *
  * Invariant: the player has one current session at each owner, and an owner answers `attached` only for the current one, when
  * that is stable. Nothing here makes or moves an entity.
  */
@@ -30,10 +33,16 @@ import type { NodeNumber, SessionId } from './protocol.ts';
 export const ASK_AGAIN_MS = 200;
 /** Longer than a neighbour takes to take over a journal. */
 export const GIVE_UP_MS = 5000;
+/** After a fence its successor may not know yet that it has a journal to take: so long it counts as missing. */
+export const FENCED_MS = 1000;
 /** How often everybody has to say no: what was under way between two nodes has arrived meanwhile. */
 export const DENIALS_MIN = 2;
 /** How long a former owner remembers what became of a session. */
 export const RENAMED_MS = 10_000;
+/** A client that loses so many welcomes in a row begins anew; and names never lead in a ring. */
+export const RENAMES_MAX = 4;
+/** Sessions of one player whose tokens are good at once; the oldest is spent first. */
+export const UNHEARD_MAX = 8;
 
 export const ATTACH_ANSWERS = ['no', 'maybe', 'spent', 'renamed', 'attached'] as const;
 export type AttachAnswer = (typeof ATTACH_ANSWERS)[number];
@@ -43,8 +52,8 @@ export type AttachAnswer = (typeof ATTACH_ANSWERS)[number];
 export interface Attempt {
   /** The session that is looked for: that of the token, or what became of it. */
   from: SessionId;
-  /** True when `from` is not the token's own: its client must not have been heard. */
-  isRenamed: boolean;
+  /** How often `from` has changed: if it is not the token's own, its client must not have been heard. */
+  renames: number;
   readonly to: SessionId;
   readonly startedMs: number;
   dueMs: number;
@@ -58,14 +67,14 @@ export type AttemptEvent =
       readonly nowMs: number;
       /** All who must say no, this node included. */
       readonly nodes: readonly NodeNumber[];
-      /** Somebody who may have the player cannot be asked: starting, dead and not replaced, or stopped. */
+      /** Somebody who may have the player cannot be asked: starting, dead and not replaced, just replaced (FENCED_MS), or stopped. */
       readonly isSomebodyMissing: boolean;
     }
   | { readonly kind: 'answer'; readonly from: NodeNumber; readonly answer: 'no' | 'maybe' | 'spent' }
   | { readonly kind: 'renamed'; readonly to: SessionId; readonly nowMs: number };
 
 export function startAttempt(sessions: { from: SessionId; to: SessionId }, nowMs: number): Attempt {
-  return { ...sessions, isRenamed: false, startedMs: nowMs, dueMs: nowMs, denials: new Map() };
+  return { ...sessions, renames: 0, startedMs: nowMs, dueMs: nowMs, denials: new Map() };
 }
 
 /** What to do now. `ask`: everybody; `refused`: it is over. */
@@ -77,10 +86,10 @@ export function stepAttempt(attempt: Attempt, event: AttemptEvent): 'ask' | 'wai
       else attempt.denials.set(event.from, (attempt.denials.get(event.from) ?? 0) + 1);
       return 'wait';
     case 'renamed':
-      // Said by both who know it; and a ring of names would be a fault of theirs.
-      if (event.to === attempt.from || event.to === attempt.to || attempt.isRenamed) return 'wait';
+      // Said by all who know it.
+      if (event.to === attempt.from || event.to === attempt.to || attempt.renames >= RENAMES_MAX) return 'wait';
       attempt.from = event.to;
-      attempt.isRenamed = true;
+      attempt.renames++;
       attempt.denials.clear();
       attempt.dueMs = event.nowMs + ASK_AGAIN_MS;
       return 'ask';
@@ -112,8 +121,6 @@ export interface AttachRequest {
 export interface Attachable {
   readonly id: EntityId;
   readonly session: SessionId;
-  /** The session before, as long as the client of the current one was not heard; else 0. */
-  readonly before: SessionId;
   /** Its client was heard, here. */
   readonly isHeard: boolean;
   /** The journal has it with its current session. */
@@ -121,7 +128,7 @@ export interface Attachable {
 }
 
 export interface Knowledge {
-  /** The player whose current session, or the one before, is `session`. */
+  /** The player whose current session is `session`, or was since a client of its was heard. */
   playerOf(session: SessionId): Attachable | undefined;
   playerWithId(id: EntityId): Attachable | undefined;
   /** What became of a session whose successor was not heard, as far as this node knows. */
@@ -145,15 +152,19 @@ export function decideAttach(request: AttachRequest, known: Knowledge): AttachDe
   const { from, to, entity, isRenamed } = request;
   const bound = known.playerOf(to);
   if (bound?.session === to) return { kind: bound.isStable ? 'attached' : 'wait', player: bound };
+  // It had the player before another took it that was not heard, either.
+  if (bound !== undefined) return { kind: 'rebind', player: bound };
   const player = known.playerOf(from);
   if (player !== undefined && (entity === 0 || player.id === entity)) {
-    // Of the session before the token is good: that the client was not heard is why the owner remembers it.
+    // Of a session before the token is good: that the client was not heard is why the owner remembers it.
     const isOpen = player.session !== from || !(isRenamed && player.isHeard);
     return isOpen ? { kind: 'rebind', player } : { kind: 'spent' };
   }
   const successor = known.successorOf(from);
-  if (successor !== undefined && successor !== to && !isRenamed) return { kind: 'renamed', to: successor };
-  if (known.isInDoubt(from)) return { kind: 'maybe' };
+  if (successor !== undefined && successor !== to) return { kind: 'renamed', to: successor };
+  // With either session: it may have left after the first of these requests, before that was stable.
+  if (known.isInDoubt(from) || known.isInDoubt(to)) return { kind: 'maybe' };
   const other = entity === 0 ? undefined : known.playerWithId(entity);
-  return { kind: other === undefined ? 'no' : 'spent' };
+  // Of a session whose client was not heard here somebody else may know that it was made of this one.
+  return { kind: other?.isHeard === true ? 'spent' : 'no' };
 }

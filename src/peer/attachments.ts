@@ -12,7 +12,7 @@ import type { Store } from '../memory/store.ts';
 import { writeTunnelResumed } from '../memory/tunnel.ts';
 import type { ResumedView, TunnelHead, TunnelResume } from '../memory/tunnel.ts';
 import type { ArrivalQueue } from './arrival-queue.ts';
-import { decideAttach, RENAMED_MS, startAttempt, stepAttempt } from './attachment.core.ts';
+import { decideAttach, RENAMED_MS, startAttempt, stepAttempt, UNHEARD_MAX } from './attachment.core.ts';
 import type { Attachable, AttachAnswer, Attempt, Knowledge } from './attachment.core.ts';
 import type { NodeNumber, PeerIdentity, SessionId } from './protocol.ts';
 import type { Route } from './routing.core.ts';
@@ -101,9 +101,9 @@ export class Attachments implements Knowledge {
     this.#step(to);
   }
 
-  /** True if this gateway waits for the player of this session. */
-  isAsking(session: SessionId): boolean {
-    return this.#asking.has(session);
+  /** The client has gone: it comes back with the same token, and must not be overtaken by this. */
+  cancel(session: SessionId): void {
+    this.#asking.delete(session);
   }
 
   answered(from: NodeNumber, message: AttachDone): void {
@@ -268,13 +268,13 @@ export class Attachments implements Knowledge {
     if (next !== 'ask') return;
     const { attempt, resume } = asking;
     const { entity, lastKnownTick, isRedirect } = resume;
-    const { from, to, isRenamed } = attempt;
+    const { from, to, renames } = attempt;
     const { me, send, neighbours } = this.#options;
     const message: Attach = {
       kind: 'attach',
       session: to,
       from,
-      isRenamed,
+      isRenamed: renames > 0,
       isRedirect,
       entity: entity as EntityId | 0,
       lastKnownTick,
@@ -293,7 +293,9 @@ export class Attachments implements Knowledge {
     const { players, arrivals, store, nowMs } = this.#options;
     const { session: to, from, gateway } = request;
     const { session: before } = player;
-    const reason = request.isRedirect ? ENDED_REASON.moved : ENDED_REASON.replaced;
+    // A client that was not heard may be the one that is there: it comes back, or is not.
+    const isHeard = player.isHeard || player.before.length === 0;
+    const reason = request.isRedirect ? ENDED_REASON.moved : isHeard ? ENDED_REASON.replaced : ENDED_REASON.gone;
     const untilMs = nowMs() + RENAMED_MS;
     // One that was not stable yet has ended others that have not been told.
     const untold = this.#rebindings.get(before)?.ended ?? [];
@@ -306,13 +308,26 @@ export class Attachments implements Knowledge {
     const boundMs = this.#boundMs.get(before);
     this.#boundMs.delete(before);
     if (boundMs !== undefined) this.#boundMs.set(to, boundMs);
-    players.set({ ...player, session: to, before: from, gateway, isHeard: false, isStable: false, orphanSinceMs: 0 });
+    // Who was heard here has spent what was before it.
+    const earlier = player.before.filter((session) => session !== to);
+    const unheard = player.isHeard ? [before] : [before, ...earlier].slice(0, UNHEARD_MAX);
+    this.#superseded.delete(to);
+    players.set({
+      ...player,
+      session: to,
+      before: unheard,
+      gateway,
+      isHeard: false,
+      isStable: false,
+      orphanSinceMs: 0,
+    });
     this.#superseded.set(before, { to, gateway: player.gateway, reason, untilMs });
     if (this.#superseded.size > SUPERSEDED_MAX) {
       const [oldest] = this.#superseded.keys();
       if (oldest !== undefined) this.#superseded.delete(oldest);
     }
     this.#remember(from, to);
+    if (before !== from) this.#remember(before, to);
     store.peerStats.add('sessionsRebound', 1);
     arrivals.rebind({ from: before, to, gateway });
   }
@@ -321,6 +336,7 @@ export class Attachments implements Knowledge {
     const known = this.#successors.get(from);
     if (known !== undefined) this.#predecessors.delete(known.to);
     this.#successors.delete(from);
+    this.#successors.delete(to);
     this.#successors.set(from, { to, untilMs: this.#options.nowMs() + RENAMED_MS });
     this.#predecessors.set(to, from);
   }

@@ -12,6 +12,7 @@
  */
 import { PEER_STATE } from '../memory/peer-table.ts';
 import type { Store } from '../memory/store.ts';
+import { FENCED_MS } from './attachment.core.ts';
 import type { DirectoryChange, Directory, Member } from './directory.ts';
 import type { CrashPoints } from './crash-point.ts';
 import { createHolder, createObserver, mayAct, stepHolder, stepObserver } from './lease.core.ts';
@@ -77,6 +78,8 @@ export class Membership {
   readonly #marked = new Set<Ledger>();
   readonly #fenced = new Set<Ledger>();
   readonly #unreadable = new Set<Ledger>();
+  /** When it was last seen that somebody was fenced. */
+  #lastFenceMs = Number.NEGATIVE_INFINITY;
   #position = 0;
   #lookDueMs = 0;
   #isStopped = false;
@@ -126,7 +129,8 @@ export class Membership {
     const { me } = this.#options;
     const others = this.#members.filter(({ state, node }) => state !== 'fenced' && node !== me.node);
     const nodes = others.map(({ node }) => node).filter((node) => peerTable.state(node) === PEER_STATE.up);
-    return { nodes, isSomebodyMissing: nodes.length < others.length };
+    const isReplacing = this.#options.nowMs() - this.#lastFenceMs < FENCED_MS;
+    return { nodes, isSomebodyMissing: isReplacing || nodes.length < others.length };
   }
 
   /** The node that stands for a ledger now: its own, or that of the last of its heirs. 0 when nobody does. */
@@ -177,6 +181,9 @@ export class Membership {
   #see(change: DirectoryChange): void {
     if (this.#isStopped) return;
     if (change.members !== undefined) {
+      const wasFenced = new Set(this.#members.filter(isFenced).map(({ ledger }) => ledger));
+      if (change.members.some((member) => isFenced(member) && !wasFenced.has(member.ledger)))
+        this.#lastFenceMs = this.#options.nowMs();
       this.#members = change.members;
       this.#observe({
         kind: 'seen',
@@ -403,6 +410,10 @@ export class Membership {
 
 function isLive({ state }: Member): boolean {
   return state === 'joining' || state === 'active' || state === 'draining';
+}
+
+function isFenced({ state }: Member): boolean {
+  return state === 'fenced';
 }
 
 export function leaseView(member: Member): LeaseView {

@@ -8,7 +8,8 @@ export interface Player extends Attachable {
   readonly seq: number;
   /** The node with the socket; this one's own number, too. */
   readonly gateway: NodeNumber;
-  before: SessionId;
+  /** Sessions that it had since a client was heard, the newest first: their tokens are good. */
+  before: readonly SessionId[];
   isHeard: boolean;
   isStable: boolean;
   /** Its session row, NO_SESSION_ROW before it has one. */
@@ -27,7 +28,7 @@ export interface Player extends Attachable {
 export function newPlayer(who: Pick<Player, 'id' | 'seq' | 'session' | 'gateway' | 'lastInput'>): Player {
   return {
     ...who,
-    before: 0 as SessionId,
+    before: [],
     isHeard: false,
     isStable: true,
     row: NO_SESSION_ROW,
@@ -53,7 +54,7 @@ export class SessionPlayers implements Iterable<Player> {
     return this.#bySession.get(session);
   }
 
-  /** By its current session or the one before. */
+  /** By its current session, or one before whose token is good. */
   find(session: SessionId): Player | undefined {
     return this.#bySession.get(session) ?? this.#before.get(session);
   }
@@ -68,23 +69,23 @@ export class SessionPlayers implements Iterable<Player> {
     this.delete(this.#bySession.get(player.session));
     this.#bySession.set(player.session, player);
     this.#byId.set(player.id, player);
-    if (player.before !== 0) this.#before.set(player.before, player);
+    for (const session of player.before) this.#before.set(session, player);
   }
 
   delete(player: Player | undefined): void {
     if (player === undefined) return;
     this.#bySession.delete(player.session);
-    this.#before.delete(player.before);
+    for (const session of player.before) this.#before.delete(session);
     this.#byId.delete(player.id);
   }
 
-  /** The client of the current session was heard: the one before is spent. */
+  /** The client of the current session was heard: those before are spent. */
   heard(session: SessionId): void {
     const player = this.#bySession.get(session);
     if (player === undefined) return;
     player.isHeard = true;
-    this.#before.delete(player.before);
-    player.before = 0 as SessionId;
+    for (const before of player.before) this.#before.delete(before);
+    player.before = [];
   }
 
   [Symbol.iterator](): Iterator<Player> {

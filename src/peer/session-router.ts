@@ -23,6 +23,7 @@ import { readGatewayFrame, writeTunnelEnded, writeTunnelRoute, writeTunnelSnapsh
 import type { EndedReason, GatewayFrameVisitor, TunnelHead, TunnelResume, TunnelState } from '../memory/tunnel.ts';
 import type { ArrivalQueue } from './arrival-queue.ts';
 import { Attachments } from './attachments.ts';
+import type { AttachmentsOptions } from './attachments.ts';
 import type { EntityRow, NodeNumber, PeerIdentity, SessionId } from './protocol.ts';
 import { expirePointers, mayHop, POINTER_MS, setPointer, takeRoute } from './routing.core.ts';
 import type { Pointer, Route } from './routing.core.ts';
@@ -38,7 +39,7 @@ export interface SessionRouterOptions {
   /** False when it could not be taken: the link is down or busy. */
   readonly send: (node: NodeNumber, message: SessionMessage) => boolean;
   readonly nodeName: (node: NodeNumber) => string;
-  readonly neighbours: () => { readonly nodes: readonly NodeNumber[]; readonly isSomebodyMissing: boolean };
+  readonly neighbours: AttachmentsOptions['neighbours'];
   /** The player of this session may come, or come back, to this node, or is on its way to another. */
   readonly isInDoubt: (session: SessionId) => boolean;
   /** Whether a process with this incarnation may still come and ask for its sessions. */
@@ -125,10 +126,8 @@ export class SessionRouter implements GatewayFrameVisitor {
     const known = this.#players.withId(id as EntityId);
     // The conductor said so before it heard that the client goes on with another session.
     if (known !== undefined && known.session !== session && !known.isStable) return;
-    const before =
-      known?.session === session
-        ? known
-        : newPlayer({ session, id: id as EntityId, seq, gateway: isHere ? me.node : gateway, lastInput });
+    const fresh = newPlayer({ session, id: id as EntityId, seq, gateway: isHere ? me.node : gateway, lastInput });
+    const before = known?.session === session ? known : fresh;
     const player = { ...before, seq, row, lastInput, routeSinceMs: nowMs(), routeDueMs: 0 };
     this.#players.set(player);
     this.#attachments.bound(session);
@@ -225,6 +224,7 @@ export class SessionRouter implements GatewayFrameVisitor {
   }
 
   state({ session }: TunnelHead, { state, backlogBytes, viewReset }: TunnelState): void {
+    if (state === SESSION_STATE.detached) this.#attachments.cancel(session);
     this.#deliver({ kind: 'state', session, state, viewReset, backlogBytes });
   }
 
@@ -300,21 +300,16 @@ export class SessionRouter implements GatewayFrameVisitor {
       return;
     }
     const { arrivals } = this.#options;
-    const { session } = message;
     switch (message.kind) {
       case 'input':
         this.#store.peerStats.add('inputsReceived', 1);
-        arrivals.input(message);
-        return;
+        return arrivals.input(message);
       case 'state':
-        arrivals.sessionState(message);
-        return;
+        return arrivals.sessionState(message);
       case 'heard':
-        this.#players.heard(session);
-        return;
+        return this.#players.heard(message.session);
       case 'leave':
-        arrivals.sessionLeave(session);
-        return;
+        return arrivals.sessionLeave(message.session);
     }
   }
 

@@ -5,6 +5,7 @@
 import type { EntityId } from '../../src/base/brand.ts';
 import { entityIdFrom, incarnationOf } from '../../src/base/brand.ts';
 import type { Random } from '../../src/base/random.ts';
+import { UNHEARD_MAX } from '../../src/peer/attachment.core.ts';
 import type {
   CoreEffect,
   CoreEvent,
@@ -33,6 +34,10 @@ export interface Entity {
   isDirty: boolean;
   /** Since when it stands in another's cell. */
   overSinceMs: number;
+  /** As in attachment.core.ts. */
+  before: readonly SessionId[];
+  isHeard: boolean;
+  isStable: boolean;
 }
 
 /** What the application finds around it. */
@@ -77,6 +82,8 @@ export interface TickOutcome {
   readonly acknowledgements: readonly Acknowledgement[];
   readonly born: readonly EntityId[];
   readonly ended: readonly EntityId[];
+  /** Players who are written with a session that was not stable before. */
+  readonly rebound: readonly { readonly id: EntityId; readonly session: SessionId }[];
 }
 
 type Activation = Extract<CoreEffect, { kind: 'activate' }>;
@@ -112,6 +119,9 @@ export class Application {
       isAtRest: atRest,
       isDirty: false,
       overSinceMs: -1,
+      before: [],
+      isHeard: false,
+      isStable: true,
     };
     this.owned.set(id, entity);
     for (const { sequence } of activation.pendingInputs) this.#applyInput(entity, sequence);
@@ -126,12 +136,12 @@ export class Application {
 
   /** An input for an entity that is owned here. */
   input(entity: Entity, frame: InputFrame): void {
-    // The newest session wins; what an older one still says is refused by its number.
-    if (frame.session > entity.session) {
-      entity.session = frame.session;
-      entity.gateway = frame.gateway;
-      entity.isDirty = true;
-    }
+    // What an older session still says is not heard: its client has another.
+    if (frame.session < entity.session) return;
+    this.#around.checkers.speaks(this.#around.witness, entity.id, frame.session);
+    this.#begin(entity, frame.session, frame.gateway);
+    entity.isHeard = true;
+    entity.before = [];
     if (frame.number > entity.lastInput && !entity.isAtRest) this.#applyInput(entity, frame.number);
     else entity.isDirty = true;
     if (frame.number > entity.lastInput) return;
@@ -150,13 +160,34 @@ export class Application {
   }
 
   login(entity: Entity, session: SessionId, gateway: NodeNumber): void {
-    if (session > entity.session) {
-      entity.session = session;
-      entity.gateway = gateway;
-    }
+    this.#begin(entity, session, gateway);
     if (!entity.isAtRest) return;
     entity.isAtRest = false;
     entity.isDirty = true;
+  }
+
+  /** A login: the newest session wins. */
+  #begin(entity: Entity, session: SessionId, gateway: NodeNumber): void {
+    if (session <= entity.session) return;
+    entity.session = session;
+    entity.gateway = gateway;
+    entity.isDirty = true;
+    entity.isHeard = false;
+    entity.before = [];
+  }
+
+  /** The client of `from` goes on with another session; the journal is told in the next tick. */
+  rebind(entity: Entity, { to, gateway }: { to: SessionId; gateway: NodeNumber }): void {
+    const { session } = entity;
+    entity.session = to;
+    entity.gateway = gateway;
+    entity.before = entity.isHeard
+      ? [session]
+      : [session, ...entity.before.filter((before) => before !== to)].slice(0, UNHEARD_MAX);
+    entity.isHeard = false;
+    entity.isStable = false;
+    entity.isDirty = true;
+    this.#around.note(`is of session ${to}, which was ${session}`, entity.id);
   }
 
   /** A durable message: acts once, by the entity's marks. */
@@ -179,6 +210,7 @@ export class Application {
     const rows: EntityRow[] = [];
     const releases = new Map<NodeNumber, Release>();
     const despawned: EntityId[] = [];
+    const rebound: { id: EntityId; session: SessionId }[] = [];
     const born = random.next() < settings.birthChance ? [this.#birth()] : [];
     for (const entity of this.owned.values()) this.#wander(entity);
     for (const entity of this.owned.values()) this.#maybeTrade(entity);
@@ -192,6 +224,7 @@ export class Application {
       entity.isDirty = false;
       entity.state.stampMs = nowMs;
       rows.push(rowOf(entity));
+      if (!entity.isStable) rebound.push({ id: entity.id, session: entity.session });
     }
     for (const id of despawned) {
       this.#around.checkers.ending.add(id);
@@ -201,7 +234,7 @@ export class Application {
     if (despawned.length > 0) events.push({ kind: 'despawn', ids: despawned });
     if (this.#emitted.length > 0) events.push({ kind: 'emit', messages: this.#emitted });
     for (const release of releases.values()) events.push(release);
-    const outcome = { acknowledgements: this.#acknowledgements, born, ended: despawned };
+    const outcome = { acknowledgements: this.#acknowledgements, born, ended: despawned, rebound };
     this.#emitted = [];
     this.#acknowledgements = [];
     return outcome;
@@ -265,6 +298,9 @@ export class Application {
       isAtRest: false,
       isDirty: true,
       overSinceMs: -1,
+      before: [],
+      isHeard: false,
+      isStable: true,
     };
     this.owned.set(id, entity);
     this.#around.checkers.active.set(id, [witness]);

@@ -1,6 +1,6 @@
 /** The checkers of FAULTS.md that look on while the cluster runs. Each knows everything, and nothing tells the nodes. */
 import type { EntityId } from '../../src/base/brand.ts';
-import type { CoreEffect, JournalWrite } from '../../src/peer/protocol.ts';
+import type { CoreEffect, JournalWrite, SessionId } from '../../src/peer/protocol.ts';
 import type { Checker } from './failure.ts';
 import { SimulationFailure } from './failure.ts';
 import type { State } from './record.ts';
@@ -32,6 +32,8 @@ export class Checkers {
   readonly unrecorded = new Set<EntityId>();
   /** Inputs that a client was told to be durable, by entity. */
   readonly acknowledged = new Map<EntityId, Uint32Array>();
+  /** The last session of each player with which a client was welcomed again. */
+  readonly #welcomed = new Map<EntityId, SessionId>();
   readonly #records = new Map<EntityId, number>();
   readonly #lastActivation = new Map<EntityId, { seq: number; incarnation: number }>();
   activations = 0;
@@ -83,6 +85,18 @@ export class Checkers {
   inputActs(id: EntityId, state: State, number: number, lastInput: number): void {
     if (number <= lastInput || hasInput(state.applied, number))
       fail('C5', `input ${number} acts after ${lastInput}`, id);
+  }
+
+  /** A client takes up its player again: whoever spoke for it before speaks no more. */
+  welcomed(id: EntityId, session: SessionId): void {
+    if (session > (this.#welcomed.get(id) ?? 0)) this.#welcomed.set(id, session);
+  }
+
+  /** At most one attachment is current. */
+  speaks(witness: Witness, id: EntityId, session: SessionId): void {
+    const current = this.#welcomed.get(id) ?? 0;
+    if (session >= current || witness.isFenced) return;
+    fail('C12', `${witness.name} hears session ${session}, and ${current} was welcomed`, id);
   }
 
   acknowledge(id: EntityId, number: number): void {

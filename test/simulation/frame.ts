@@ -1,5 +1,6 @@
 /** What goes over a link in the simulation: the core's messages, and the shell's own for sessions. */
 import type { EntityId } from '../../src/base/brand.ts';
+import type { AttachAnswer } from '../../src/peer/attachment.core.ts';
 import type { NodeNumber, PeerMessage, SessionId } from '../../src/peer/protocol.ts';
 
 export interface InputFrame {
@@ -31,6 +32,22 @@ export type Frame =
       readonly incarnation: number;
     }
   | { readonly kind: 'locate'; readonly id: EntityId; readonly session: SessionId; readonly gateway: NodeNumber }
+  /** A client has shown a token of session `from` to this gateway, which has made `to` for it. */
+  | { readonly kind: 'resume'; readonly id: EntityId; readonly from: SessionId; readonly to: SessionId }
+  | {
+      readonly kind: 'attach';
+      readonly id: EntityId;
+      readonly from: SessionId;
+      readonly to: SessionId;
+      readonly isRenamed: boolean;
+    }
+  | {
+      readonly kind: 'attachDone';
+      readonly id: EntityId;
+      readonly to: SessionId;
+      readonly answer: AttachAnswer;
+      readonly successor: SessionId;
+    }
   /** A player comes back: wakes its entity where it rests. */
   | {
       readonly kind: 'login';

@@ -190,6 +190,7 @@ export class Process implements Endpoint<Frame>, Witness {
     const isDraining = world.queue.nowMs < this.machine.drainingUntilMs;
     this.#step({ kind: 'room', entities: isFull ? 0 : 1000 - this.application.owned.size, isDraining });
     if (!isRunning(this.core)) return;
+    this.traffic.attachments.time();
     const events: CoreEvent[] = [];
     const outcome = this.application.simulate(events);
     this.#stepTogether(events);
@@ -197,6 +198,7 @@ export class Process implements Endpoint<Frame>, Witness {
     if (outcome.acknowledgements.length > 0) {
       this.#whenStable(() => this.traffic.acknowledge(outcome.acknowledgements));
     }
+    if (outcome.rebound.length > 0) this.#whenStable(() => this.traffic.attachments.stable(outcome.rebound));
     if (outcome.born.length + outcome.ended.length === 0) return;
     this.#whenStable(() => {
       for (const id of outcome.born) world.checkers.expected.add(id);

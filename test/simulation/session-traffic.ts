@@ -4,11 +4,13 @@ import type { NodeNumber, SessionId } from '../../src/peer/protocol.ts';
 import type { Pointer } from '../../src/peer/routing.core.ts';
 import { POINTER_MS, isNewer, mayHop, setPointer, takeRoute } from '../../src/peer/routing.core.ts';
 import type { Acknowledgement, Entity } from './application.ts';
+import { Attachments } from './attachments.ts';
 import { fail } from './checkers.ts';
 import type { Frame, InputFrame } from './frame.ts';
 import type { Process } from './process.ts';
 
 type Login = Extract<Frame, { kind: 'login' }>;
+type Resume = Extract<Frame, { kind: 'resume' }>;
 type RouteFrame = Extract<Frame, { kind: 'route' }>;
 type InputDone = Extract<Frame, { kind: 'inputDone' }>;
 
@@ -16,10 +18,12 @@ const LOCATE_CHANCE = 0.3;
 
 export class SessionTraffic {
   readonly pointers = new Map<EntityId, Pointer>();
+  readonly attachments: Attachments;
   readonly #process: Process;
 
   constructor(process: Process) {
     this.#process = process;
+    this.attachments = new Attachments(process, (entity) => this.announce(entity));
   }
 
   notePointer(id: EntityId, to: { node: NodeNumber; seq: number }): void {
@@ -27,8 +31,12 @@ export class SessionTraffic {
   }
 
   /** What a client of this gateway says. */
-  fromClient(frame: InputFrame | Login): void {
-    this.#process.soon(() => this.#forward(frame));
+  fromClient(frame: InputFrame | Login | Resume): void {
+    this.#process.soon(() => {
+      if (frame.kind === 'resume') return this.attachments.begin(frame);
+      if (frame.kind === 'input') this.attachments.heard(frame.session);
+      this.#forward(frame);
+    });
   }
 
   receive(from: NodeNumber, frame: Exclude<Frame, { kind: 'peer' }>): void {
@@ -48,16 +56,25 @@ export class SessionTraffic {
       case 'inputDone':
         this.#process.world.clients.done(frame);
         return;
+      case 'attach':
+        this.attachments.receive(from, frame);
+        return;
+      case 'attachDone':
+        this.attachments.answered(from, frame);
+        return;
+      case 'resume':
+        return fail('assert', 'no node sends a token to another');
     }
-    void from;
   }
 
   #forward(frame: InputFrame | Login): void {
     const process = this.#process;
     const entity = process.application.owned.get(frame.id);
     if (entity !== undefined) {
-      if (frame.kind === 'input') process.application.input(entity, frame);
-      else process.application.login(entity, frame.session, frame.gateway);
+      if (frame.kind === 'input') {
+        this.attachments.heard(frame.session);
+        process.application.input(entity, frame);
+      } else process.application.login(entity, frame.session, frame.gateway);
       return;
     }
     const { hops } = frame;
@@ -82,6 +99,8 @@ export class SessionTraffic {
 
   /** A new owner tells the session's gateway. */
   announce(entity: Entity): void {
+    // What the gateway knows of its client it says when it hears of a new owner.
+    if (this.#process.world.clients.isHeard(entity.id, entity.session)) entity.isHeard = true;
     if (entity.session !== 0 && entity.gateway !== 0) this.#tellRoute(entity, entity.gateway, entity.session);
   }
 
