@@ -3,9 +3,14 @@
  *
  *   – ──enter──▶ ghost ──leave, or silence for EXPIRY──▶ –
  *                ghost ──activation (activations.ts)──▶ owned ──release──▶ ghost
+ *                ghost ──its node's link is lost──▶ kept ──another node enters it──▶ ghost
+ *                                                   kept ──silence for KEPT, or its node is back without it──▶ –
  *
  * A ghost moves on at its velocity, like everybody, and each update puts it right. Whoever is owned here is left alone, whatever
  * anybody says. A ghost is never made to be owned by what is told here.
+ *
+ * A node whose link is lost has most likely died, and then a neighbour goes on with its entities in a while. Until then its
+ * ghosts stay where they are: whoever has them in view sees them stop and go on, not vanish and come again.
  *
  * Updates carry the publisher's tick. The fastest frame of the last while says how the clocks lie; a frame that took
  * longer is carried forward by as many ticks, so that ghosts walk evenly over a link that does not.
@@ -16,7 +21,7 @@ import { unpackFields } from '../base/pack.ts';
 import { adopt, despawn, overwrite, setGhostOf } from '../memory/entities.ts';
 import { readGhosts } from '../memory/ghost.wire.ts';
 import type { GhostMotion, GhostVisitor } from '../memory/ghost.wire.ts';
-import { PEER_NODES } from '../memory/peer-table.ts';
+import { PEER_NODES, PEER_STATE } from '../memory/peer-table.ts';
 import { decodeRecord } from '../memory/record.ts';
 import type { DecodedRecord, SchemaRegistry } from '../memory/record.ts';
 import type { Store } from '../memory/store.ts';
@@ -25,6 +30,15 @@ const CONDUCTOR = 0;
 const EXPIRY_MS = 3000;
 /** A ghost without news for so long stands still: it must not walk out of everybody's sight. */
 const STILL_MS = 1500;
+/**
+ * Silence after which a ghost goes whose node's link is lost: a keepalive (ghosts-out.ts), an observed lease of 2.2 s, and
+ * time for the import. A node that dies on a machine whose locks can be seen is replaced sooner.
+ */
+export const GHOST_KEPT_MS = 6000;
+/** It walks on for so long after the link was lost: less than what a checkpoint may set it back. */
+const KEPT_STILL_MS = 250;
+/** From the first full frame of a node that is back until whom it did not list goes: it may take several ticks to say all. */
+const LISTED_MS = 500;
 const SWEEP_TICKS = 8;
 /** A frame later than this is not carried forward further. */
 const LATENESS_TICKS_MAX = 6;
@@ -52,14 +66,29 @@ interface Publisher {
   windowEnd: number;
 }
 
+/** What is known of the link to a node. */
+interface NodeLink {
+  /** When it was lost; 0 while it is there. */
+  lostTick: number;
+  /** When it came back, and when its first full frame since came; 0 while that is awaited. */
+  backTick: number;
+  listedTick: number;
+}
+
 export class GhostReceiver implements GhostVisitor {
   readonly #options: GhostReceiverOptions;
   readonly #store: Store;
   readonly #publishers = new Map<number, Publisher>();
   /** By slot: the tick of the last news. */
   readonly #heard: Uint32Array;
+  /** By slot: the node that is to tell of it next. Of one that is handed over, its owner to be. */
+  readonly #awaited: Uint8Array;
+  readonly #links: readonly NodeLink[];
   readonly #expiryTicks: number;
   readonly #stillTicks: number;
+  readonly #keptTicks: number;
+  readonly #keptStillTicks: number;
+  readonly #listedTicks: number;
   readonly #reserve: number;
   #node = 0;
   #publisher: Publisher | undefined;
@@ -71,8 +100,14 @@ export class GhostReceiver implements GhostVisitor {
     this.#store = options.store;
     const { entitiesMax } = options.store.options;
     this.#heard = new Uint32Array(entitiesMax);
-    this.#expiryTicks = Math.ceil((EXPIRY_MS * options.tickHz) / 1000);
-    this.#stillTicks = Math.ceil((STILL_MS * options.tickHz) / 1000);
+    this.#awaited = new Uint8Array(entitiesMax);
+    this.#links = Array.from({ length: PEER_NODES }, () => ({ lostTick: 0, backTick: 0, listedTick: 0 }));
+    const ticks = (ms: number) => Math.ceil((ms * options.tickHz) / 1000);
+    this.#expiryTicks = ticks(EXPIRY_MS);
+    this.#stillTicks = ticks(STILL_MS);
+    this.#keptTicks = ticks(GHOST_KEPT_MS);
+    this.#keptStillTicks = ticks(KEPT_STILL_MS);
+    this.#listedTicks = ticks(LISTED_MS);
     this.#reserve = Math.max(RESERVE_MIN, Math.floor(entitiesMax / RESERVE_SHARE));
   }
 
@@ -91,21 +126,59 @@ export class GhostReceiver implements GhostVisitor {
   /** The row has just become a ghost: its new owner will tell of it. */
   heard(slot: number, tick: number): void {
     this.#heard[slot] = tick;
+    this.#awaited[slot] = this.#store.columns.ghostOf[slot]!;
   }
 
-  /** Now and then: who was not heard of for long stands still, then goes. */
+  /** Each tick, mostly to no effect: who was not heard of for long stands still, then goes. */
   sweep(tick: number): void {
-    if (tick % SWEEP_TICKS !== 0 || this.#store.ghostCount === 0) return;
+    const isStopping = this.#lookAtLinks(tick);
+    if ((tick % SWEEP_TICKS !== 0 && !isStopping) || this.#store.ghostCount === 0) return;
     const { columns } = this.#store;
     const { ghostOf, vx, vz } = columns;
     for (let slot = 0; slot < this.#store.slotsHigh; slot++) {
       if (ghostOf[slot] === 0) continue;
-      const silentTicks = tick - this.#heard[slot]!;
-      if (silentTicks <= this.#stillTicks) continue;
-      vx[slot] = 0;
-      vz[slot] = 0;
-      if (silentTicks > this.#expiryTicks) this.#remove(slot as Slot);
+      if (this.#isStill(slot, tick)) {
+        vx[slot] = 0;
+        vz[slot] = 0;
+      }
+      if (this.#isOver(slot, tick)) this.#remove(slot as Slot);
     }
+  }
+
+  /** Notes which links are lost and which are back; true when the ghosts of a lost one have walked on for long enough. */
+  #lookAtLinks(tick: number): boolean {
+    const { peerTable } = this.#store;
+    let isStopping = false;
+    for (let node = 1; node < PEER_NODES; node++) {
+      const link = this.#links[node]!;
+      const state = peerTable.state(node);
+      if (state !== PEER_STATE.down && state !== PEER_STATE.fenced) {
+        if (link.lostTick === 0) continue;
+        link.lostTick = 0;
+        link.backTick = tick;
+        link.listedTick = 0;
+      } else if (link.lostTick === 0) {
+        link.lostTick = tick;
+      } else if (tick - link.lostTick === this.#keptStillTicks) {
+        isStopping = true;
+      }
+    }
+    return isStopping;
+  }
+
+  #isStill(slot: number, tick: number): boolean {
+    const { lostTick } = this.#links[this.#awaited[slot]!]!;
+    if (lostTick !== 0 && tick - lostTick >= this.#keptStillTicks) return true;
+    return tick - this.#heard[slot]! > this.#stillTicks;
+  }
+
+  #isOver(slot: number, tick: number): boolean {
+    const { lostTick, backTick, listedTick } = this.#links[this.#awaited[slot]!]!;
+    const heardTick = this.#heard[slot]!;
+    const isUnlisted = heardTick < backTick;
+    if (lostTick === 0 && isUnlisted && listedTick !== 0 && tick - listedTick > this.#listedTicks) return true;
+    const isKept = lostTick !== 0 || isUnlisted;
+    return tick - heardTick > (isKept ? this.#keptTicks : this.#expiryTicks);
   }
 
   // GhostVisitor
@@ -123,6 +196,8 @@ export class GhostReceiver implements GhostVisitor {
       };
       this.#publishers.set(this.#node, publisher);
     }
+    const link = this.#links[this.#node]!;
+    if (isReset && link.listedTick === 0) link.listedTick = this.#tick;
     this.#publisher = publisher;
     const offset = this.#tick - tick;
     publisher.offset = Math.min(publisher.offset, offset);
@@ -142,6 +217,7 @@ export class GhostReceiver implements GhostVisitor {
     this.#publisher!.slotPlusOne[alias] = 0;
     // Handed over: its new owner tells of it soon; if not, it expires.
     if (movedTo === 0) this.#remove(slot as Slot);
+    else this.#awaited[slot] = movedTo < PEER_NODES ? movedTo : this.#node;
   }
 
   update(alias: number, generation: number, motion: GhostMotion): void {
@@ -151,7 +227,7 @@ export class GhostReceiver implements GhostVisitor {
     columns.vx[slot] = motion.vx;
     columns.vz[slot] = motion.vz;
     this.#place(slot, motion.x, motion.z);
-    this.#heard[slot] = this.#tick;
+    this.heard(slot, this.#tick);
   }
 
   enter(alias: number, generation: number, record: Uint8Array): void {
@@ -160,7 +236,7 @@ export class GhostReceiver implements GhostVisitor {
       const decoded = decodeRecord(record, this.#options.registry);
       const slot = this.#apply(decoded);
       if (slot < 0) return;
-      this.#heard[slot] = this.#tick;
+      this.heard(slot, this.#tick);
       this.#place(slot, decoded.x, decoded.z);
       this.#remember(alias, generation, slot);
     } catch (error) {

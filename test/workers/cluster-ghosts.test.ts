@@ -1,12 +1,14 @@
 /** Ghosts: what each of two nodes sees of the other's entities. */
 import test from 'ava';
 import type { SessionIndex } from '../../src/base/brand.ts';
-import { writeGhosts, writeSubscribe } from '../../src/memory/arrivals.ts';
+import { writeActivate, writeGhosts, writeSubscribe } from '../../src/memory/arrivals.ts';
 import { GhostWriter } from '../../src/memory/ghost.wire.ts';
 import { Random } from '../../src/base/random.ts';
+import { PEER_STATE } from '../../src/memory/peer-table.ts';
 import { RecordEncoder } from '../../src/memory/record.ts';
+import { GHOST_KEPT_MS } from '../../src/workers/ghosts-in.ts';
 import { ViewModel } from '../fixtures/view-model.ts';
-import { makeTwins, step } from '../fixtures/twins.ts';
+import { makeTwins, setOwners, step, subscribe } from '../fixtures/twins.ts';
 import type { Twin } from '../fixtures/twins.ts';
 import { borderWorld, halves } from './border-world.ts';
 
@@ -261,6 +263,99 @@ test('a publisher that falls silent: its ghosts stand still, then go', (t) => {
   t.is(frames, 0);
 });
 
+for (const [who, isHere] of [
+  ['a third node', false],
+  ['the watching one', true],
+] as const) {
+  test(`a node dies and ${who} takes its place: nobody sees its entity leave`, (t) => {
+    const { middle, dead, heir, id, ghost, generation, alias, view, look, takeOver } = bereft(8);
+    const { columns } = middle.store;
+    t.not(alias, 0);
+    const lostX = columns.x[ghost]!;
+    // Longer than an entity may be silent whose node is there.
+    for (let tick = 0; tick < 80; tick++) look();
+    t.is(columns.vx[ghost], 0);
+    const walked = columns.x[ghost]! - lostX;
+    t.true(walked > 0 && walked <= 8 * 0.3 + 0.01, `${walked} m in a quarter of a second and a tick`);
+
+    const owner = isHere ? middle : heir;
+    const ownerOf = (cell: number) => (halves(cell) === dead.node ? owner.node : halves(cell));
+    takeOver(owner);
+    for (const twin of [middle, heir]) setOwners(twin, ownerOf);
+    subscribe(middle, heir, ownerOf);
+    for (let tick = 0; tick < 90; tick++) look();
+    t.is(columns.ghostOf[ghost], isHere ? 0 : heir.node);
+    t.is(middle.store.idMap.get(id), ghost);
+    t.is(columns.generation[ghost], generation);
+    t.is(columns.vx[ghost], 8, 'it walks on');
+    const { x } = owner.store.columns;
+    t.true(Math.abs(columns.x[ghost]! - x[owner.store.idMap.get(id)]!) < 0.41, 'where its owner has it');
+    t.is(aliasOf(view, id), alias);
+    t.is(view.leaves, 0);
+  });
+}
+
+test('a node is back: whom it lists stays, whom it does not list goes', (t) => {
+  const { middle, dead, heir, id, ghost, generation, alias, view, look } = bereft(0);
+  dead.join(23);
+  dead.tick();
+  const other = dead.owned().find((slot) => dead.store.columns.id[slot] !== id)!;
+  const otherId = dead.store.columns.id[other]!;
+  for (let tick = 0; tick < 80; tick++) look();
+  dead.ghostFrames = [];
+  for (const twin of [middle, heir]) twin.store.peerTable.setState(dead.node, PEER_STATE.up);
+  for (let tick = 0; tick < 20; tick++) look();
+  t.is(middle.store.idMap.get(id), ghost, 'nothing was listed yet');
+  subscribe(middle, dead, halves);
+  const all = [middle, dead, heir];
+  for (let tick = 0; tick < 40; tick++) look(all);
+  t.is(middle.store.idMap.get(id), ghost);
+  t.is(middle.store.columns.generation[ghost], generation);
+  t.is(aliasOf(view, id), alias);
+  t.is(view.leaves, 0);
+  t.true(middle.store.idMap.get(otherId) >= 0);
+
+  // The link is lost once more; meanwhile its players go, and it is back with nobody at all.
+  middle.store.peerTable.setState(dead.node, PEER_STATE.down);
+  look();
+  dead.others.delete(middle.node);
+  for (const session of [22, 23]) dead.endSession(session);
+  for (let tick = 0; tick < 5; tick++) look(all);
+  dead.others.set(middle.node, middle);
+  t.is(dead.owned().length, 0);
+  middle.store.peerTable.setState(dead.node, PEER_STATE.up);
+  subscribe(middle, dead, halves);
+  for (let tick = 0; tick < 5; tick++) look(all);
+  t.is(middle.store.idMap.get(id), ghost, 'what it lists may take some ticks');
+  for (let tick = 0; tick < 20; tick++) look(all);
+  t.is(middle.store.idMap.get(id), -1);
+  t.is(middle.store.ghostCount, 0);
+  t.is(view.leaves, 2);
+});
+
+test('a node dies and nobody takes its place: its ghosts go in the end', (t) => {
+  const { middle, id, ghost, look } = bereft(4);
+  const keptTicks = GHOST_KEPT_MS / 50;
+  // The last word before the link was lost is at most a keepalive old.
+  for (let tick = 0; tick < keptTicks - 16; tick++) look();
+  t.is(middle.store.idMap.get(id), ghost);
+  for (let tick = 0; tick < 16 + 8; tick++) look();
+  t.is(middle.store.idMap.get(id), -1);
+});
+
+test("an entity on its way to a node that dies is kept as that one's", (t) => {
+  const { middle, dead, heir, id, ghost, look } = bereft(0);
+  for (const twin of [middle, heir]) twin.store.peerTable.setState(dead.node, PEER_STATE.up);
+  middle.store.peerTable.setState(heir.node, PEER_STATE.down);
+  const writer = new GhostWriter(64);
+  writer.start(dead.store.control.tick, { isReset: false });
+  const slot = dead.store.idMap.get(id);
+  writer.leave(slot, dead.store.columns.generation[slot]!, heir.node);
+  writeGhosts(middle.store.arrivals, { node: dead.node, bytes: writer.bytes.slice(0, writer.at) });
+  for (let tick = 0; tick < 80; tick++) look();
+  t.is(middle.store.idMap.get(id), ghost);
+});
+
 test('ghosts leave rows free for our own', (t) => {
   const options = { store: { entitiesMax: 40 }, phases: { params: PARAMS } };
   const twins = makeTwins(borderWorld, { ownerOf: halves, options });
@@ -272,6 +367,53 @@ test('ghosts leave rows free for our own', (t) => {
   t.true(east.store.stats.counter('ghostsRefused') > 0);
   t.is(east.rooms, 40);
 });
+
+interface Bereft {
+  readonly middle: Twin;
+  readonly dead: Twin;
+  readonly heir: Twin;
+  /** The watched entity, which `dead` owned, and its row at `middle`. */
+  readonly id: number;
+  readonly ghost: number;
+  readonly generation: number;
+  readonly alias: number;
+  readonly view: ViewModel;
+  /** All but `dead` tick once; what the watcher is told is applied to `view`. */
+  readonly look: (twins?: readonly Twin[]) => void;
+  /** Gives the entity to a node as a takeover does: its last record, with a new ownership seq. */
+  readonly takeOver: (heir: Twin) => void;
+}
+
+/** A player of node 1 watches a walker of node 2, and the link between the two is lost. */
+function bereft(walkerVx: number): Bereft {
+  const options = { phases: { params: { ...PARAMS, startX: 20, startVx: walkerVx } } };
+  const twins = makeTwins(borderWorld, { count: 3, ownerOf: halves, options });
+  step(twins, 2);
+  const [middle, dead, heir] = twins as [Twin, Twin, Twin];
+  const view = new ViewModel();
+  const watcher = middle.join(11, { name: 'east' });
+  const { id, slot } = joined(dead, twins, 22);
+  const look = (running: readonly Twin[] = [middle, heir]) => {
+    step(running);
+    for (const { session, snapshot } of middle.headless.snapshots()) if (session === watcher) view.apply(snapshot);
+  };
+  middle.headless.snapshots();
+  middle.store.sessions.requestViewReset(watcher);
+  for (let tick = 0; tick < 8; tick++) look(twins);
+  const bytes = new Uint8Array(4096);
+  const encoder = new RecordEncoder(dead.store);
+  const seq = dead.store.columns.ownershipSeq[slot]! + 1;
+  const record = bytes.slice(0, encoder.encode(slot, bytes));
+  const takeOver = (to: Twin) => {
+    const passenger = { account: '', session: 0, gateway: 0, lastInput: 0, marks: [] };
+    const row = { id: id, seq, record, passenger, atRest: false };
+    writeActivate(to.store.arrivals, { cause: 'takeover', row, targetCell: 0, pendingInputs: [] });
+  };
+  for (const twin of [middle, heir]) twin.store.peerTable.setState(dead.node, PEER_STATE.down);
+  const ghost = middle.store.idMap.get(id);
+  const generation = middle.store.columns.generation[ghost]!;
+  return { middle, dead, heir, id, ghost, generation, alias: aliasOf(view, id), view, look, takeOver };
+}
 
 function seqOf(twins: readonly Twin[], id: number): number {
   return Math.max(
