@@ -44,6 +44,8 @@ const STALE_MS_MIN = 1000;
 const STALE_INTERVALS = 4;
 /** A clock of this computer that is further off is reported. */
 const SKEW_MS_MAX = 60_000;
+/** The own entity moves by as much slower or faster; with a jump of a second it would jump by what it walks in a second. */
+const ROUND_TRIP_SLIDE = { share: 0.25, slideMsMax: 5000 };
 const KEYFRAME_FLAG_OFFSET_BYTES = 1;
 
 /**
@@ -85,7 +87,7 @@ export class Client<W extends World = World> {
   });
   /** Mutable, and reused in each frame. */
   readonly #moment = { tick: 0, latestTick: 0, extrapolationTicksMax: 0 };
-  readonly #roundTrip = new Slide();
+  readonly #roundTrip = new Slide(ROUND_TRIP_SLIDE);
   /** Mutable, and reused for each snapshot. */
   readonly #applying = { isNewOwner: false, placeTick: (head: SnapshotHead): number => this.#placeTick(head) };
   #receivedMs = Number.NaN;

@@ -4,9 +4,13 @@
  * here from the last snapshot (tick T, inputs up to its sequence) to the tick at which an input sent now will be
  * applied. The number of steps comes from time; each input acts once, at the tick it is expected to arrive for.
  *
- * A correction is not shown at once: what is drawn keeps its place and slides to the new one in about 100 ms for each metre. An input that
- * the server did not apply is corrected alike. More than 5 m, and more than inputs on their way can explain, is a
- * teleport and snaps.
+ * A correction is not shown at once: what is drawn keeps its place and slides to the new one, in about 100 ms, or, if that is far, no faster
+ * than 20 m/s or one and a half times the entity's speed. An input that the server did not apply is corrected alike. What
+ * late inputs and late snapshots cannot explain is a teleport and snaps: more than 5 m, and more than
+ *
+ *   2 · speed · (round trip + silence before the snapshot),     both together as ticks, at most SILENT_TICKS_MAX
+ *
+ * which is how far apart two can get that go into opposite directions all that time.
  */
 import type { Values } from '../base/pack.ts';
 import type { Acknowledgement, InputWindow } from './inputs.core.ts';
@@ -14,10 +18,14 @@ import type { Acknowledgement, InputWindow } from './inputs.core.ts';
 /** Never further ahead than this of the last snapshot: the connection is gone then. */
 export const PREDICTED_TICKS_MAX = 40;
 const SNAP_METRES = 5;
+const SILENT_TICKS_MAX = 2 * PREDICTED_TICKS_MAX;
 /** A snapshot that comes so much before its time is drawn where it came from, on a straight line. */
 const EARLY_TICKS_MAX = 5;
-/** The error shrinks to a twentieth in three of these; more than a metre in as many times the time. */
+/** A small error shrinks to a twentieth in three of these. */
 const SMOOTHING_MS = 33;
+/** An error is slid away at this speed at most, in m/s, or at so many times that of the entity. */
+const SLIDE_SPEED = 20;
+const SLIDE_SPEED_SHARE = 1.5;
 /** As in the server: exactly the greatest speed, along a diagonal, exceeds it by rounding. */
 const SPEED_TOLERANCE = 1.000_01;
 
@@ -68,7 +76,7 @@ export class Prediction {
   #errorZ = 0;
   #errorMs = 0;
   #smoothingMs = SMOOTHING_MS;
-  /** Corrections larger than SNAP_METRES. */
+  /** Teleports. */
   snapCount = 0;
   /** Metres by which the last snapshot put the prediction right. */
   lastCorrection = 0;
@@ -128,48 +136,65 @@ export class Prediction {
 
   /** Where to draw the entity now. @param at.tick the tick, with its fraction, that the server is at when a message sent now arrives. */
   draw(at: { nowMs: number; tick: number }, target: { renderX: number; renderZ: number }): void {
-    this.#advance(at.tick);
-    const share = Math.min(1, Math.max(-EARLY_TICKS_MAX, at.tick - (this.#tick - 1)));
-    const left = Math.exp(-Math.max(0, at.nowMs - this.#errorMs) / this.#smoothingMs);
-    target.renderX = this.#previousX + (this.#self.x - this.#previousX) * share + this.#errorX * left;
-    target.renderZ = this.#previousZ + (this.#self.z - this.#previousZ) * share + this.#errorZ * left;
+    this.#place(at.tick, target);
+    const left = this.#errorShare(at.nowMs);
+    target.renderX += this.#errorX * left;
+    target.renderZ += this.#errorZ * left;
   }
 
-  /** Changes what the prediction is made of, and makes it again. Returns how far what is drawn would have jumped, in metres. */
+  /** Without what is left of errors. */
+  #place(tick: number, target: { renderX: number; renderZ: number }): void {
+    this.#advance(tick);
+    const share = Math.min(1, Math.max(-EARLY_TICKS_MAX, tick - (this.#tick - 1)));
+    target.renderX = this.#previousX + (this.#self.x - this.#previousX) * share;
+    target.renderZ = this.#previousZ + (this.#self.z - this.#previousZ) * share;
+  }
+
+  #errorShare(nowMs: number): number {
+    return Math.exp(-Math.max(0, nowMs - this.#errorMs) / this.#smoothingMs);
+  }
+
+  /** Changes what the prediction is made of, and makes it again. Returns by how many metres it was put right. */
   #replaceSmoothly(at: { nowMs: number; tick: number }, change: () => unknown): number {
-    const shown = { renderX: 0, renderZ: 0 };
+    const before = { renderX: 0, renderZ: 0 };
     const wasShown = this.isActive;
-    if (wasShown) this.draw(at, shown);
+    if (wasShown) this.#place(at.tick, before);
     const speedBefore = Math.hypot(this.#self.vx, this.#self.vz);
+    const tickBefore = this.#base?.tick ?? 0;
+    const left = wasShown ? this.#errorShare(at.nowMs) : 0;
     change();
-    this.#errorX = 0;
-    this.#errorZ = 0;
+    this.#errorX *= left;
+    this.#errorZ *= left;
+    this.#errorMs = at.nowMs;
     if (!this.isActive) return 0;
     this.#replay(at.tick);
     if (!wasShown) return 0;
-    const corrected = { renderX: 0, renderZ: 0 };
-    this.draw(at, corrected);
-    const errorX = shown.renderX - corrected.renderX;
-    const errorZ = shown.renderZ - corrected.renderZ;
-    const jump = Math.hypot(errorX, errorZ);
-    if (jump > this.#snapMetres(at.tick, speedBefore)) {
+    const after = { renderX: 0, renderZ: 0 };
+    this.#place(at.tick, after);
+    const jumpX = before.renderX - after.renderX;
+    const jumpZ = before.renderZ - after.renderZ;
+    const jump = Math.hypot(jumpX, jumpZ);
+    const speed = this.#speedMax(speedBefore);
+    const ticks = Math.min(SILENT_TICKS_MAX, Math.max(0, at.tick - tickBefore));
+    if (jump > Math.max(SNAP_METRES, 2 * speed * ticks * this.#dt)) {
       this.snapCount++;
+      this.#errorX = 0;
+      this.#errorZ = 0;
       return jump;
     }
-    this.#errorX = errorX;
-    this.#errorZ = errorZ;
-    this.#errorMs = at.nowMs;
-    this.#smoothingMs = SMOOTHING_MS * Math.max(1, jump);
+    this.#errorX += jumpX;
+    this.#errorZ += jumpZ;
+    const slideSpeed = Math.max(SLIDE_SPEED, SLIDE_SPEED_SHARE * speed);
+    this.#smoothingMs = Math.max(SMOOTHING_MS, (1000 * Math.hypot(this.#errorX, this.#errorZ)) / slideSpeed);
     return jump;
   }
 
-  /** Twice the way since the last snapshot, at the greatest speed there, here or before, is what inputs can explain. */
-  #snapMetres(tick: number, speedBefore: number): number {
+  /** The entity's limit; without one, the greatest speed that is known, here or before. */
+  #speedMax(speedBefore: number): number {
     const base = this.#base;
-    if (base === undefined) return SNAP_METRES;
+    if (base === undefined) return speedBefore;
     const speed = Math.max(Math.hypot(base.vx, base.vz), Math.hypot(this.#self.vx, this.#self.vz), speedBefore);
-    const ticks = Math.min(PREDICTED_TICKS_MAX, Math.max(0, tick - base.tick));
-    return Math.max(SNAP_METRES, 2 * speed * ticks * this.#dt);
+    return Math.max(base.speedMax, speed);
   }
 
   #replay(tick: number): void {

@@ -93,12 +93,20 @@ export class Timeline {
   }
 }
 
-/** A number that slides to its target, by at most SLIDE_SHARE of the time that passes. */
+/** A number that slides to its target, by at most a share of the time that passes; 0 is none yet. */
 export class Slide {
   target = 0;
+  readonly #share: number;
+  readonly #slideMsMax: number;
   #value = 0;
   #atMs = 0;
   #started = false;
+
+  /** @param options.slideMsMax further off than this it jumps. */
+  constructor({ share = SLIDE_SHARE, slideMsMax = SLIDE_MS_MAX }: { share?: number; slideMsMax?: number } = {}) {
+    this.#share = share;
+    this.#slideMsMax = slideMsMax;
+  }
 
   aim(target: number): void {
     this.target = target;
@@ -106,11 +114,11 @@ export class Slide {
 
   at(nowMs: number): number {
     const restMs = this.target - this.#value;
-    if (!this.#started || Math.abs(restMs) > SLIDE_MS_MAX) {
-      this.#started = true;
+    if (!this.#started || Math.abs(restMs) > this.#slideMsMax) {
+      this.#started = this.target !== 0;
       this.#value = this.target;
     } else {
-      const stepMs = Math.max(0, nowMs - this.#atMs) * SLIDE_SHARE;
+      const stepMs = Math.max(0, nowMs - this.#atMs) * this.#share;
       this.#value += Math.sign(restMs) * Math.min(stepMs, Math.abs(restMs));
     }
     this.#atMs = Math.max(this.#atMs, nowMs);

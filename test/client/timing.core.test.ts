@@ -186,6 +186,16 @@ test('a slide goes at a tenth of the time that passes, and jumps when it is far 
   t.is(slide.at(1001), 1110);
 });
 
+test('a slide of its own pace begins with the first number, and does not jump', (t) => {
+  const slide = new Slide({ share: 0.25, slideMsMax: 5000 });
+  t.is(slide.at(0), 0);
+  slide.aim(100);
+  t.is(slide.at(10), 100);
+  slide.aim(1100);
+  t.is(slide.at(1010), 350);
+  t.is(slide.at(4010), 1100);
+});
+
 test('delays double up to the limit, half of them random; after a restart the first is quick', (t) => {
   const backoff = { minMs: 1000, maxMs: 30_000 };
   const delay = (attempt: number, random: number, closeCode: number): number =>
