@@ -72,7 +72,17 @@ export type PeerGauge = (typeof PEER_GAUGES)[number];
  * route (activated → the gateway knows), total (freeze → ACCEPTED heard); the journal's commits; and attach (a client shows a token
  * → its player is there).
  */
-export const PEER_HISTOGRAMS = ['capture', 'journal', 'wire', 'accept', 'confirm', 'route', 'total', 'commit', 'attach'] as const;
+export const PEER_HISTOGRAMS = [
+  'capture',
+  'journal',
+  'wire',
+  'accept',
+  'confirm',
+  'route',
+  'total',
+  'commit',
+  'attach',
+] as const;
 export type PeerHistogram = (typeof PEER_HISTOGRAMS)[number];
 
 const FIRST_BUCKET_SECONDS = 8e-6;

@@ -168,7 +168,8 @@ const SETTINGS = {
     group: 'Interest',
     min: KIB,
     max: 64 * MIB,
-    about: 'Snapshot bytes of one client in a second, and after a quiet time at once; when short, the most urgent goes first',
+    about:
+      'Snapshot bytes of one client in a second, and after a quiet time at once; when short, the most urgent goes first',
   }),
 
   resumeGraceMs: integer(30_000, {
