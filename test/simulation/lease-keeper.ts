@@ -52,7 +52,11 @@ export class LeaseKeeper {
       (granted) =>
         process.whileRunning(() => {
           const answer = granted ?? 'unreachable';
-          this.hear({ kind: 'answered', request, answer, nowMs: process.nowMs() });
+          const nowMs = process.nowMs();
+          const wasOver = !this.mayAct(nowMs);
+          this.hear({ kind: 'answered', request, answer, nowMs });
+          // Over and valid again between two ticks is no pause to the holder; but who dialled meanwhile was turned away.
+          if (wasOver && this.mayAct(nowMs)) process.world.network.dial(process.node);
         }),
     );
   }
