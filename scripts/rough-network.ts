@@ -82,7 +82,7 @@ function print(
 }
 
 function summary(report: RoughReport): Record<string, string> {
-  const { corrections, jumps, account, segments } = report;
+  const { corrections, snaps, jumps, account, segments } = report;
   const errorsMs = report.serverTimeErrorsMs.map(Math.abs);
   const metres = (values: readonly number[], part: number): string => `${share(values, part).toFixed(3)} m`;
   return {
@@ -91,7 +91,7 @@ function summary(report: RoughReport): Record<string, string> {
     'correction, p50': metres(corrections, 0.5),
     'correction, p99': metres(corrections, 0.99),
     'correction, largest': metres(corrections, 1),
-    'snaps (over 5 m)': String(corrections.filter((value) => value > 5).length),
+    'corrections over 5 m, snaps': `${corrections.filter((value) => value > 5).length}, ${snaps}`,
     'jump of a frame, p99': metres(jumps, 0.99),
     'jump of a frame, largest': metres(jumps, 1),
     frames: String(report.frames),

@@ -22,6 +22,8 @@ export interface WalkReport {
   readonly frames: number;
   /** Metres by which snapshots put the prediction right. */
   readonly corrections: readonly number[];
+  /** Corrections that were too large to be smoothed. */
+  readonly snaps: number;
   /** Metres by which a frame moved the drawn position beyond what the greatest speed explains. */
   readonly jumps: readonly number[];
   /** `input()` said yes. */
@@ -93,12 +95,14 @@ class Walk {
     const client = this.#client;
     await this.#until('in the world', () => client.self !== undefined && client.statistics.rttMs > 0);
     this.#corrections.length = 0;
+    const snapsBefore = client.statistics.snaps;
     await this.#walk();
     await this.#until('the last input has acted', () => this.#account().last === this.#accepted);
     await this.#until('every input has acted', () => this.#account().acted >= this.#sequences.size);
     const report: WalkReport = {
       frames: this.#frames,
       corrections: this.#corrections,
+      snaps: client.statistics.snaps - snapsBefore,
       jumps: this.#jumps,
       accepted: this.#accepted,
       sent: this.#sequences.size,

@@ -265,6 +265,7 @@ export class Client<W extends World = World> {
       inputsUndurable: this.#inputs.kept.length,
       inputsGivenUp: this.#inputs.givenUpCount,
       correctionMetres: this.#prediction?.lastCorrection ?? 0,
+      snaps: this.#prediction?.snapCount ?? 0,
       redirects,
       redirectsFailed,
       longestGapMs: this.#longestGapMs,
@@ -304,10 +305,7 @@ export class Client<W extends World = World> {
     return this.#onClock.add(listener);
   }
 
-  /**
-   * A snapshot was applied; after all that it changed was told. Its tick is counted by the server, and goes on when the own
-   * entity changes node.
-   */
+  /** A snapshot was applied, and all that it changed was told. Its tick goes on when the own entity changes node. */
   onSnapshot(listener: (snapshot: ClientSnapshot) => void): () => void {
     return this.#onSnapshot.add(listener);
   }
@@ -370,7 +368,7 @@ export class Client<W extends World = World> {
     this.#isViewBroken = false;
     // What is drawn goes on, whoever counts the ticks from here.
     this.#timeline?.changeSource();
-    this.#applying.isNewOwner = isSwitch;
+    this.#applying.isNewOwner = isSwitch || welcome.resumed;
     if (isSwitch) return this.#sender.sendAgain({ isNewConnection: true });
     if (welcome.resumed) return;
     this.#owner = undefined;

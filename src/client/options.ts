@@ -111,6 +111,8 @@ export interface ClientStatistics {
   readonly inputsGivenUp: number;
   /** How far the last prediction was off, in metres. */
   readonly correctionMetres: number;
+  /** Corrections that were too large to be smoothed: the own entity was drawn elsewhere at once. */
+  readonly snaps: number;
   /** Direct mode: connections that went to the player's owner, and those that did not get there. */
   readonly redirects: number;
   readonly redirectsFailed: number;

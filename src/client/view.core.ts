@@ -63,14 +63,17 @@ interface Row {
 }
 
 export interface ApplyOptions {
-  /** Whether this is the first snapshot of another node: whom it does not tell of lingers. */
+  /** Whether this is the first snapshot of another node or connection: whom it does not tell of lingers. */
   readonly isNewOwner?: boolean;
   /** The tick that the server counted, in the count that goes on. */
   readonly placeTick?: (head: SnapshotHead) => number;
 }
 
-/** A new owner has told all that are in view in this many snapshots: at 96 enters in each, 255 need three. */
-const LINGER_INTERVALS = 5;
+/**
+ * A new owner has told all that are in view within this time, also one that has just been started and hears of its neighbours'
+ * entities one after the other.
+ */
+const LINGER_SECONDS = 2;
 const NO_CHANGES: readonly ViewChange[] = [];
 const NO_OPTIONS: ApplyOptions = {};
 
@@ -82,6 +85,7 @@ export class View {
   tick = 0;
   readonly #schema: Schema;
   readonly #intervalTicks: number;
+  readonly #lingerTicks: number;
   readonly #unitsPerMetre: number;
   readonly #dt: number;
   readonly #interpolates: boolean;
@@ -124,6 +128,7 @@ export class View {
     this.#unitsPerMetre = velocityUnitsPerMetre(tickHz);
     this.#dt = Math.fround(1 / tickHz);
     this.#intervalTicks = Math.max(1, tickHz / snapshotHz);
+    this.#lingerTicks = LINGER_SECONDS * tickHz;
     this.#interpolates = interpolates;
   }
 
@@ -198,7 +203,7 @@ export class View {
     this.latest = head;
     this.tick = this.#options.placeTick?.(head) ?? head.tick;
     if (this.#options.isNewOwner === true) {
-      this.#lingersUntilTick = this.tick + LINGER_INTERVALS * this.#intervalTicks;
+      this.#lingersUntilTick = this.tick + this.#lingerTicks;
     }
     if (!head.keyframe && !head.resync) return;
     this.#beforeAliases = head.resync ? [...this.#byAlias] : [];
