@@ -84,7 +84,6 @@ export class View {
   latest: SnapshotHead = { keyframe: false, resync: false, tick: 0, inputSequence: 0, durableLag: 0 };
   tick = 0;
   readonly #schema: Schema;
-  readonly #intervalTicks: number;
   readonly #lingerTicks: number;
   readonly #unitsPerMetre: number;
   readonly #dt: number;
@@ -121,13 +120,12 @@ export class View {
 
   constructor(
     schema: Schema,
-    { tickHz, snapshotHz }: { tickHz: number; snapshotHz: number },
+    { tickHz }: { tickHz: number },
     { interpolates = true }: { interpolates?: boolean } = {},
   ) {
     this.#schema = schema;
     this.#unitsPerMetre = velocityUnitsPerMetre(tickHz);
     this.#dt = Math.fround(1 / tickHz);
-    this.#intervalTicks = Math.max(1, tickHz / snapshotHz);
     this.#lingerTicks = LINGER_SECONDS * tickHz;
     this.#interpolates = interpolates;
   }
@@ -202,9 +200,8 @@ export class View {
   #begin(head: SnapshotHead): void {
     this.latest = head;
     this.tick = this.#options.placeTick?.(head) ?? head.tick;
-    if (this.#options.isNewOwner === true) {
-      this.#lingersUntilTick = this.tick + this.#lingerTicks;
-    }
+    if (head.resync) this.#lingersUntilTick = 0;
+    else if (this.#options.isNewOwner === true) this.#lingersUntilTick = this.tick + this.#lingerTicks;
     if (!head.keyframe && !head.resync) return;
     this.#beforeAliases = head.resync ? [...this.#byAlias] : [];
     this.#before = this.#forget();
