@@ -64,6 +64,12 @@ export function expirePointers<Key>(pointers: Map<Key, Pointer>, nowMs: number):
   }
 }
 
+/** Where the player is, by the newer of what a former owner and a gateway know: a pointer may lead to a node that is gone since. */
+export function nextNode(pointer: Pointer | undefined, route: Route | undefined): NodeNumber | undefined {
+  if (pointer === undefined || route === undefined) return pointer?.node ?? route?.node;
+  return pointer.seq > route.seq ? pointer.node : route.node;
+}
+
 /** May what has come this far be sent on? */
 export function mayHop(hops: number): boolean {
   return hops < HOPS_MAX;

@@ -25,7 +25,7 @@ import type { ArrivalQueue } from './arrival-queue.ts';
 import { Attachments } from './attachments.ts';
 import type { AttachmentsOptions } from './attachments.ts';
 import type { EntityRow, NodeNumber, PeerIdentity, SessionId } from './protocol.ts';
-import { expirePointers, mayHop, POINTER_MS, setPointer, takeRoute } from './routing.core.ts';
+import { expirePointers, mayHop, POINTER_MS, setPointer, takeRoute, nextNode } from './routing.core.ts';
 import type { Pointer, Route } from './routing.core.ts';
 import { ENDED_REASON } from './session-message.wire.ts';
 import type { SessionMessage } from './session-message.wire.ts';
@@ -238,6 +238,7 @@ export class SessionRouter implements GatewayFrameVisitor {
   }
 
   heard({ session }: TunnelHead): void {
+    this.#attachments.spoke(session);
     this.#deliver({ kind: 'heard', session });
   }
 
@@ -315,7 +316,7 @@ export class SessionRouter implements GatewayFrameVisitor {
 
   #forward(message: Held['message']): void {
     const { session } = message;
-    const node = this.#pointers.get(session)?.node ?? this.#routes.get(session)?.node;
+    const node = nextNode(this.#pointers.get(session), this.#routes.get(session));
     if (node === undefined || node === this.#options.me.node) {
       this.#hold(message);
       return;

@@ -9,7 +9,7 @@ import { schema } from '../wire/fixture.ts';
 const TICKS_BETWEEN = 2;
 
 test('without prediction the own entity is drawn on its way, also while snapshots do not tell of it', (t) => {
-  const view = new View(schema, { tickHz: 20, snapshotHz: 10 });
+  const view = new View(schema, { tickHz: 20 });
   const apply = (change: Partial<Snapshot>) => view.apply({ ...EMPTY_SNAPSHOT, keyframe: false, ...change });
   const enter = { alias: 3, id: entityIdFrom(1, 7), kind: 0, xCm: 0, zCm: 0, components: new Map() };
   apply({ keyframe: true, tick: 1, self: { alias: 3, x: 0, z: 0, vx: 6, vz: 0 }, enters: [enter] });

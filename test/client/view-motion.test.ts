@@ -63,7 +63,7 @@ interface Place {
 test('others are drawn within the tolerance of where they were, near and far, at rates that fall with distance', (t) => {
   const headless = new Headless(world);
   const session = headless.join();
-  const view = new View(world.schema, { tickHz: 20, snapshotHz: 20 });
+  const view = new View(world.schema, { tickHz: 20 });
   const { columns } = headless.store;
   const truth: Map<number, Place>[] = [];
   const enteredAt = new Map<number, number>();

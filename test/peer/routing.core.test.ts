@@ -1,6 +1,6 @@
 import test from 'ava';
 import type { EntityId } from '../../src/base/brand.ts';
-import { expirePointers, POINTERS_MAX, setPointer, takeRoute } from '../../src/peer/routing.core.ts';
+import { expirePointers, nextNode, POINTERS_MAX, setPointer, takeRoute } from '../../src/peer/routing.core.ts';
 import type { Pointer, Route } from '../../src/peer/routing.core.ts';
 
 const entity = 5 as EntityId;
@@ -30,4 +30,15 @@ test('pointers go when they are old or too many, and never back to an older owne
   t.deepEqual([...pointers.keys()], [2]);
   for (let key = 10; key < POINTERS_MAX + 20; key++) setPointer(pointers, key, { node: 1, seq: 1, untilMs: 99 });
   t.is(pointers.size, POINTERS_MAX);
+});
+
+test('the newer of pointer and route says where a player is', (t) => {
+  const pointer = { node: 3, seq: 5, untilMs: 10 };
+  const route = { entity, node: 2, seq: 6, incarnation: 7 };
+  t.is(nextNode(undefined, undefined), undefined);
+  t.is(nextNode(pointer, undefined), 3);
+  t.is(nextNode(undefined, route), 2);
+  t.is(nextNode(pointer, route), 2, 'the node that it went to is gone, and another has it');
+  t.is(nextNode(pointer, { ...route, seq: 5 }), 2);
+  t.is(nextNode({ ...pointer, seq: 7 }, route), 3);
 });
