@@ -141,6 +141,13 @@ export class Attachments implements Knowledge {
     );
   }
 
+  /** A client of this gateway has said something. Who made its session of another may not have the player any more. */
+  spoke(session: SessionId): void {
+    if (!this.#predecessors.has(session)) return;
+    const { send, neighbours } = this.#options;
+    for (const node of neighbours().nodes) send(node, { kind: 'heard', session });
+  }
+
   /** The client of this session has said something: the token with which it came is spent. */
   heard(session: SessionId): void {
     const from = this.#predecessors.get(session);
