@@ -35,7 +35,10 @@ export const ASK_AGAIN_MS = 200;
 export const GIVE_UP_MS = 5000;
 /** After a fence its successor may not know yet that it has a journal to take: so long it counts as missing. */
 export const FENCED_MS = 1000;
-/** How often everybody has to say no: what was under way between two nodes has arrived meanwhile. */
+/**
+ * How often everybody has to say no, to a question that was asked when all had said so before: what was under way between two nodes
+ * has arrived meanwhile. A late answer to an older question says nothing: the player may have come since.
+ */
 export const DENIALS_MIN = 2;
 /** How long a former owner remembers what became of a session. */
 export const RENAMED_MS = 10_000;
@@ -57,8 +60,13 @@ export interface Attempt {
   readonly to: SessionId;
   readonly startedMs: number;
   dueMs: number;
-  /** Of each node, how often it has said no since somebody was missing or in doubt. */
-  readonly denials: Map<NodeNumber, number>;
+  /** Of the last question: they are numbered from 1. */
+  round: number;
+  /** The first question to which a no counts. */
+  countedFrom: number;
+  /** How often everybody has said no since somebody was missing or in doubt, and who has said so since then. */
+  unanimities: number;
+  readonly denials: Set<NodeNumber>;
 }
 
 export type AttemptEvent =
@@ -70,11 +78,25 @@ export type AttemptEvent =
       /** Somebody who may have the player cannot be asked: starting, dead and not replaced, just replaced (FENCED_MS), or stopped. */
       readonly isSomebodyMissing: boolean;
     }
-  | { readonly kind: 'answer'; readonly from: NodeNumber; readonly answer: 'no' | 'maybe' | 'spent' }
+  | {
+      readonly kind: 'answer';
+      readonly from: NodeNumber;
+      readonly answer: 'no' | 'maybe' | 'spent';
+      readonly round: number;
+    }
   | { readonly kind: 'renamed'; readonly to: SessionId; readonly nowMs: number };
 
 export function startAttempt(sessions: { from: SessionId; to: SessionId }, nowMs: number): Attempt {
-  return { ...sessions, renames: 0, startedMs: nowMs, dueMs: nowMs, denials: new Map() };
+  return {
+    ...sessions,
+    renames: 0,
+    startedMs: nowMs,
+    dueMs: nowMs,
+    round: 0,
+    countedFrom: 1,
+    unanimities: 0,
+    denials: new Set(),
+  };
 }
 
 /** What to do now. `ask`: everybody; `refused`: it is over. */
@@ -82,29 +104,42 @@ export function stepAttempt(attempt: Attempt, event: AttemptEvent): 'ask' | 'wai
   switch (event.kind) {
     case 'answer':
       if (event.answer === 'spent') return 'refused';
-      if (event.answer === 'maybe') attempt.denials.clear();
-      else attempt.denials.set(event.from, (attempt.denials.get(event.from) ?? 0) + 1);
+      if (event.answer === 'maybe') doubt(attempt);
+      else if (event.round >= attempt.countedFrom) attempt.denials.add(event.from);
       return 'wait';
     case 'renamed':
       // Said by all who know it.
       if (event.to === attempt.from || event.to === attempt.to || attempt.renames >= RENAMES_MAX) return 'wait';
       attempt.from = event.to;
       attempt.renames++;
-      attempt.denials.clear();
-      attempt.dueMs = event.nowMs + ASK_AGAIN_MS;
-      return 'ask';
+      doubt(attempt);
+      return ask(attempt, event.nowMs);
     case 'time':
       if (event.nowMs - attempt.startedMs >= GIVE_UP_MS) return 'refused';
-      if (event.isSomebodyMissing) attempt.denials.clear();
+      if (event.isSomebodyMissing) doubt(attempt);
       if (event.nowMs < attempt.dueMs) return 'wait';
-      if (isDenied(attempt, event.nodes)) return 'refused';
-      attempt.dueMs = event.nowMs + ASK_AGAIN_MS;
-      return 'ask';
+      if (event.nodes.every((node) => attempt.denials.has(node))) {
+        if (attempt.unanimities + 1 >= DENIALS_MIN) return 'refused';
+        countAnew(attempt, attempt.unanimities + 1);
+      }
+      return ask(attempt, event.nowMs);
   }
 }
 
-function isDenied({ denials }: Attempt, nodes: readonly NodeNumber[]): boolean {
-  return nodes.every((node) => (denials.get(node) ?? 0) >= DENIALS_MIN);
+function ask(attempt: Attempt, nowMs: number): 'ask' {
+  attempt.round++;
+  attempt.dueMs = nowMs + ASK_AGAIN_MS;
+  return 'ask';
+}
+
+function doubt(attempt: Attempt): void {
+  countAnew(attempt, 0);
+}
+
+function countAnew(attempt: Attempt, unanimities: number): void {
+  attempt.unanimities = unanimities;
+  attempt.countedFrom = attempt.round + 1;
+  attempt.denials.clear();
 }
 
 // Whoever is asked.

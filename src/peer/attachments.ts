@@ -118,7 +118,7 @@ export class Attachments implements Knowledge {
     const next =
       answer === 'renamed'
         ? stepAttempt(asking.attempt, { kind: 'renamed', to: message.successor as SessionId, nowMs })
-        : stepAttempt(asking.attempt, { kind: 'answer', from, answer });
+        : stepAttempt(asking.attempt, { kind: 'answer', from, answer, round: message.round });
     this.#obey(asking, next);
   }
 
@@ -158,13 +158,14 @@ export class Attachments implements Knowledge {
   // As the owner.
 
   receive(from: NodeNumber, request: Attach): void {
-    const decision = decideAttach({ ...request, to: request.session }, this);
+    const { session, round } = request;
+    const decision = decideAttach({ ...request, to: session }, this);
     switch (decision.kind) {
       case 'rebind':
         return this.#rebind(decision.player as Player, { ...request, gateway: from });
       case 'wait': {
         // A repeat does no harm; the first may have found the player on its way into the world.
-        const { session, gateway } = decision.player as Player;
+        const { gateway } = decision.player as Player;
         const ended = this.#rebindings.get(session)?.ended[0]?.session;
         if (ended !== undefined) this.#options.arrivals.rebind({ from: ended, to: session, gateway });
         return;
@@ -172,9 +173,9 @@ export class Attachments implements Knowledge {
       case 'attached':
         return this.#confirm(decision.player as Player, from, request.lastKnownTick);
       case 'renamed':
-        return this.#answer(from, { ...NOTHING, session: request.session, answer: 'renamed', successor: decision.to });
+        return this.#answer(from, { ...NOTHING, session, round, answer: 'renamed', successor: decision.to });
       default:
-        return this.#answer(from, { ...NOTHING, session: request.session, answer: decision.kind });
+        return this.#answer(from, { ...NOTHING, session, round, answer: decision.kind });
     }
   }
 
@@ -275,7 +276,7 @@ export class Attachments implements Knowledge {
     if (next !== 'ask') return;
     const { attempt, resume } = asking;
     const { entity, lastKnownTick, isRedirect } = resume;
-    const { from, to, renames } = attempt;
+    const { from, to, renames, round } = attempt;
     const { me, send, neighbours } = this.#options;
     const message: Attach = {
       kind: 'attach',
@@ -285,6 +286,7 @@ export class Attachments implements Knowledge {
       isRedirect,
       entity: entity as EntityId | 0,
       lastKnownTick,
+      round,
     };
     for (const node of neighbours().nodes) send(node, message);
     this.receive(me.node, message);
@@ -376,6 +378,7 @@ export class Attachments implements Knowledge {
 const NOTHING: Omit<AttachDone, 'session' | 'answer'> & { readonly answer: AttachAnswer } = {
   kind: 'attachDone',
   answer: 'no',
+  round: 0,
   successor: 0 as SessionId,
   entity: 0 as EntityId,
   seq: 0,

@@ -13,8 +13,8 @@
  *   ended      session u53 · reason u8                                      owner → gateway
  *   login      session u53 · gateway u8 · hops u8 · name · account         gateway → home of a resting player
  *   loginDone  session u53 · found u8                                       home → gateway
- *   attach     session u53 · from u53 · flags u8 (1 renamed, 2 redirect) · entity u53 · lastKnownTick u32   gateway → all
- *   attachDone session u53 · answer u8 · successor u53 · entity u53 · seq u32 · incarnation u32 · view u8   any → gateway
+ *   attach     session u53 · from u53 · flags u8 (1 renamed, 2 redirect) · entity u53 · lastKnownTick u32 · round u8   gateway → all
+ *   attachDone session u53 · answer u8 · round u8 · successor u53 · entity u53 · seq u32 · incarnation u32 · view u8   any → gateway
  *   heard      session u53                                                  gateway → owner
  */
 import type { EntityId } from '../base/brand.ts';
@@ -85,11 +85,15 @@ export type SessionMessage =
       /** 0 when the token does not name it. */
       readonly entity: EntityId | 0;
       readonly lastKnownTick: number;
+      /** The number of the question, which comes back with a no. */
+      readonly round: number;
     }
   | {
       readonly kind: 'attachDone';
       readonly session: SessionId;
       readonly answer: AttachAnswer;
+      /** Of the question that this answers; 0 of `attached`, which answers all. */
+      readonly round: number;
       /** Of `renamed`, else 0; the rest is of `attached`. */
       readonly successor: SessionId | 0;
       readonly entity: EntityId | 0;
@@ -168,9 +172,11 @@ export function encodeSessionMessage(message: SessionMessage, buffer: MessageBuf
       buffer.u53(message.from);
       buffer.u8((message.isRenamed ? ATTACH_FLAG.renamed : 0) | (message.isRedirect ? ATTACH_FLAG.redirect : 0));
       buffer.u53(message.entity);
-      return buffer.u32(message.lastKnownTick);
+      buffer.u32(message.lastKnownTick);
+      return buffer.u8(message.round);
     case 'attachDone':
       buffer.u8(ATTACH_ANSWERS.indexOf(message.answer));
+      buffer.u8(message.round);
       buffer.u53(message.successor);
       buffer.u53(message.entity);
       buffer.u32(message.seq);
@@ -264,11 +270,13 @@ function readAttach(reader: Reader, session: SessionId): SessionMessage {
     isRedirect: (flags & ATTACH_FLAG.redirect) !== 0,
     entity: readU53(reader) as EntityId | 0,
     lastKnownTick: readU32(reader),
+    round: readU8(reader),
   };
 }
 
 function readAttachDone(reader: Reader, session: SessionId): SessionMessage {
   const answer = ATTACH_ANSWERS[readU8(reader)];
+  const round = readU8(reader);
   const successor = readU53(reader) as SessionId | 0;
   const entity = readU53(reader) as EntityId | 0;
   const seq = readU32(reader);
@@ -278,7 +286,7 @@ function readAttachDone(reader: Reader, session: SessionId): SessionMessage {
   if ((answer === 'renamed') !== (successor !== 0) || (answer === 'attached') !== (entity !== 0)) {
     throw new WireError('ERR_WIRE_RANGE', `${answer} of session ${successor} and entity ${entity}`);
   }
-  return { kind: 'attachDone', session, answer, successor, entity, seq, incarnation, view };
+  return { kind: 'attachDone', session, answer, round, successor, entity, seq, incarnation, view };
 }
 
 function readHops(reader: Reader): number {

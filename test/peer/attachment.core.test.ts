@@ -84,9 +84,8 @@ test('who knows what a session has become says so, and the owner agrees if its c
   t.is(decideAttach(ASK, knowing({ successors: new Map([[S, NEXT]]) })).kind, 'no');
 });
 
-function denied(attempt: Attempt, nodes: readonly number[], times: number): void {
-  for (let time = 0; time < times; time++)
-    for (const from of nodes) stepAttempt(attempt, { kind: 'answer', from, answer: 'no' });
+function denied(attempt: Attempt, nodes: readonly number[], round = attempt.round): void {
+  for (const from of nodes) stepAttempt(attempt, { kind: 'answer', from, answer: 'no', round });
 }
 
 test('an attempt asks again and again, and ends when everybody has said no twice', (t) => {
@@ -95,12 +94,34 @@ test('an attempt asks again and again, and ends when everybody has said no twice
     stepAttempt(attempt, { kind: 'time', nowMs, nodes: [1, 2, 3], isSomebodyMissing });
   t.is(time(1000), 'ask');
   t.is(time(1000 + ASK_AGAIN_MS - 1), 'wait');
-  denied(attempt, [1, 2, 3], DENIALS_MIN - 1);
-  t.is(time(1000 + ASK_AGAIN_MS), 'ask');
+  let nowMs = 1000;
+  for (let times = 1; times < DENIALS_MIN; times++) {
+    denied(attempt, [1, 2, 3]);
+    t.is(time((nowMs += ASK_AGAIN_MS)), 'ask');
+  }
+  denied(attempt, [1, 2]);
+  t.is(time((nowMs += ASK_AGAIN_MS)), 'ask');
+  denied(attempt, [3]);
+  t.is(time(nowMs + ASK_AGAIN_MS), 'refused');
+});
+
+test('a no counts only as the answer to what was asked when all had said no before, or nobody was missing any more', (t) => {
+  const attempt = startAttempt({ from: S, to: NEXT }, 0);
+  const time = (nowMs: number, isSomebodyMissing = false) =>
+    stepAttempt(attempt, { kind: 'time', nowMs, nodes: [1, 2], isSomebodyMissing });
+  t.is(time(0), 'ask');
+  t.is(time(ASK_AGAIN_MS, true), 'ask');
+  // A late answer, and a repeat of it: the player may have come to that node since.
   denied(attempt, [1, 2], 1);
-  t.is(time(1000 + 2 * ASK_AGAIN_MS), 'ask');
-  denied(attempt, [3], 1);
-  t.is(time(1000 + 3 * ASK_AGAIN_MS), 'refused');
+  denied(attempt, [1, 2], 1);
+  t.is(time(2 * ASK_AGAIN_MS), 'ask');
+  denied(attempt, [1, 2]);
+  const late = attempt.round;
+  t.is(time(3 * ASK_AGAIN_MS), 'ask');
+  denied(attempt, [1, 2], late);
+  t.is(time(4 * ASK_AGAIN_MS), 'ask');
+  denied(attempt, [1, 2]);
+  t.is(time(5 * ASK_AGAIN_MS), 'refused');
 });
 
 test('nothing is denied while somebody is missing or in doubt, but not for ever', (t) => {
@@ -108,11 +129,15 @@ test('nothing is denied while somebody is missing or in doubt, but not for ever'
   const time = (nowMs: number, isSomebodyMissing: boolean) =>
     stepAttempt(attempt, { kind: 'time', nowMs, nodes: [1, 2], isSomebodyMissing });
   time(0, false);
-  denied(attempt, [1, 2], DENIALS_MIN);
+  denied(attempt, [1, 2]);
   t.is(time(ASK_AGAIN_MS, true), 'ask');
-  denied(attempt, [1, 2], DENIALS_MIN);
-  t.is(stepAttempt(attempt, { kind: 'answer', from: 2, answer: 'maybe' }), 'wait');
-  t.is(time(2 * ASK_AGAIN_MS, false), 'ask');
+  for (let times = 1; times <= DENIALS_MIN; times++) {
+    denied(attempt, [1, 2]);
+    t.is(time((1 + times) * ASK_AGAIN_MS, true), 'ask');
+  }
+  denied(attempt, [1, 2]);
+  t.is(stepAttempt(attempt, { kind: 'answer', from: 2, answer: 'maybe', round: attempt.round }), 'wait');
+  t.is(time((2 + DENIALS_MIN) * ASK_AGAIN_MS, false), 'ask');
   t.is(time(GIVE_UP_MS - 1, true), 'ask');
   t.is(time(GIVE_UP_MS, true), 'refused');
 });
@@ -127,5 +152,5 @@ test('a spent token is refused at once, a renamed session asked for, but not in 
   for (let names = 1; names < RENAMES_MAX; names++)
     t.is(stepAttempt(attempt, { kind: 'renamed', to: session(10 + names), nowMs: 7 }), 'ask');
   t.is(stepAttempt(attempt, { kind: 'renamed', to: NEXT, nowMs: 8 }), 'wait');
-  t.is(stepAttempt(attempt, { kind: 'answer', from: 1, answer: 'spent' }), 'refused');
+  t.is(stepAttempt(attempt, { kind: 'answer', from: 1, answer: 'spent', round: 0 }), 'refused');
 });

@@ -140,14 +140,21 @@ export class Application {
     if (frame.session < entity.session) return;
     this.#around.checkers.speaks(this.#around.witness, entity.id, frame.session);
     this.#begin(entity, frame.session, frame.gateway);
-    entity.isHeard = true;
-    entity.before = [];
+    this.heard(frame);
     if (frame.number > entity.lastInput && !entity.isAtRest) this.#applyInput(entity, frame.number);
     else entity.isDirty = true;
     if (frame.number > entity.lastInput) return;
     const { id, number, session, gateway } = frame;
     const isDone = hasInput(entity.state.applied, number);
     this.#acknowledgements.push({ id, number, session, gateway, isDone });
+  }
+
+  /** The client of this session was heard: the tokens of those before are spent. */
+  heard({ id, session }: { readonly id: EntityId; readonly session: SessionId }): void {
+    const entity = this.owned.get(id);
+    if (entity?.session !== session) return;
+    entity.isHeard = true;
+    entity.before = [];
   }
 
   #applyInput(entity: Entity, number: number): void {

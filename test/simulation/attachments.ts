@@ -57,7 +57,7 @@ export class Attachments {
     });
   }
 
-  answered(from: NodeNumber, { to, answer, successor }: AttachDone): void {
+  answered(from: NodeNumber, { to, answer, round, successor }: AttachDone): void {
     const asking = this.#asking.get(to);
     if (asking === undefined) return;
     const { attempt, resume } = asking;
@@ -70,7 +70,7 @@ export class Attachments {
     const event =
       answer === 'renamed'
         ? ({ kind: 'renamed', to: successor, nowMs: this.#nowMs } as const)
-        : ({ kind: 'answer', from, answer } as const);
+        : ({ kind: 'answer', from, answer, round } as const);
     this.#obey(asking, stepAttempt(attempt, event));
   }
 
@@ -94,6 +94,13 @@ export class Attachments {
     this.#lastFenceMs = this.#nowMs;
   }
 
+  /** A client of this gateway says something. Whoever made its session of another may not have the player any more. */
+  spoke(id: EntityId, session: SessionId): void {
+    if (![...this.#successors.values()].some(({ to }) => to === session)) return;
+    for (const node of this.#process.linkedNodes()) this.#process.sendTo(node, { kind: 'heard', id, session });
+    this.heard(session);
+  }
+
   heard(session: SessionId): void {
     for (const [from, { to }] of this.#successors) if (to === session) this.#successors.delete(from);
   }
@@ -114,7 +121,8 @@ export class Attachments {
       return;
     }
     const successor = decision.kind === 'renamed' ? decision.to : 0;
-    this.#answer(from, { id, to: request.to, answer: decision.kind as AttachAnswer, successor });
+    const { to, round } = request;
+    this.#answer(from, { id, to, answer: decision.kind as AttachAnswer, round, successor });
   }
 
   /** The journal has these players with these sessions. */
@@ -123,7 +131,7 @@ export class Attachments {
       const entity = this.#process.application.owned.get(id);
       if (entity === undefined || entity.session !== session || entity.isStable) continue;
       entity.isStable = true;
-      this.#answer(entity.gateway, { id, to: session, answer: 'attached', successor: 0 });
+      this.#answer(entity.gateway, { id, to: session, answer: 'attached', round: 0, successor: 0 });
       this.#announce(entity);
     }
   }
@@ -153,8 +161,8 @@ export class Attachments {
       this.#process.world.clients.refused(resume, { isLate });
     }
     if (next !== 'ask') return;
-    const { from, to, renames } = attempt;
-    const frame: Attach = { kind: 'attach', id: resume.id, from, to, isRenamed: renames > 0 };
+    const { from, to, renames, round } = attempt;
+    const frame: Attach = { kind: 'attach', id: resume.id, from, to, isRenamed: renames > 0, round };
     for (const node of this.#process.linkedNodes()) this.#process.sendTo(node, frame);
     this.receive(this.#process.node, frame);
   }

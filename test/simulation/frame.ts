@@ -40,14 +40,18 @@ export type Frame =
       readonly from: SessionId;
       readonly to: SessionId;
       readonly isRenamed: boolean;
+      readonly round: number;
     }
   | {
       readonly kind: 'attachDone';
       readonly id: EntityId;
       readonly to: SessionId;
       readonly answer: AttachAnswer;
+      readonly round: number;
       readonly successor: SessionId;
     }
+  /** Gateway → all: the client of this session, which was made of another, has said something. */
+  | { readonly kind: 'heard'; readonly id: EntityId; readonly session: SessionId }
   /** A player comes back: wakes its entity where it rests. */
   | {
       readonly kind: 'login';

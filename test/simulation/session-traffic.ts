@@ -34,7 +34,7 @@ export class SessionTraffic {
   fromClient(frame: InputFrame | Login | Resume): void {
     this.#process.soon(() => {
       if (frame.kind === 'resume') return this.attachments.begin(frame);
-      if (frame.kind === 'input') this.attachments.heard(frame.session);
+      if (frame.kind === 'input') this.attachments.spoke(frame.id, frame.session);
       this.#forward(frame);
     });
   }
@@ -61,6 +61,10 @@ export class SessionTraffic {
         return;
       case 'attachDone':
         this.attachments.answered(from, frame);
+        return;
+      case 'heard':
+        this.attachments.heard(frame.session);
+        this.#process.application.heard(frame);
         return;
       case 'resume':
         return fail('assert', 'no node sends a token to another');
