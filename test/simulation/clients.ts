@@ -235,15 +235,17 @@ export class Clients {
   }
 
   /**
-   * What became of one of the sessions only two knew, and both are gone: who made the next one of it, and that one's gateway. This is
-   * what docs/HANDOVER.md promises, and no more. The next one need not be younger: a request that was late, of a gateway that has
-   * died meanwhile, may have the last word, too.
+   * What became of one of the sessions only two knew, and both are gone: who made the next one of it, and that one's gateway, if it
+   * was told. This is what docs/HANDOVER.md promises, and no more. The next one need not be younger: a request that was late, of a
+   * gateway that has died meanwhile, may have the last word, too.
    */
   #isExcused(id: EntityId, token: SessionId): boolean {
     const rebindings = this.#rebindings.get(id) ?? [];
     // When the session was the current one again, what had been made of it before was over.
     const since = rebindings.findLastIndex(({ to }) => to === token) + 1;
-    const made = rebindings.slice(since).filter(({ from }) => from === token);
+    const all = rebindings.slice(since).filter(({ from }) => from === token);
+    // An owner knows what it made of a session last.
+    const made = all.filter(({ owner }, index) => all.findLastIndex((other) => other.owner === owner) === index);
     if (made.length === 0) return false;
     const known = made.filter(({ to, owner }) => owner.isAlive || this.#gateways.get(to)?.isAlive === true);
     return known.every(({ to }) => this.#isExcused(id, to));

@@ -305,6 +305,8 @@ export class World {
   unsettled(): string | undefined {
     this.#suspect = 0;
     const { checkers } = this;
+    // It may hold nothing but messages, which nobody misses but by the gold in them.
+    if (this.hasOpenTakeover()) return 'a ledger waits to be taken over';
     for (const machine of this.machines) {
       const { process, disk } = machine;
       if (process === undefined) return `node ${machine.node} is not up`;
