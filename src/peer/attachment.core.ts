@@ -13,13 +13,13 @@
  *
  *   asking ── attached ──▶ done: attached
  *     │ └─ spent ─────────▶ done: refused
- *     ├─ everybody who lives said no, twice, and nobody is missing ──▶ done: refused
+ *     ├─ everybody who lives said no, and no again when asked after that, and nobody is missing ──▶ done: refused
  *     └─ GIVE_UP_MS over ──▶ done: refused
  *
  * A token works once: when S' is the current one, S is spent. But the welcome to S' may be lost, and then its client has nothing but
  * the token of S: so S stays good until the client of S' was *heard*. Two remember that: the owner that made S' of S, and the gateway
- * of S'. Whoever of them is asked for S, and does not own the player, answers `renamed` to S'; the asker asks for S' then, and the
- * owner agrees as long as the client of S' was not heard.
+ * of S', which tells all when its client speaks. Whoever of the two is asked for S, and does not own the player, answers `renamed`
+ * to S'; the asker asks for S' then, and the owner agrees as long as the client of S' was not heard.
  *
  * A client that gave up a connection comes back with the same token over another, and both gateways may ask, in any order. So the
  * tokens of all sessions are good that were made since a client was heard: whoever is there speaks up, and then the others are spent.

@@ -36,7 +36,8 @@ interface Client {
   used: SessionId;
   /** The session in which it has spoken. */
   heard: SessionId;
-  readonly spent: SessionId[];
+  /** Tokens that are spent, and the sessions that were opened with them. */
+  readonly spent: { readonly token: SessionId; readonly opened: SessionId }[];
   next: number;
   readonly waiting: Set<number>;
 }
@@ -139,7 +140,7 @@ export class Clients {
   /** Somebody else shows a token that its client has used. */
   #steal(client: Client): void {
     const world = this.#world;
-    const from = client.spent[world.random.below(Math.max(1, client.spent.length))];
+    const from = client.spent[world.random.below(Math.max(1, client.spent.length))]?.token;
     const gateway = 1 + world.random.below(world.settings.nodes);
     if (from === undefined || world.processAt(gateway) === undefined) return;
     world.fault('stolen token');
@@ -174,7 +175,7 @@ export class Clients {
     // The first session is there when something of it is durable; later ones were welcomed.
     if (client.token === 0 && frame.session === client.session) client.token = frame.session;
     if (client.used !== 0 && frame.session === client.session) {
-      client.spent.push(client.used);
+      client.spent.push({ token: client.used, opened: frame.session });
       client.used = 0;
     }
     for (const number of frame.done) {
@@ -202,7 +203,12 @@ export class Clients {
     const world = this.#world;
     const client = this.#byEntity.get(id);
     if (client === undefined) return;
-    world.checkers.welcomed(id, to);
+    // Who was to remember that it is spent is gone, and one who did not hear of it was asked: docs/HANDOVER.md says so.
+    const spent = client.spent.find(({ token }) => token === from);
+    if (spent === undefined) world.checkers.welcomed(id, to);
+    else if (this.#gateways.get(spent.opened)?.isAlive === true)
+      fail('C12', `the spent token ${from} opens a session`, id);
+    else world.fault('theft');
     this.#gateways.set(to, gateway);
     const isLost = !world.isHealed && world.random.next() < LOST_WELCOME_CHANCE;
     if (isLost) world.fault('lost welcome');
