@@ -1,6 +1,6 @@
 /** The checkers of FAULTS.md that look on while the cluster runs. Each knows everything, and nothing tells the nodes. */
 import type { EntityId } from '../../src/base/brand.ts';
-import type { CoreEffect, JournalWrite, SessionId } from '../../src/peer/protocol.ts';
+import type { CoreEffect, JournalWrite, Ledger, SessionId } from '../../src/peer/protocol.ts';
 import type { Checker } from './failure.ts';
 import { SimulationFailure } from './failure.ts';
 import type { State } from './record.ts';
@@ -28,8 +28,8 @@ export class Checkers {
   readonly despawned = new Set<EntityId>();
   /** Despawned, perhaps not stably: may come back from a journal, or a copy, that had not heard of it. */
   readonly ending = new Set<EntityId>();
-  /** Entities of a lost disk: C2 does not hold until they are taken over. */
-  readonly unrecorded = new Set<EntityId>();
+  /** Entities of lost disks: C2 does not hold until that very ledger is taken over; another may hold an older row of the same entity. */
+  readonly unrecorded = new Map<Ledger, ReadonlySet<EntityId>>();
   /** Inputs that a client was told to be durable, by entity. */
   readonly acknowledged = new Map<EntityId, Uint32Array>();
   /** The last session of each player with which a client was welcomed again. */
@@ -115,12 +115,16 @@ export class Checkers {
   recorded(id: EntityId, change: 1 | -1, kind: JournalWrite['kind']): void {
     const count = (this.#records.get(id) ?? 0) + change;
     this.#records.set(id, count);
-    if (kind === 'import' && change === 1) this.unrecorded.delete(id);
     if (count > 0) {
       return;
     }
-    if (this.ending.has(id) || this.unrecorded.has(id) || !this.expected.has(id)) return;
+    if (this.ending.has(id) || this.#isUnrecorded(id) || !this.expected.has(id)) return;
     fail('C2', `the last record is gone (${kind})`, id);
+  }
+
+  #isUnrecorded(id: EntityId): boolean {
+    for (const ids of this.unrecorded.values()) if (ids.has(id)) return true;
+    return false;
   }
 
   /** A frame of a fenced incarnation reached a core that knows of the fencing, and something came of it. */

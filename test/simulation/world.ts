@@ -163,6 +163,7 @@ export class World {
 
   /** Its successor has everything, stably. */
   #retire(ledger: Ledger): void {
+    this.checkers.unrecorded.delete(ledger);
     const disk = this.oldDisks.get(ledger);
     if (disk === undefined || !this.oldDisks.delete(ledger) || this.#lostLedgers.has(ledger)) return;
     disk.stable.onRecord = () => {};
@@ -174,10 +175,8 @@ export class World {
     this.#lostLedgers.add(disk.ledger);
     disk.stable.onRecord = () => {};
     const ids = [...disk.stable.entities.keys(), ...[...disk.stable.outbox.values()].map(({ id }) => id)];
-    for (const id of ids) {
-      this.checkers.unrecorded.add(id);
-      this.checkers.recorded(id, -1, 'import');
-    }
+    this.checkers.unrecorded.set(disk.ledger, new Set(ids));
+    for (const id of ids) this.checkers.recorded(id, -1, 'import');
   }
 
   /**
