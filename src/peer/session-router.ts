@@ -25,7 +25,7 @@ import type { ArrivalQueue } from './arrival-queue.ts';
 import { Attachments } from './attachments.ts';
 import type { AttachmentsOptions } from './attachments.ts';
 import type { EntityRow, NodeNumber, PeerIdentity, SessionId } from './protocol.ts';
-import { expirePointers, mayHop, POINTER_MS, setPointer, takeRoute, nextNode } from './routing.core.ts';
+import { expirePointers, mayHop, nextNode, POINTER_MS, setPointer, takeRoute } from './routing.core.ts';
 import type { Pointer, Route } from './routing.core.ts';
 import { ENDED_REASON } from './session-message.wire.ts';
 import type { SessionMessage } from './session-message.wire.ts';

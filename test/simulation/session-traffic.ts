@@ -2,7 +2,7 @@
 import type { EntityId } from '../../src/base/brand.ts';
 import type { NodeNumber, SessionId } from '../../src/peer/protocol.ts';
 import type { Pointer } from '../../src/peer/routing.core.ts';
-import { POINTER_MS, isNewer, mayHop, setPointer, takeRoute } from '../../src/peer/routing.core.ts';
+import { POINTER_MS, isNewer, mayHop, nextNode, setPointer, takeRoute } from '../../src/peer/routing.core.ts';
 import type { Acknowledgement, Entity } from './application.ts';
 import { Attachments } from './attachments.ts';
 import { fail } from './checkers.ts';
@@ -95,10 +95,8 @@ export class SessionTraffic {
 
   #nextNode(frame: InputFrame | Login): NodeNumber | undefined {
     const pointer = this.pointers.get(frame.id);
-    if (frame.gateway !== this.#process.node) return pointer?.node;
-    const route = this.#process.routes.get(frame.session);
-    if (pointer !== undefined && (route === undefined || pointer.seq > route.seq)) return pointer.node;
-    return route?.node;
+    const isGateway = frame.gateway === this.#process.node;
+    return nextNode(pointer, isGateway ? this.#process.routes.get(frame.session) : undefined);
   }
 
   /** A new owner tells the session's gateway. */
