@@ -8,6 +8,7 @@ import { CLIENT_MODES } from '../src/wire/messages.ts';
 import { NODES_COUNT_MAX } from './cluster/process-cluster.ts';
 import { runEndure } from './endure/endure-run.ts';
 import { endureText } from './endure/endure-text.ts';
+import { startLongRun } from './cluster/long-run.ts';
 
 const USAGE = `npm run endure -- [--clients 1000] [--minutes 10] [--seed N] [--nodes 3] [--mode tunnel] [--gateway-seconds 60]
                   [--simulation-seconds 120] [--keep] [--json]
@@ -36,29 +37,18 @@ if (values.help) process.stdout.write(`${USAGE}\n`);
 else process.exitCode = await main();
 
 async function main(): Promise<number> {
-  const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : numberOf('seed', 0, 2 ** 32 - 1);
   const mode = CLIENT_MODES.find((known) => known === values.mode);
   if (mode === undefined) throw new RangeError(`no mode "${values.mode}"\n\n${USAGE}`);
-  const startMs = performance.now();
-  const onProgress = (text: string): void => {
-    process.stderr.write(`${((performance.now() - startMs) / 1000).toFixed(1).padStart(7)} s  ${text}\n`);
-  };
-  process.stderr.write(`seed ${seed}\n`);
-  // The first signal ends the kills, and what is there is still judged and cleaned up; the second one ends all.
-  const stop = new AbortController();
-  process.once('SIGINT', () => stop.abort());
-  process.once('SIGTERM', () => stop.abort());
+  const run = startLongRun(values.seed === undefined ? undefined : numberOf('seed', 0, 2 ** 32 - 1));
   const result = await runEndure({
     clients: numberOf('clients', 1, 10_000),
     seconds: 60 * numberOf('minutes', 0.1, 1440),
-    seed,
+    ...run,
     nodes: numberOf('nodes', 2, NODES_COUNT_MAX),
     mode,
     gatewaySeconds: numberOf('gateway-seconds', 5, 86_400),
     simulationSeconds: numberOf('simulation-seconds', 5, 86_400),
     keep: values.keep,
-    onProgress,
-    signal: stop.signal,
   });
   process.stdout.write(values.json ? `${JSON.stringify(result)}\n` : endureText(result));
   return result.wrong.length === 0 ? 0 : 1;

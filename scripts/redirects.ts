@@ -9,6 +9,7 @@ import { closingText, millisecondsText, tableText, verdictRows } from './cluster
 import type { RedirectCounts } from '../src/main/bots/redirect-watch.core.ts';
 import { runRedirects } from './redirects/redirects-run.ts';
 import type { RedirectsResult } from './redirects/redirects-run.ts';
+import { startLongRun } from './cluster/long-run.ts';
 
 const USAGE = `npm run redirects -- [--count 10000] [--clients 200] [--nodes 3] [--seed N] [--minutes-max 15] [--json]`;
 
@@ -28,23 +29,13 @@ if (values.help) process.stdout.write(`${USAGE}\n`);
 else process.exitCode = await main();
 
 async function main(): Promise<number> {
-  const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : numberOf('seed', 0, 2 ** 32 - 1);
-  const startMs = performance.now();
-  const onProgress = (text: string): void => {
-    process.stderr.write(`${((performance.now() - startMs) / 1000).toFixed(1).padStart(7)} s  ${text}\n`);
-  };
-  process.stderr.write(`seed ${seed}\n`);
-  const stop = new AbortController();
-  process.once('SIGINT', () => stop.abort());
-  process.once('SIGTERM', () => stop.abort());
+  const run = startLongRun(values.seed === undefined ? undefined : numberOf('seed', 0, 2 ** 32 - 1));
   const result = await runRedirects({
     count: numberOf('count', 1, 10_000_000),
     clients: numberOf('clients', 1, 10_000),
     nodes: numberOf('nodes', 2, NODES_COUNT_MAX),
-    seed,
+    ...run,
     secondsMax: 60 * numberOf('minutes-max', 0.1, 1440),
-    onProgress,
-    signal: stop.signal,
   });
   process.stdout.write(values.json ? `${JSON.stringify(result)}\n` : redirectsText(result));
   return result.wrong.length === 0 ? 0 : 1;
