@@ -2,7 +2,7 @@
  * Leases in the tables of the embedded directory. Each function runs inside one immediate transaction, which is what makes it
  * a compare-and-swap: nobody else writes between its reads and its writes.
  *
- *   – ──join──▶ joining ──renew──▶ active ──renew──▶ draining
+ *   – ──join──▶ joining ──renew──▶  active ◀──drain──▶ draining
  *                  │                 │                  │   leave        join (same ledger)
  *                  └─────────────────┴──────────────────┴────────▶ gone ────────▶ joining, new incarnation
  *                  any of these ──fence──▶ fenced, for ever; forget removes it
@@ -121,6 +121,22 @@ export function renew(
       row.ledger,
     );
   return { version };
+}
+
+/** A draining node is told by its own lease; whether it may still, it has to see for itself. */
+export function drain(
+  database: Database,
+  request: { readonly node: NodeNumber; readonly incarnation: number; readonly isDraining: boolean },
+): boolean {
+  const { node, incarnation, isDraining } = request;
+  const row = liveLease(database, node);
+  if (row === undefined || row.incarnation !== incarnation) return false;
+  if (row.state !== 'active' && row.state !== 'draining') return false;
+  const state = isDraining ? 'draining' : 'active';
+  if (row.state === state) return true;
+  const version = nextRevision(database, ['members']);
+  database.prepare('UPDATE lease SET state = ?, version = ? WHERE ledger = ?').run(state, version, row.ledger);
+  return true;
 }
 
 export function leave(

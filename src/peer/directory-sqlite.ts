@@ -6,7 +6,7 @@
  * Waiting for the lock is ours and not SQLite's: the thread goes on with other calls meanwhile, retries come with jitter, and
  * after `busyMs` the call fails with nothing changed. Calls are carried out one after another, in the order they were made.
  *
- * A lost renewal costs at worst a pause, so renewals are not synced to disk; everything else is, before its answer. So a
+ * A lost renewal costs at worst a pause, and a load report is old within a second, so these are not synced to disk; everything else is, before its answer. So a
  * power cut never brings back an incarnation, an epoch or a fenced lease.
  */
 import { randomBytes } from 'node:crypto';
@@ -14,11 +14,14 @@ import { claimBlocks, blocks, giveBlocks, makeBlocks, markPopulated } from './di
 import { checkFacts, deleteName, getName, putName, putSetting } from './directory-entries.ts';
 import { readFacts, schemas, secret, settings, writeFacts } from './directory-entries.ts';
 import { DirectoryError } from './directory-error.ts';
-import { fence, forget, join, leave, members, renew } from './directory-leases.ts';
+import { drain, fence, forget, join, leave, members, renew } from './directory-leases.ts';
+import { loads, reportLoad } from './directory-loads.ts';
 import { explain, isBusy, makeTables, openFile } from './directory-tables.ts';
 import type { Database } from './directory-tables.ts';
 import * as check from './directory-values.core.ts';
 import { DirectoryWatch } from './directory-watch.ts';
+import { loadText } from './load-values.core.ts';
+import type { NodeLoad, ReportedLoad } from './load-values.core.ts';
 import type {
   BlockOwner,
   ClusterFacts,
@@ -33,6 +36,7 @@ import type {
   SchemaEntry,
   SecretName,
   SettingEntry,
+  WatchOptions,
   WorldFacts,
 } from './directory.ts';
 import type { Ledger, NodeNumber } from './protocol.ts';
@@ -114,6 +118,16 @@ export class SqliteDirectory implements Directory {
     return this.#write((database) => leave(database, lease));
   }
 
+  async drain(request: {
+    readonly node: NodeNumber;
+    readonly incarnation: number;
+    readonly isDraining: boolean;
+  }): Promise<boolean> {
+    check.checkNode(request.node);
+    check.demandCount('incarnation', request.incarnation);
+    return this.#write((database) => drain(database, request));
+  }
+
   async members(): Promise<Member[]> {
     return this.#read(members);
   }
@@ -159,6 +173,22 @@ export class SqliteDirectory implements Directory {
     return this.#write((database) => markPopulated(database, request));
   }
 
+  async reportLoad(report: {
+    readonly node: NodeNumber;
+    readonly incarnation: number;
+    readonly load: NodeLoad;
+  }): Promise<boolean> {
+    const { node, incarnation, load } = report;
+    check.checkNode(node);
+    check.demandCount('incarnation', incarnation);
+    const text = loadText(load);
+    return this.#write((database) => reportLoad(database, { node, incarnation, text }), 'unsynced');
+  }
+
+  async loads(): Promise<ReportedLoad[]> {
+    return this.#read(loads);
+  }
+
   async getName(key: string): Promise<NameEntry | undefined> {
     check.checkNameKey(key);
     return this.#read((database) => getName(database, key));
@@ -201,10 +231,7 @@ export class SqliteDirectory implements Directory {
     return this.#read(schemas);
   }
 
-  watch(
-    onChange: (change: DirectoryChange) => void,
-    options: { readonly onError?: (error: Error) => void } = {},
-  ): () => void {
+  watch(onChange: (change: DirectoryChange) => void, options: WatchOptions = {}): () => void {
     if (this.#isClosed) throw closed(this.#options.file);
     return this.#watch.add(onChange, options);
   }

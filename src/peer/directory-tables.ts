@@ -10,6 +10,7 @@
  *   name      key, ledger, entity, version
  *   setting   key, value, version
  *   schema    hash, version, text
+ *   load      node, incarnation, revision, text      the last report of each
  *
  * Application id and user version tell a directory from other files, and its format from later ones.
  */
@@ -70,7 +71,15 @@ INSERT INTO counter VALUES ('revision', 0), ('incarnation', 0);
 INSERT INTO change VALUES ('members', 0), ('blocks', 0), ('names', 0), ('settings', 0), ('schemas', 0);
 `;
 
-export const CHANGE_KINDS = ['members', 'blocks', 'names', 'settings', 'schemas'] as const;
+/** In a file of a release before it there is none; that one leaves it alone. */
+const LOAD_TABLE = `
+CREATE TABLE IF NOT EXISTS load (
+  node INTEGER PRIMARY KEY, incarnation INTEGER NOT NULL, revision INTEGER NOT NULL, text TEXT NOT NULL
+) STRICT;
+INSERT OR IGNORE INTO change VALUES ('loads', 0);
+`;
+
+export const CHANGE_KINDS = ['members', 'blocks', 'names', 'settings', 'schemas', 'loads'] as const;
 export type ChangeKind = (typeof CHANGE_KINDS)[number];
 
 /** Opens or makes the file; waits for nobody: SQLITE_BUSY comes as an error at once. @throws what `explain` turns into ours. */
@@ -95,6 +104,7 @@ export function makeTables(database: Database, { file }: { file: string }): bool
   const application = database.pragma('application_id', { simple: true }) as number;
   if (application === 0 && version === 0 && isEmpty(database)) {
     database.exec(TABLES);
+    database.exec(LOAD_TABLE);
     database.pragma(`application_id = ${APPLICATION_ID}`);
     database.pragma(`user_version = ${FORMAT_VERSION}`);
     return true;
@@ -111,6 +121,7 @@ export function makeTables(database: Database, { file }: { file: string }): bool
       `${file} has format ${version}, this release reads format ${FORMAT_VERSION}; use the release that wrote it, or a new file`,
     );
   }
+  database.exec(LOAD_TABLE);
   return false;
 }
 

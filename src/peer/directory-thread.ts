@@ -39,6 +39,7 @@ type Results = { [Name in DirectoryCall]: Awaited<ReturnType<Directory[Name]>> }
 interface Watcher {
   readonly onChange: (change: DirectoryChange) => void;
   readonly onError: ((error: Error) => void) | undefined;
+  readonly withLoads: boolean;
 }
 
 class DirectoryThread implements Directory {
@@ -89,6 +90,7 @@ class DirectoryThread implements Directory {
 
   join: Directory['join'] = (request) => this.#call('join', [request]);
   renew: Directory['renew'] = (renewal) => this.#call('renew', [renewal]);
+  drain: Directory['drain'] = (request) => this.#call('drain', [request]);
   leave: Directory['leave'] = (lease) => this.#call('leave', [lease]);
   members: Directory['members'] = () => this.#call('members', []);
   fence: Directory['fence'] = (request) => this.#call('fence', [request]);
@@ -97,6 +99,8 @@ class DirectoryThread implements Directory {
   claimBlocks: Directory['claimBlocks'] = (request) => this.#call('claimBlocks', [request]);
   giveBlocks: Directory['giveBlocks'] = (request) => this.#call('giveBlocks', [request]);
   markPopulated: Directory['markPopulated'] = (request) => this.#call('markPopulated', [request]);
+  reportLoad: Directory['reportLoad'] = (report) => this.#call('reportLoad', [report]);
+  loads: Directory['loads'] = () => this.#call('loads', []);
   getName: Directory['getName'] = (key) => this.#call('getName', [key]);
   putName: Directory['putName'] = (key, home, options) => this.#call('putName', [key, home, options]);
   deleteName: Directory['deleteName'] = (key, options) => this.#call('deleteName', [key, options]);
@@ -105,12 +109,13 @@ class DirectoryThread implements Directory {
   secret: Directory['secret'] = (name, candidate) => this.#call('secret', [name, candidate]);
   schemas: Directory['schemas'] = () => this.#call('schemas', []);
 
-  watch: Directory['watch'] = (onChange, { onError } = {}) => {
+  watch: Directory['watch'] = (onChange, { onError, withLoads = false } = {}) => {
     if (this.#isClosed) throw new DirectoryError('ERR_DIRECTORY_CLOSED', 'the directory was closed');
-    const watcher: Watcher = { onChange, onError };
+    const watcher: Watcher = { onChange, onError, withLoads };
     this.#watchers.add(watcher);
     // The thread tells everything anew, to all watchers: what they know already does no harm.
-    this.#guarded(() => this.#api.watch()).catch((error: Error) => onError?.(error));
+    const isLoadTold = [...this.#watchers].some((other) => other.withLoads);
+    this.#guarded(() => this.#api.watch({ withLoads: isLoadTold })).catch((error: Error) => onError?.(error));
     return () => {
       this.#watchers.delete(watcher);
     };
@@ -142,11 +147,18 @@ class DirectoryThread implements Directory {
   }
 
   #hear(news: DirectoryNews): void {
-    for (const { onChange, onError } of this.#watchers) {
-      if (news.type === 'change') onChange(news.change);
-      else onError?.(new DirectoryError(news.code, news.message));
+    for (const watcher of this.#watchers) {
+      if (news.type === 'change') tellChange(watcher, news.change);
+      else watcher.onError?.(new DirectoryError(news.code, news.message));
     }
   }
+}
+
+/** Another watcher's wish to hear of loads is not this one's. */
+function tellChange({ onChange, withLoads }: Watcher, change: DirectoryChange): void {
+  if (withLoads || change.loads === undefined) return onChange(change);
+  const { revision, loads: _loads, ...others } = change;
+  if (Object.keys(others).length > 0) onChange({ revision, ...others });
 }
 
 function valueOf<Value>(answer: Answer<Value>): Value {

@@ -5,15 +5,17 @@
 import { blocks } from './directory-blocks.ts';
 import { schemas, settings } from './directory-entries.ts';
 import { members } from './directory-leases.ts';
+import { loads } from './directory-loads.ts';
 import { CHANGE_KINDS, explain, isBusy } from './directory-tables.ts';
 import type { ChangeKind, Database } from './directory-tables.ts';
-import type { DirectoryChange } from './directory.ts';
+import type { DirectoryChange, WatchOptions } from './directory.ts';
 
 export const WATCH_MS = 20;
 
 interface Watcher {
   readonly onChange: (change: DirectoryChange) => void;
   readonly onError: ((error: Error) => void) | undefined;
+  readonly kinds: readonly ChangeKind[];
   /** By kind, the revision that was told last. */
   readonly told: Map<ChangeKind, number>;
 }
@@ -30,11 +32,9 @@ export class DirectoryWatch {
     this.#file = file;
   }
 
-  add(
-    onChange: (change: DirectoryChange) => void,
-    { onError }: { readonly onError?: (error: Error) => void },
-  ): () => void {
-    const watcher: Watcher = { onChange, onError, told: new Map() };
+  add(onChange: (change: DirectoryChange) => void, { onError, withLoads = false }: WatchOptions): () => void {
+    const kinds = withLoads ? CHANGE_KINDS : CHANGE_KINDS.filter((kind) => kind !== 'loads');
+    const watcher: Watcher = { onChange, onError, kinds, told: new Map() };
     this.#watchers.add(watcher);
     this.#dataVersion = -1;
     this.#timer ??= setInterval(() => this.#poll(), WATCH_MS);
@@ -74,22 +74,22 @@ export class DirectoryWatch {
     }
   }
 
-  #tell({ onChange, told }: Watcher): void {
-    const { change, revisions } = this.#database.transaction(() => this.#changeSince(told)).deferred();
+  #tell({ onChange, told, kinds }: Watcher): void {
+    const { change, revisions } = this.#database.transaction(() => this.#changeSince(told, kinds)).deferred();
     if (change === undefined) return;
     for (const [kind, revision] of revisions) told.set(kind, revision);
     onChange(change);
   }
 
-  #changeSince(told: ReadonlyMap<ChangeKind, number>): {
-    change: DirectoryChange | undefined;
-    revisions: ReadonlyMap<ChangeKind, number>;
-  } {
+  #changeSince(
+    told: ReadonlyMap<ChangeKind, number>,
+    kinds: readonly ChangeKind[],
+  ): { change: DirectoryChange | undefined; revisions: ReadonlyMap<ChangeKind, number> } {
     const rows = this.#database
       .prepare<[], { kind: ChangeKind; revision: number }>('SELECT kind, revision FROM change')
       .all();
     const revisions = new Map(rows.map(({ kind, revision }) => [kind, revision]));
-    const changed = new Set(CHANGE_KINDS.filter((kind) => revisions.get(kind) !== told.get(kind)));
+    const changed = new Set(kinds.filter((kind) => revisions.get(kind) !== told.get(kind)));
     if (changed.size === 0) return { change: undefined, revisions };
     const change: DirectoryChange = {
       revision: Math.max(...revisions.values()),
@@ -97,6 +97,7 @@ export class DirectoryWatch {
       ...(changed.has('blocks') && { blocks: blocks(this.#database) }),
       ...(changed.has('settings') && { settings: settings(this.#database) }),
       ...(changed.has('schemas') && { schemas: schemas(this.#database) }),
+      ...(changed.has('loads') && { loads: loads(this.#database) }),
       ...(changed.has('names') && { names: true as const }),
     };
     return { change, revisions };

@@ -11,6 +11,7 @@
  * ERR_DIRECTORY_CORRUPT and ERR_DIRECTORY_CLOSED; further ones are named beside the call.
  */
 import type { EntityId } from '../base/brand.ts';
+import type { NodeLoad, ReportedLoad } from './load-values.core.ts';
 import type { Ledger, NodeNumber } from './protocol.ts';
 
 /** Fixed when the directory is made; a node that was set differently is refused. */
@@ -154,6 +155,8 @@ export interface DirectoryChange {
   readonly blocks?: readonly BlockOwner[];
   readonly settings?: readonly SettingEntry[];
   readonly schemas?: readonly SchemaEntry[];
+  /** Told only to those who watch them. */
+  readonly loads?: readonly ReportedLoad[];
   /** Names are too many to be sent along. */
   readonly names?: true;
 }
@@ -164,7 +167,17 @@ export const DIRECTORY_SETTINGS = {
   handoverPercent: 'handoverPercent',
   /** JSON list of block numbers that nothing may be handed into. */
   closedBlocks: 'closedBlocks',
+  /** BALANCE_MODES: what the balancer does with what it decides. */
+  balance: 'balance',
+  /** `node:incarnation` of the node that balances; it stands while that lease lives. Taken by compare-and-swap. */
+  balancer: 'balancer',
+  /** JSON list of the balancer's last decisions, newest last. */
+  balancerLog: 'balancerLog',
 } as const;
+
+/** `on` (also when it is not set): moves blocks. `dry-run`: says what it would move. `off`: only blocks of draining nodes are moved. */
+export const BALANCE_MODES = ['on', 'off', 'dry-run'] as const;
+export type BalanceMode = (typeof BALANCE_MODES)[number];
 
 /** `sessionKey`: the seed with which session tokens are signed, as hexadecimal digits. */
 export const SECRET_NAMES = ['sessionKey'] as const;
@@ -182,6 +195,13 @@ export const SCHEMAS_REMEMBERED_MAX = 64;
 export const LEDGERS_MAX = 1024;
 /** Blocks of a world; 1,048,576 cells in blocks of one cell. */
 export const BLOCKS_MAX = 1 << 20;
+
+export interface WatchOptions {
+  /** Hears that the directory cannot be read for now; the watch goes on. */
+  readonly onError?: (error: Error) => void;
+  /** Tells load reports, too: several a second in a large cluster. Those who do not ask are not woken by them. */
+  readonly withLoads?: boolean;
+}
 
 export interface Directory extends AsyncDisposable {
   readonly facts: ClusterFacts;
@@ -205,6 +225,16 @@ export interface Directory extends AsyncDisposable {
 
   /** A clean stop: the lease is `gone`, blocks and ledger remain its own. Nothing happens when it was fenced. */
   leave(lease: { readonly node: NodeNumber; readonly incarnation: number }): Promise<void>;
+
+  /**
+   * Whether that incarnation is to leave (`draining`) or not any more (`active`); by anybody. False, and nothing is changed, when it is
+   * neither of both: it joins, it is gone, or another incarnation has the lease.
+   */
+  drain(request: {
+    readonly node: NodeNumber;
+    readonly incarnation: number;
+    readonly isDraining: boolean;
+  }): Promise<boolean>;
 
   /** All leases, live ones last, by node number. */
   members(): Promise<Member[]>;
@@ -241,6 +271,19 @@ export interface Directory extends AsyncDisposable {
   /** The blocks among these that are of `node` and were not populated: they are from now on, and no other caller is told so. */
   markPopulated(request: { readonly node: NodeNumber; readonly blocks: readonly number[] }): Promise<number[]>;
 
+  /**
+   * Replaces the node's last report. Not synced to disk: it is old within a second. False when that incarnation has no live lease.
+   * @throws ERR_DIRECTORY_VALUE
+   */
+  reportLoad(report: {
+    readonly node: NodeNumber;
+    readonly incarnation: number;
+    readonly load: NodeLoad;
+  }): Promise<boolean>;
+
+  /** The last report of each live member that has made one under its lease, by node number. */
+  loads(): Promise<ReportedLoad[]>;
+
   getName(key: string): Promise<NameEntry | undefined>;
   /**
    * Writes if the version is still `expectedVersion` (0: there is no such name).
@@ -271,12 +314,8 @@ export interface Directory extends AsyncDisposable {
 
   /**
    * Tells at once everything there is, and then each change within some 25 ms of it; several may come as one.
-   * `onError` hears that the directory cannot be read for now; the watch goes on.
    */
-  watch(
-    onChange: (change: DirectoryChange) => void,
-    options?: { readonly onError?: (error: Error) => void },
-  ): () => void;
+  watch(onChange: (change: DirectoryChange) => void, options?: WatchOptions): () => void;
 
   close(): Promise<void>;
 }

@@ -7,7 +7,7 @@ import { workerData } from 'node:worker_threads';
 import { exposeThread } from '../base/thread.ts';
 import { DirectoryError } from './directory-error.ts';
 import { SqliteDirectory } from './directory-sqlite.ts';
-import type { ClusterFacts, Directory, DirectoryChange } from './directory.ts';
+import type { ClusterFacts, Directory, DirectoryChange, WatchOptions } from './directory.ts';
 import type { OpenOptions } from './directory-thread.ts';
 
 /** An expected failure crosses the thread border as data, because an error would lose its `code` there. */
@@ -54,12 +54,13 @@ function createApi(changes: MessagePort) {
     },
 
     /** Begins, or begins anew with everything there is. */
-    watch(): Promise<Answer<undefined>> {
+    watch({ withLoads }: Required<Pick<WatchOptions, 'withLoads'>>): Promise<Answer<undefined>> {
       return answer(async () => {
         stopWatching?.();
         stopWatching = opened().watch(
           (change) => changes.postMessage({ type: 'change', change } satisfies DirectoryNews),
           {
+            withLoads,
             onError: (error) => {
               const { code, message } = error as DirectoryError;
               changes.postMessage({ type: 'error', code, message } satisfies DirectoryNews);

@@ -10,7 +10,9 @@ import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import { DirectoryError } from '../../src/peer/directory-error.ts';
 import type { DirectoryErrorCode } from '../../src/peer/directory-error.ts';
-import type { Directory, DirectoryChange, JoinRequest, Joined, WorldFacts } from '../../src/peer/directory.ts';
+import type { Directory, DirectoryChange, JoinRequest, Joined, WatchOptions } from '../../src/peer/directory.ts';
+import type { WorldFacts } from '../../src/peer/directory.ts';
+import type { NodeLoad } from '../../src/peer/load-values.core.ts';
 import type { ProcessJob } from './directory-process.ts';
 
 const PROCESS = fileURLToPath(new URL('directory-process.ts', import.meta.url));
@@ -63,6 +65,22 @@ export function newLedger(): string {
   return randomBytes(16).toString('hex');
 }
 
+export function nodeLoad(changes: Partial<NodeLoad> = {}): NodeLoad {
+  return {
+    tickP50Us: 4100,
+    tickP99Us: 9300,
+    busyShare: 0.0825,
+    entities: 700,
+    sessions: 31,
+    gatewayBytesPerSecond: 120_500,
+    shedLevel: 0,
+    hottestCell: { cell: 12, costUs: 900, entities: 40, sessions: 9 },
+    blocks: [{ block: 3, costUs: 2900, entities: 400, sessions: 25 }],
+    rest: { blocks: 6, costUs: 1200, entities: 300, sessions: 6 },
+    ...changes,
+  };
+}
+
 export function joinRequest(name: string, changes: Partial<JoinRequest> = {}): JoinRequest {
   return {
     name,
@@ -101,11 +119,11 @@ export class WatchLog implements Disposable {
   readonly #stop: () => void;
   readonly #waiting = new Set<() => void>();
 
-  constructor(directory: Directory) {
+  constructor(directory: Directory, options: WatchOptions = {}) {
     this.#stop = directory.watch((change) => {
       this.changes.push(change);
       for (const look of this.#waiting) look();
-    });
+    }, options);
   }
 
   /** Resolves with the first change, from number `from` on, for which this holds. */

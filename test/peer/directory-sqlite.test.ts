@@ -13,6 +13,7 @@ import {
   WatchLog,
   joinActive,
   joinRequest,
+  nodeLoad,
   refusal,
   PID_DEAD,
 } from './directory-fixture.ts';
@@ -206,4 +207,24 @@ test('schemas beyond the limit push out the oldest', async (t) => {
   for (let hash = 1; hash <= 70; hash++) await directory.join({ ...request, schema: { hash, version: 1, text: '{}' } });
   const kept = (await directory.schemas()).map(({ hash }) => hash);
   t.deepEqual([kept.length, kept[0], kept[63]], [64, 7, 70]);
+});
+
+test('a file of a release without load reports gets their table, and a report that nobody can read counts as none', async (t) => {
+  const file = newFile();
+  await (await open(file)).close();
+  const before = new SqliteDatabase(file, { timeout: DEADLINE_MS });
+  before.exec("DROP TABLE load; DELETE FROM change WHERE kind = 'loads'");
+  before.close();
+  await using directory = await open(file);
+  const a = await joinActive(directory, 'a');
+  const b = await joinActive(directory, 'b');
+  t.true(await directory.reportLoad({ ...a, load: nodeLoad() }));
+  t.true(await directory.reportLoad({ ...b, load: nodeLoad() }));
+  const database = new SqliteDatabase(file, { timeout: DEADLINE_MS });
+  database.prepare('UPDATE load SET text = ? WHERE node = ?').run('{"tick":"?"}', a.node);
+  database.close();
+  t.deepEqual(
+    (await directory.loads()).map(({ node }) => node),
+    [b.node],
+  );
 });

@@ -7,6 +7,7 @@ import type { DirectoryFactory } from './directory-fixture.ts';
 import { chainTests, fenceTests, membershipTests, renewalTests } from './directory-suite-members.ts';
 import { factTests, limitTests } from './directory-suite-refusals.ts';
 import { blockTests, entryTests, secretTests, watchTests } from './directory-suite-contents.ts';
+import { drainTests, loadTests } from './directory-suite-loads.ts';
 import { counterTests, raceTests } from './directory-suite-processes.ts';
 
 export function directorySuite(test: TestFn, factory: DirectoryFactory): void {
@@ -14,6 +15,8 @@ export function directorySuite(test: TestFn, factory: DirectoryFactory): void {
   renewalTests(test, factory);
   fenceTests(test, factory);
   chainTests(test, factory);
+  drainTests(test, factory);
+  loadTests(test, factory);
   factTests(test, factory);
   limitTests(test, factory);
   blockTests(test, factory);
