@@ -9,6 +9,7 @@
  */
 export const PEER_COUNTERS = [
   'handoversOut',
+  'handoversWithinTick',
   'handoversIn',
   'handoversRejected',
   'handoversReclaimed',

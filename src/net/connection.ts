@@ -81,6 +81,8 @@ export class Connection {
   mode: ClientMode = 'tunnel';
   /** When it moved; 0: it has not. */
   movedAtMs = 0;
+  /** When the next snapshot is to be written; 0: whenever it comes. */
+  snapshotDueMs = 0;
   readonly #context: GatewayContext;
   readonly #socket: Socket;
   readonly #json: boolean;
@@ -163,6 +165,7 @@ export class Connection {
       }
       this.awaitsKeyframe = false;
     }
+    this.#noteLateness();
     counters.snapshotsSent++;
     counters.messagesOut++;
     if (this.#json) {
@@ -175,6 +178,15 @@ export class Connection {
     counters.bytesOut += frame.length;
     this.#socket.write(frame);
     return true;
+  }
+
+  #noteLateness(): void {
+    const { counters, settings, nowMs: now } = this.#context;
+    const nowMs = now();
+    if (this.snapshotDueMs !== 0) {
+      counters.snapshotLateness.observe(Math.max(0, nowMs - this.snapshotDueMs) / 1000);
+    }
+    this.snapshotDueMs = nowMs + snapshotPeriodMs(settings);
   }
 
   /** The session goes on over another connection of the same client, which closes this one when it has heard there. */
@@ -195,6 +207,11 @@ export class Connection {
     this.stage = 'closed';
     this.webSocket.close(closeCode, reason);
   }
+}
+
+/** Snapshots are made every so many ticks. */
+function snapshotPeriodMs({ tickHz, snapshotHz }: GatewayContext['settings']): number {
+  return (1000 * Math.max(1, Math.round(tickHz / snapshotHz))) / tickHz;
 }
 
 function messageLimit({ settings, lateness }: GatewayContext): BucketLimit {

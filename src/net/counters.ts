@@ -1,5 +1,10 @@
 /** What a gateway counts, from its start. Plain fields: they are written on the hot path. */
+import type { EndedReason } from '../memory/tunnel.ts';
 import type { ProtocolErrorCode } from '../wire/messages.ts';
+import { SnapshotLateness } from './snapshot-lateness.ts';
+
+/** How a session ended: its client said so or did not come back, the world had no room, or its owner ended it. */
+export type SessionEnd = EndedReason | 'left' | 'expired';
 
 export class GatewayCounters {
   bytesIn = 0;
@@ -59,9 +64,15 @@ export class GatewayCounters {
   overviewFramesSkipped = 0;
   readonly errors = new Map<ProtocolErrorCode, number>();
   readonly closes = new Map<number, number>();
+  readonly sessionEnds = new Map<SessionEnd, number>();
+  readonly snapshotLateness = new SnapshotLateness();
 
   countError(code: ProtocolErrorCode): void {
     this.errors.set(code, (this.errors.get(code) ?? 0) + 1);
+  }
+
+  countSessionEnd(reason: SessionEnd): void {
+    this.sessionEnds.set(reason, (this.sessionEnds.get(reason) ?? 0) + 1);
   }
 
   /** Close codes are the client's to choose, so those that mean nothing here are counted as one: 0. */

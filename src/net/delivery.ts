@@ -110,6 +110,7 @@ export class Delivery implements PeerFrameVisitor {
       const bytes = connection.backlogBytes;
       store.sessions.setBacklogBytes(session.index, bytes);
       this.#table.routes.changeBacklog(session, bytes);
+      if (bytes > limit.bytesSkip) connection.snapshotDueMs = 0;
       if (!stepBacklog(connection.backlog, limit, { bytes, nowMs })) continue;
       connection.fail('ERR_LIMIT_BACKLOG', `${bytes} bytes wait to be read`);
     }

@@ -37,7 +37,10 @@ const TICKS_PERIOD_MS = 5000;
 const STOP_POLL_MS = 5;
 
 /** What the gateway has done since its start and holds now, for logs and benches. */
-export interface GatewayReport extends GatewayLoad, Omit<GatewayCounters, 'errors' | 'closes' | `count${string}`> {
+export interface GatewayReport
+  extends
+    GatewayLoad,
+    Omit<GatewayCounters, 'errors' | 'closes' | 'sessionEnds' | 'snapshotLateness' | `count${string}`> {
   /** By error code. */
   readonly errors: Readonly<Record<string, number>>;
   /** By WebSocket close code. */
@@ -133,7 +136,7 @@ export class Gateway {
   }
 
   report(): GatewayReport {
-    const { errors, closes, ...counters } = this.#context.counters;
+    const { errors, closes, sessionEnds: _ends, snapshotLateness: _lateness, ...counters } = this.#context.counters;
     return {
       ...this.load,
       ...counters,

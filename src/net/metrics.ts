@@ -4,6 +4,8 @@
  * Counters and gauges are read from the shared stats when asked for; the histograms are fed from tick samples by
  * `observeTicks`, which must be called more often than the samples' ring turns (TICK_SAMPLES ticks).
  */
+import type { StatsFs } from 'node:fs';
+import { statfs } from 'node:fs/promises';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { COUNTERS, TICK_SAMPLES } from '../memory/stats.ts';
 import type { Gauge as StatsGauge } from '../memory/stats.ts';
@@ -67,7 +69,10 @@ export class Metrics {
     registerStats(context, this.#registry);
     registerGateway(context, this.#registry, load);
     registerProcess(this.#registry);
-    if (context.settings.cluster !== undefined) registerPeers(context.store, this.#registry);
+    const { cluster } = context.settings;
+    if (cluster === undefined) return;
+    registerPeers(context.store, this.#registry);
+    registerDisk(cluster.journal?.folder, this.#registry);
   }
 
   /** Feeds the histograms with the ticks since the last call. */
@@ -107,7 +112,8 @@ export class Metrics {
     const text = await this.#registry.metrics();
     const behind = settings.cluster === undefined ? '' : peerHistograms(store);
     this.#restsUntilMs = nowMs() + (nowMs() - startMs) * REST_FACTOR;
-    return { contentType: this.#registry.contentType, text: text + behind };
+    const lateness = this.#context.counters.snapshotLateness.text();
+    return { contentType: this.#registry.contentType, text: text + lateness + behind };
   }
 }
 
@@ -137,30 +143,43 @@ function registerGateway({ counters }: GatewayContext, registry: Registry, load:
   addGauge(registry, 'worldmesh_gateway_connections', 'Connections of players', () => load().connections);
   addGauge(registry, 'worldmesh_gateway_sessions', 'Sessions, with and without a connection', () => load().sessions);
   addGauge(registry, 'worldmesh_gateway_viewers', 'Connections of viewers', () => load().viewers);
-  registry.registerMetric(
-    new Counter({
-      name: 'worldmesh_gateway_errors_total',
-      help: 'Errors sent to clients, by code',
-      labelNames: ['code'],
-      registers: [],
-      collect() {
-        this.reset();
-        for (const [code, count] of counters.errors) this.inc({ code }, count);
-      },
-    }),
+  addLabelled(
+    registry,
+    { name: 'worldmesh_gateway_errors_total', help: 'Errors sent to clients, by code', label: 'code' },
+    () => counters.errors,
   );
-  registry.registerMetric(
-    new Counter({
+  addLabelled(
+    registry,
+    {
       name: 'worldmesh_gateway_closes_total',
       help: 'Connections that ended, by WebSocket close code; 0 is any code without a meaning here',
-      labelNames: ['code'],
-      registers: [],
-      collect() {
-        this.reset();
-        for (const [code, count] of counters.closes) this.inc({ code: String(code) }, count);
-      },
-    }),
+      label: 'code',
+    },
+    () => counters.closes,
   );
+  addLabelled(
+    registry,
+    { name: 'worldmesh_gateway_sessions_ended_total', help: 'Sessions that ended, by reason', label: 'reason' },
+    () => counters.sessionEnds,
+  );
+}
+
+/** Of the disk with the journal; zero where there is none. A full one ends handovers, so it is to be seen coming. */
+function registerDisk(folder: string | undefined, registry: Registry): void {
+  const add = (name: string, help: string, bytesOf: (disk: StatsFs) => number): void => {
+    registry.registerMetric(
+      new Gauge({
+        name,
+        help,
+        registers: [],
+        async collect() {
+          this.set(folder === undefined ? 0 : await statfs(folder).then(bytesOf, () => 0));
+        },
+      }),
+    );
+  };
+  add('worldmesh_disk_free_bytes', 'Room left on the disk with the journal', ({ bavail, bsize }) => bavail * bsize);
+  add('worldmesh_disk_size_bytes', 'Size of the disk with the journal', ({ blocks, bsize }) => blocks * bsize);
 }
 
 /** Under the names that dashboards expect of any process. */
@@ -189,6 +208,25 @@ function addCounter(registry: Registry, name: string, help: string, read: () => 
       collect() {
         this.reset();
         this.inc(Math.max(0, read()));
+      },
+    }),
+  );
+}
+
+function addLabelled(
+  registry: Registry,
+  { name, help, label }: { readonly name: string; readonly help: string; readonly label: string },
+  read: () => ReadonlyMap<string | number, number>,
+): void {
+  registry.registerMetric(
+    new Counter({
+      name,
+      help,
+      labelNames: [label],
+      registers: [],
+      collect() {
+        this.reset();
+        for (const [value, count] of read()) this.inc({ [label]: String(value) }, count);
       },
     }),
   );

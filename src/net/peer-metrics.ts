@@ -16,6 +16,7 @@ const STAGES = ['capture', 'journal', 'wire', 'accept', 'confirm', 'route', 'tot
 
 export const PEER_COUNTER_METRICS: Readonly<Record<PeerCounter, readonly [name: string, help: string]>> = {
   handoversOut: ['handovers_out', 'Entities handed over to other nodes'],
+  handoversWithinTick: ['handovers_within_tick', 'Entities handed over in less than a tick'],
   handoversIn: ['handovers_in', 'Entities taken over from other nodes by handover'],
   handoversRejected: ['handovers_rejected', 'Handovers that the target refused'],
   handoversReclaimed: ['handovers_reclaimed', 'Entities that came back because their handover failed'],

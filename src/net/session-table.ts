@@ -223,12 +223,15 @@ export class SessionTable {
   }
 
   bye(session: Session): void {
+    this.#context.counters.countSessionEnd('left');
     this.#step(session, { kind: 'bye' });
   }
 
   /** The owner of its player, another node, has ended it. */
   end(session: Session, reason: EndedReason): void {
     this.#ending = reason;
+    const { kind } = session.life;
+    if (kind === 'attached' || kind === 'detached') this.#context.counters.countSessionEnd(reason);
     if (reason === 'moved') this.routes.moved(session);
     this.#step(session, { kind: 'taken' });
   }
@@ -250,7 +253,9 @@ export class SessionTable {
       this.routes.sweep(session, nowMs);
       if (before === 'attached') continue;
       this.#step(session, { kind: 'time', nowMs, graceMs });
-      if (before === 'detached' && session.life.kind !== 'detached') this.#context.counters.sessionsExpired++;
+      if (before !== 'detached' || session.life.kind === 'detached') continue;
+      this.#context.counters.sessionsExpired++;
+      this.#context.counters.countSessionEnd('expired');
     }
   }
 
@@ -260,6 +265,7 @@ export class SessionTable {
     for (const session of this.#entering) {
       if (sessions.refusal(session.index) !== undefined) {
         this.#entered(session);
+        this.#context.counters.countSessionEnd('refused');
         this.#step(session, { kind: 'refused' });
       } else if (sessions.slotPlusOne(session.index) !== 0 || sessions.route(session.index) !== 0) {
         // It is in the world, here or at another node.

@@ -46,6 +46,7 @@ export interface HandoverShellOptions {
   readonly importStable: () => void;
   readonly stopped: (reason: string) => void;
   readonly crashPoints: CrashPoints;
+  readonly tickMs: number;
   /** Monotonic. */
   readonly nowMs: () => number;
   /** UTC. */
@@ -364,6 +365,7 @@ export class HandoverShell {
       passage.acceptedMs = nowMs;
       peerStats.observe('wire', (nowMs - passage.sentMs) / 1000);
       peerStats.observe('total', (nowMs - passage.frozenMs) / 1000);
+      if (nowMs - passage.frozenMs < this.#options.tickMs) peerStats.add('handoversWithinTick', 1);
     } else if (stage === 'confirmed') peerStats.observe('confirm', (nowMs - passage.sentMs) / 1000);
     if (stage === 'done' || stage === 'reclaimed') this.#passages.delete(id);
   }

@@ -210,6 +210,7 @@ export class PeerNode {
         importStable: () => this.#membership?.importStable(),
         stopped: (reason) => this.#fail(reason),
         crashPoints: this.#crashPoints,
+        tickMs: 1000 / this.#settings.facts.tickHz,
         nowMs: monotonicMs,
         utcMs: Date.now,
       },
