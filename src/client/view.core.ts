@@ -94,6 +94,8 @@ export class View {
   readonly #lingering = new Map<EntityId, Row>();
   #lingersUntilTick = 0;
   #left: ViewChange[] = [];
+  /** Who left in the snapshot that is being read: perhaps only to come again in another row of the server's. */
+  readonly #leaving = new Map<EntityId, Row>();
   #entered: ViewChange[] = [];
   #later: ViewChange[] = [];
   /** In view before the keyframe or resync that is being read, and not told of by it. */
@@ -154,6 +156,8 @@ export class View {
       else visitDecoded(source, this.#visitor);
     } finally {
       this.#settleBefore();
+      for (const row of this.#leaving.values()) this.#drop(row);
+      this.#leaving.clear();
     }
     if (this.#lingering.size > 0 && this.tick >= this.#lingersUntilTick) this.#dropLingering();
     const ownRow = this.#own.alias === 0 ? undefined : this.#byAlias[this.#own.alias];
@@ -213,14 +217,15 @@ export class View {
     const row = this.#rowAt(alias, 'leave');
     this.#byAlias[alias] = undefined;
     this.#rows.delete(row.entity.id);
-    this.#drop(row);
+    this.#leaving.set(row.entity.id, row);
   }
 
   #enter(enter: EnterEntry): void {
     if (this.#byAlias[enter.alias] !== undefined) throw inconsistent(`enter of alias ${enter.alias}, which is in use`);
     if (this.#rows.has(enter.id)) throw inconsistent(`enter of entity ${enter.id}, which is in view`);
-    const kept = this.#before?.get(enter.id) ?? this.#lingering.get(enter.id);
+    const kept = this.#before?.get(enter.id) ?? this.#lingering.get(enter.id) ?? this.#leaving.get(enter.id);
     this.#lingering.delete(enter.id);
+    this.#leaving.delete(enter.id);
     const row = kept ?? this.#newRow(enter);
     row.kindIndex = enter.kind;
     row.entity.kind = this.#schema.kinds[enter.kind]?.name ?? '';

@@ -417,7 +417,7 @@ export class Cluster implements ArrivalVisitor {
 
   #released(slot: number, tick: number): void {
     this.#checkpointer.forget(slot);
-    this.#receiver.heard(slot, tick);
+    this.#receiver.released(slot, tick);
   }
 
   /** The session's player has gone to another node: its inputs go after it. */

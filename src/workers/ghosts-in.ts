@@ -1,16 +1,19 @@
 /**
  * Entities of other nodes as rows here: what their conductors tell, checked and carried out.
  *
- *   – ──enter──▶ ghost ──leave, or silence for EXPIRY──▶ –
- *                ghost ──activation (activations.ts)──▶ owned ──release──▶ ghost
+ *   – ──enter──▶ ghost ──leave, or its node speaks for EXPIRY, but not of it──▶ –
+ *                ghost ──activation (activations.ts)──▶ owned ──release──▶ expected
+ *                ghost ──leave to another node──▶ expected ──that node tells of it──▶ ghost
  *                ghost ──its node's link is lost──▶ kept ──another node enters it──▶ ghost
  *                                                   kept ──silence for KEPT, or its node is back without it──▶ –
+ *                expected ──silence for KEPT──▶ –
  *
  * A ghost moves on at its velocity, like everybody, and each update puts it right. Whoever is owned here is left alone, whatever
  * anybody says. A ghost is never made to be owned by what is told here.
  *
  * A node whose link is lost has most likely died, and then a neighbour goes on with its entities in a while. Until then its
- * ghosts stay where they are: whoever has them in view sees them stop and go on, not vanish and come again.
+ * ghosts stay where they are: whoever has them in view sees them stop and go on, not vanish and come again. The same holds for
+ * one that is on its way to a node which is slow, or whose sender dies before it has arrived: somebody will have it.
  *
  * Updates carry the publisher's tick. The fastest frame of the last while says how the clocks lie; a frame that took
  * longer is carried forward by as many ticks, so that ghosts walk evenly over a link that does not.
@@ -27,14 +30,15 @@ import type { DecodedRecord, SchemaRegistry } from '../memory/record.ts';
 import type { Store } from '../memory/store.ts';
 
 const CONDUCTOR = 0;
+/** A node that speaks tells of each of its ghosts more often than that (ghosts-out.ts). */
 const EXPIRY_MS = 3000;
 /** A ghost without news for so long stands still: it must not walk out of everybody's sight. */
 const STILL_MS = 1500;
 /**
- * Silence after which a ghost goes whose node's link is lost: a keepalive (ghosts-out.ts), an observed lease of 2.2 s, and
- * time for the import. A node that dies on a machine whose locks can be seen is replaced sooner.
+ * Silence after which a ghost goes whose node's link is lost, or whose node does not speak at all, or who is expected: the
+ * lease of a process that hangs, as others see it, and time for the import on a machine that has too much to do.
  */
-export const GHOST_KEPT_MS = 6000;
+export const GHOST_KEPT_MS = 15_000;
 /** It walks on for so long after the link was lost: less than what a checkpoint may set it back. */
 const KEPT_STILL_MS = 250;
 /** From the first full frame of a node that is back until whom it did not list goes: it may take several ticks to say all. */
@@ -60,6 +64,8 @@ interface Publisher {
   slotPlusOne: Uint32Array;
   generation: Uint32Array;
   alias: Uint8Array;
+  /** Own tick of its last frame. */
+  lastTick: number;
   /** Own tick minus its tick, of the fastest frame in the last window and in this one. */
   offset: number;
   offsetNext: number;
@@ -83,6 +89,8 @@ export class GhostReceiver implements GhostVisitor {
   readonly #heard: Uint32Array;
   /** By slot: the node that is to tell of it next. Of one that is handed over, its owner to be. */
   readonly #awaited: Uint8Array;
+  /** By slot: 1 while the awaited node has not told of it yet. */
+  readonly #isExpected: Uint8Array;
   readonly #links: readonly NodeLink[];
   readonly #expiryTicks: number;
   readonly #stillTicks: number;
@@ -101,6 +109,7 @@ export class GhostReceiver implements GhostVisitor {
     const { entitiesMax } = options.store.options;
     this.#heard = new Uint32Array(entitiesMax);
     this.#awaited = new Uint8Array(entitiesMax);
+    this.#isExpected = new Uint8Array(entitiesMax);
     this.#links = Array.from({ length: PEER_NODES }, () => ({ lostTick: 0, backTick: 0, listedTick: 0 }));
     const ticks = (ms: number) => Math.ceil((ms * options.tickHz) / 1000);
     this.#expiryTicks = ticks(EXPIRY_MS);
@@ -124,9 +133,16 @@ export class GhostReceiver implements GhostVisitor {
   }
 
   /** The row has just become a ghost: its new owner will tell of it. */
-  heard(slot: number, tick: number): void {
+  released(slot: number, tick: number): void {
     this.#heard[slot] = tick;
     this.#awaited[slot] = this.#store.columns.ghostOf[slot]!;
+    this.#isExpected[slot] = 1;
+  }
+
+  #hear(slot: number): void {
+    this.#heard[slot] = this.#tick;
+    this.#awaited[slot] = this.#node;
+    this.#isExpected[slot] = 0;
   }
 
   /** Each tick, mostly to no effect: who was not heard of for long stands still, then goes. */
@@ -175,10 +191,13 @@ export class GhostReceiver implements GhostVisitor {
   #isOver(slot: number, tick: number): boolean {
     const { lostTick, backTick, listedTick } = this.#links[this.#awaited[slot]!]!;
     const heardTick = this.#heard[slot]!;
+    if (tick - heardTick > this.#keptTicks) return true;
+    if (lostTick !== 0 || this.#isExpected[slot] === 1) return false;
     const isUnlisted = heardTick < backTick;
-    if (lostTick === 0 && isUnlisted && listedTick !== 0 && tick - listedTick > this.#listedTicks) return true;
-    const isKept = lostTick !== 0 || isUnlisted;
-    return tick - heardTick > (isKept ? this.#keptTicks : this.#expiryTicks);
+    if (isUnlisted) return listedTick !== 0 && tick - listedTick > this.#listedTicks;
+    // A node that is late with everything is not silent of this one.
+    const spokenTick = this.#publishers.get(this.#awaited[slot]!)?.lastTick ?? 0;
+    return spokenTick - heardTick > this.#expiryTicks;
   }
 
   // GhostVisitor
@@ -190,6 +209,7 @@ export class GhostReceiver implements GhostVisitor {
         slotPlusOne: new Uint32Array(1024),
         generation: new Uint32Array(1024),
         alias: new Uint8Array(1024),
+        lastTick: this.#tick,
         offset: this.#tick - tick,
         offsetNext: this.#tick - tick,
         windowEnd: this.#tick + CLOCK_WINDOW_TICKS,
@@ -199,6 +219,7 @@ export class GhostReceiver implements GhostVisitor {
     const link = this.#links[this.#node]!;
     if (isReset && link.listedTick === 0) link.listedTick = this.#tick;
     this.#publisher = publisher;
+    publisher.lastTick = this.#tick;
     const offset = this.#tick - tick;
     publisher.offset = Math.min(publisher.offset, offset);
     publisher.offsetNext = Math.min(publisher.offsetNext, offset);
@@ -215,9 +236,9 @@ export class GhostReceiver implements GhostVisitor {
     const slot = this.#slotOf(alias, generation);
     if (slot < 0) return;
     this.#publisher!.slotPlusOne[alias] = 0;
-    // Handed over: its new owner tells of it soon; if not, it expires.
-    if (movedTo === 0) this.#remove(slot as Slot);
-    else this.#awaited[slot] = movedTo < PEER_NODES ? movedTo : this.#node;
+    if (movedTo === 0) return this.#remove(slot as Slot);
+    this.#awaited[slot] = movedTo < PEER_NODES ? movedTo : this.#node;
+    this.#isExpected[slot] = 1;
   }
 
   update(alias: number, generation: number, motion: GhostMotion): void {
@@ -227,7 +248,7 @@ export class GhostReceiver implements GhostVisitor {
     columns.vx[slot] = motion.vx;
     columns.vz[slot] = motion.vz;
     this.#place(slot, motion.x, motion.z);
-    this.heard(slot, this.#tick);
+    this.#hear(slot);
   }
 
   enter(alias: number, generation: number, record: Uint8Array): void {
@@ -236,7 +257,7 @@ export class GhostReceiver implements GhostVisitor {
       const decoded = decodeRecord(record, this.#options.registry);
       const slot = this.#apply(decoded);
       if (slot < 0) return;
-      this.heard(slot, this.#tick);
+      this.#hear(slot);
       this.#place(slot, decoded.x, decoded.z);
       this.#remember(alias, generation, slot);
     } catch (error) {

@@ -134,6 +134,17 @@ test('what went before the mistake is told', (t) => {
   ]);
 });
 
+test('whoever leaves and enters in one snapshot was not away', (t) => {
+  const view = new View(schema, rates);
+  view.apply(snapshot({ keyframe: true, enters: [enter(1, 11)] }));
+  const id = entityIdFrom(1, 11);
+  const before = view.entities.get(id);
+  const changes = view.apply(snapshot({ leaves: [1], enters: [enter(3, 11)] }));
+  t.deepEqual(told(changes), ['update e11']);
+  t.is(view.entities.get(id), before);
+  t.deepEqual(told(view.apply(snapshot({ tick: 13, leaves: [3] }))), ['leave e11']);
+});
+
 test('an alias that leaves may enter in the same snapshot', (t) => {
   const view = new View(schema, rates);
   view.apply(snapshot({ keyframe: true, enters: [enter(1, 11)] }));

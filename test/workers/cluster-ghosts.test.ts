@@ -249,6 +249,8 @@ test('a publisher that falls silent: its ghosts stand still, then go', (t) => {
   east.tick(40);
   t.is(east.store.columns.vx[ghost], 0);
   t.is(east.store.idMap.get(id), ghost);
+  east.tick(GHOST_KEPT_MS / 50 - 60);
+  t.is(east.store.idMap.get(id), ghost);
   east.tick(40);
   t.is(east.store.idMap.get(id), -1);
   // An end of the subscription ends the frames.
@@ -339,7 +341,7 @@ test('a node dies and nobody takes its place: its ghosts go in the end', (t) => 
   // The last word before the link was lost is at most a keepalive old.
   for (let tick = 0; tick < keptTicks - 16; tick++) look();
   t.is(middle.store.idMap.get(id), ghost);
-  for (let tick = 0; tick < 16 + 8; tick++) look();
+  for (let tick = 0; tick < 16 + 16; tick++) look();
   t.is(middle.store.idMap.get(id), -1);
 });
 
@@ -354,6 +356,41 @@ test("an entity on its way to a node that dies is kept as that one's", (t) => {
   writeGhosts(middle.store.arrivals, { node: dead.node, bytes: writer.bytes.slice(0, writer.at) });
   for (let tick = 0; tick < 80; tick++) look();
   t.is(middle.store.idMap.get(id), ghost);
+});
+
+test('an entity on its way to a node that is slow is kept, and goes when it never comes', (t) => {
+  const { middle, dead, heir, id, ghost, look } = bereft(0);
+  for (const twin of [middle, heir]) twin.store.peerTable.setState(dead.node, PEER_STATE.up);
+  const writer = new GhostWriter(64);
+  writer.start(dead.store.control.tick, { isReset: false });
+  const slot = dead.store.idMap.get(id);
+  writer.leave(slot, dead.store.columns.generation[slot]!, heir.node);
+  writeGhosts(middle.store.arrivals, { node: dead.node, bytes: writer.bytes.slice(0, writer.at) });
+  subscribe(middle, heir, halves);
+  const ticks = GHOST_KEPT_MS / 50;
+  for (let tick = 0; tick < ticks - 16; tick++) look();
+  t.is(middle.store.idMap.get(id), ghost, 'its new owner speaks, but not of it yet');
+  for (let tick = 0; tick < 16 + 16; tick++) look();
+  t.is(middle.store.idMap.get(id), -1);
+});
+
+test('a node that is late with everything is not silent of one; who is left out while it speaks goes', (t) => {
+  const { middle, dead, heir, id, ghost, view, look } = bereft(0);
+  for (const twin of [middle, heir]) twin.store.peerTable.setState(dead.node, PEER_STATE.up);
+  for (let tick = 0; tick < 100; tick++) look();
+  t.is(middle.store.idMap.get(id), ghost);
+  t.is(view.leaves, 0);
+  const frame = (): void => {
+    const writer = new GhostWriter(64);
+    writer.start(dead.store.control.tick, { isReset: false });
+    // About a slot that nobody was told of: it says that the node lives, and no more.
+    writer.leave(4000, 1, 0);
+    writeGhosts(middle.store.arrivals, { node: dead.node, bytes: writer.bytes.slice(0, writer.at) });
+  };
+  frame();
+  for (let tick = 0; tick < 16; tick++) look();
+  t.is(middle.store.idMap.get(id), -1);
+  t.is(view.leaves, 1);
 });
 
 test('ghosts leave rows free for our own', (t) => {

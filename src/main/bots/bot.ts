@@ -2,6 +2,7 @@
  * One client that walks and checks what it is sent: the SDK plays, as in a game, and beside it the bytes of its
  * connections are read by decoders of the wire alone.
  */
+import type { EntityId } from '../../base/brand.ts';
 import { Random } from '../../base/random.ts';
 import type { Schema } from '../../base/schema.ts';
 import { Client } from '../../client/index.ts';
@@ -42,6 +43,7 @@ export interface BotOptions {
 const CUT_CODE = 1006;
 const JOIN_MS_MAX = 20_000;
 const LEAVE_MS_MAX = 1000;
+const RESTART_SECONDS_TOLD = 30;
 
 export class Bot implements ConnectionOwner {
   readonly name: string;
@@ -60,6 +62,7 @@ export class Bot implements ConnectionOwner {
   #way: Way | undefined;
   #lastSnapshotMs = 0;
   #wasOnline = false;
+  #restartedMs = Number.NEGATIVE_INFINITY;
   #lostMs = 0;
   #leaving = false;
 
@@ -170,6 +173,7 @@ export class Bot implements ConnectionOwner {
     this.#presence.radius = welcome.aoiRadius;
     this.check.aoiRadius = welcome.aoiRadius;
     this.check.tickHz = welcome.tickHz;
+    this.#restartedMs = performance.now();
     if (welcome.resumed) this.check.restart({ knownTick: connection.lastKnownTick });
     else {
       this.check.forget(connection.sentSequence);
@@ -201,6 +205,7 @@ export class Bot implements ConnectionOwner {
   handover(): void {
     this.shared.measures.events.handovers++;
     this.check.restart();
+    this.#restartedMs = performance.now();
     this.#way?.ownerChanged?.(performance.now());
   }
 
@@ -264,7 +269,20 @@ export class Bot implements ConnectionOwner {
 
   #leave(entity: UntypedEntity): void {
     const inViewCount = this.client.entities.size;
-    this.#presence.leave(entity.id, { distance: this.#distanceTo(entity), inViewCount, nowMs: performance.now() });
+    const cause = this.#leaveCause(entity.id);
+    this.#presence.leave(entity.id, {
+      distance: this.#distanceTo(entity),
+      inViewCount,
+      nowMs: performance.now(),
+      cause,
+    });
+  }
+
+  /** Also when its view was last begun anew, for people who look for what a kill has done. */
+  #leaveCause(id: EntityId): string {
+    const seconds = (performance.now() - this.#restartedMs) / 1000;
+    const since = seconds < RESTART_SECONDS_TOLD ? ` ${seconds.toFixed(1)} s after a new owner or connection` : '';
+    return `${this.check.causeOfLeave(id)}${since}, tick ${this.check.tick}`;
   }
 
   /** Its name, where the world shows names and this one is a bot's; else nothing. */

@@ -20,8 +20,8 @@ export type PresenceFault = 'flickers' | 'seenTwice';
 export class PresenceCheck {
   radius = Number.POSITIVE_INFINITY;
   readonly #found: (fault: PresenceFault, text: string) => void;
-  /** When somebody near left; in order. */
-  readonly #leaves = new Map<EntityId, number>();
+  /** When and why somebody near left; in order. */
+  readonly #leaves = new Map<EntityId, { readonly leftMs: number; readonly cause: string }>();
   readonly #byIdentity = new Map<string, Set<EntityId>>();
   readonly #identities = new Map<EntityId, string>();
 
@@ -31,12 +31,13 @@ export class PresenceCheck {
 
   /** @param distance from the own entity, metres; NaN when there is none. */
   enter(id: EntityId, { identity, distance, nowMs }: { identity: string; distance: number; nowMs: number }): void {
-    const leftMs = this.#leaves.get(id);
+    const left = this.#leaves.get(id);
     this.#leaves.delete(id);
-    if (leftMs !== undefined && nowMs - leftMs <= FLICKER_MS_MAX && this.#isNear(distance)) {
+    if (left !== undefined && nowMs - left.leftMs <= FLICKER_MS_MAX && this.#isNear(distance)) {
+      const goneMs = Math.round(nowMs - left.leftMs);
       this.#found(
         'flickers',
-        `entity ${id} was gone for ${Math.round(nowMs - leftMs)} ms, ${Math.round(distance)} m away`,
+        `entity ${id} was gone for ${goneMs} ms because of ${left.cause}, ${Math.round(distance)} m away`,
       );
     }
     if (identity === '') return;
@@ -49,7 +50,7 @@ export class PresenceCheck {
 
   leave(
     id: EntityId,
-    { distance, inViewCount, nowMs }: { distance: number; inViewCount: number; nowMs: number },
+    { distance, inViewCount, nowMs, cause }: { distance: number; inViewCount: number; nowMs: number; cause: string },
   ): void {
     const identity = this.#identities.get(id);
     if (identity !== undefined) {
@@ -60,8 +61,8 @@ export class PresenceCheck {
     }
     if (!this.#isNear(distance) || inViewCount >= VIEW_FULL) return;
     this.#leaves.delete(id);
-    this.#leaves.set(id, nowMs);
-    for (const [oldest, leftMs] of this.#leaves) {
+    this.#leaves.set(id, { leftMs: nowMs, cause });
+    for (const [oldest, { leftMs }] of this.#leaves) {
       if (nowMs - leftMs <= FLICKER_MS_MAX && this.#leaves.size <= LEAVES_MAX) break;
       this.#leaves.delete(oldest);
     }

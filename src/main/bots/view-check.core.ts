@@ -29,6 +29,9 @@ export const VIOLATIONS = [
 ] as const;
 export type Violation = (typeof VIOLATIONS)[number];
 
+/** Why somebody is not in view any more, as far as the last snapshot tells. */
+export type LeaveCause = 'a leave' | 'a keyframe without it' | 'a resync without it' | 'no word of its new owner';
+
 const ALIASES = 256;
 /** Positions of others are sent in whole centimetres. */
 const ROUNDING_METRES = 0.02;
@@ -58,12 +61,21 @@ export class ViewCheck implements SnapshotVisitor {
   /** Aliases that a resync has told of; used only while one is read. */
   readonly #told = new Set<number>();
   #isResync = false;
+  #isKeyframe = false;
+  /** Whom the last snapshot let go by a leave. */
+  readonly #let = new Set<EntityId>();
   #isSelfDue = false;
   /** As it was given last. */
   readonly #own = { tick: 0, x: 0, z: 0, vx: 0, vz: 0 };
 
   constructor(violation: (violation: Violation) => void) {
     this.#violation = violation;
+  }
+
+  causeOfLeave(id: EntityId): LeaveCause {
+    if (this.#let.has(id)) return 'a leave';
+    if (this.#isKeyframe) return 'a keyframe without it';
+    return this.#isResync ? 'a resync without it' : 'no word of its new owner';
   }
 
   get inViewCount(): number {
@@ -102,6 +114,8 @@ export class ViewCheck implements SnapshotVisitor {
     this.#isNew = false;
     this.#isFresh = false;
     this.#isResync = resync;
+    this.#isKeyframe = keyframe;
+    this.#let.clear();
     this.tick = tick;
     this.inputSequence = inputSequence;
     if (resync) this.#told.clear();
@@ -123,6 +137,7 @@ export class ViewCheck implements SnapshotVisitor {
     if (id === 0) return this.#violation('leaveOfUnknown');
     this.#ids[alias] = 0;
     this.#inView.delete(id);
+    this.#let.add(id);
   }
 
   enter({ alias, id, xCm, zCm }: EnterEntry): void {

@@ -172,7 +172,7 @@ test('whoever leaves and is back at once while near flickers; who went out of ra
   presence.radius = 100;
   const id = entityIdFrom(1, 7);
   const leave = (distance: number, nowMs: number, inViewCount = 9) =>
-    presence.leave(id, { distance, inViewCount, nowMs });
+    presence.leave(id, { distance, inViewCount, nowMs, cause: 'a leave' });
   const enter = (distance: number, nowMs: number) => presence.enter(id, { identity: '', distance, nowMs });
   enter(50, 0);
   leave(50, 100);
@@ -204,7 +204,7 @@ test('one name at two ids is seen twice, and one after the other is not', (t) =>
   enter(2, 'bot-2');
   enter(3, '');
   enter(4, '');
-  presence.leave(entityIdFrom(1, 2), { distance: 1, inViewCount: 3, nowMs: 5 });
+  presence.leave(entityIdFrom(1, 2), { distance: 1, inViewCount: 3, nowMs: 5, cause: 'a leave' });
   enter(5, 'bot-2');
   t.is(counts.seenTwice, 0);
   enter(6, 'bot-1');
