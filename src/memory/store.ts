@@ -13,6 +13,7 @@ import { assert } from '../base/assert.ts';
 import { CapacityError } from '../base/errors.ts';
 import type { Schema } from '../base/schema.ts';
 import { Announcements } from './announcements.ts';
+import { Costs } from './costs.ts';
 import { ColumnSet, planColumns } from './columns.ts';
 import type { ColumnOffsets } from './columns.ts';
 import { Commands } from './commands.ts';
@@ -70,7 +71,7 @@ export interface StoreHandle {
 export const BLOCK_SLOTS = 4096;
 
 const MAGIC = 0x4853_4d57; // "WMSH"
-const LAYOUT_VERSION = 2;
+const LAYOUT_VERSION = 3;
 const HEADER_BYTES = 64;
 const MAGIC_WORD = 0;
 const LAYOUT_WORD = 1;
@@ -103,6 +104,7 @@ interface Plan {
   readonly cellOrder: number;
   readonly cellFlags: number;
   readonly pausedCells: number;
+  readonly costs: number;
   readonly dueSessions: number;
   readonly entityHashes: number;
   readonly commands: number;
@@ -149,6 +151,7 @@ export class Store {
   readonly cellFlags: Uint8Array<SharedArrayBuffer>;
   /** Per cell: 1 where world code threw in development mode. Writer: the worker that has the cell. */
   readonly pausedCells: Uint8Array<SharedArrayBuffer>;
+  readonly costs: Costs;
   readonly dueSessions: Uint32Array<SharedArrayBuffer>;
   /** Per slot, filled when state is hashed. */
   readonly entityHashes: Uint32Array<SharedArrayBuffer>;
@@ -240,6 +243,7 @@ export class Store {
     this.cellOrder = new Uint32Array(buffer, plan.cellOrder, grid.cellCount);
     this.cellFlags = new Uint8Array(buffer, plan.cellFlags, grid.cellCount);
     this.pausedCells = new Uint8Array(buffer, plan.pausedCells, grid.cellCount);
+    this.costs = new Costs(buffer, plan.costs, { cellCount: grid.cellCount, sessionsMax });
     this.dueSessions = new Uint32Array(buffer, plan.dueSessions, sessionsMax);
     this.entityHashes = new Uint32Array(buffer, plan.entityHashes, entitiesMax);
     this.commands = new Commands(buffer, plan.commands, { ...options, cellCount: grid.cellCount });
@@ -332,6 +336,7 @@ function planStore(options: StoreOptions, grid: Grid): Plan {
     cellOrder: planner.take(cells * 4),
     cellFlags: planner.take(cells),
     pausedCells: planner.take(cells),
+    costs: planner.take(Costs.sizeBytes({ cellCount: cells, sessionsMax })),
     dueSessions: planner.take(sessionsMax * 4),
     entityHashes: planner.take(entitiesMax * 4),
     commands: planner.take(Commands.sizeBytes({ ...options, cellCount: cells })),

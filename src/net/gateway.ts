@@ -16,7 +16,7 @@ import type { GatewayContext } from './context.ts';
 import { GatewayCounters } from './counters.ts';
 import { Delivery } from './delivery.ts';
 import { GatewayLog } from './gateway-log.ts';
-import type { GatewayLogLine } from './gateway-log.ts';
+import type { GatewayEvent } from './gateway-log.ts';
 import { handleHttp } from './http-routes.ts';
 import { Inspection } from './inspection.ts';
 import { Lateness } from './lateness.core.ts';
@@ -24,6 +24,7 @@ import { Listener } from './listener.ts';
 import type { Arrival } from './listener.ts';
 import type { GatewayLoad, Metrics } from './metrics.ts';
 import { Overview } from './overview.ts';
+import { OwnerSpans } from './owner-spans.ts';
 import { PlayerMessages } from './player-messages.ts';
 import { Redirects } from './redirects.ts';
 import { SessionTable } from './session-table.ts';
@@ -51,6 +52,7 @@ export class Gateway {
   readonly #context: GatewayContext;
   readonly #connections = new Set<Connection>();
   readonly #table: SessionTable;
+  readonly #tell: (event: GatewayEvent) => void;
   readonly #redirects: Redirects;
   readonly #authentication: Authentication | undefined;
   readonly #messages: PlayerMessages;
@@ -71,7 +73,7 @@ export class Gateway {
    */
   static async open(
     options: GatewayOptions,
-    write: (line: GatewayLogLine) => void = () => {},
+    tell: (event: GatewayEvent) => void = () => {},
   ): Promise<{ gateway: Gateway; port: number }> {
     const { settings } = options;
     const nowMs = () => performance.now();
@@ -80,7 +82,8 @@ export class Gateway {
       settings,
       counters: new GatewayCounters(),
       lateness: new Lateness(SWEEP_PERIOD_MS),
-      log: new GatewayLog(write, nowMs),
+      log: new GatewayLog((line) => tell({ type: 'log', ...line }), nowMs),
+      ownerSpans: new OwnerSpans(settings.cluster?.traceShare ?? 0),
       sessionTokens: new SessionTokens(sessionSeed(settings)),
       nowMs,
       utcMs: () => performance.timeOrigin + performance.now(),
@@ -90,7 +93,7 @@ export class Gateway {
     const table = new SessionTable(context, redirects);
     const admission = new Admission(context, { table, authentication, redirects });
     const { shownSettings } = options;
-    const gateway = new Gateway(context, { table, admission, redirects, authentication, shownSettings });
+    const gateway = new Gateway(context, { table, admission, redirects, authentication, shownSettings, tell });
     const port = await gateway.#listener.listen();
     gateway.#start();
     return { gateway, port };
@@ -104,10 +107,12 @@ export class Gateway {
       redirects: Redirects;
       authentication: Authentication | undefined;
       shownSettings: GatewayOptions['shownSettings'];
+      tell: (event: GatewayEvent) => void;
     },
   ) {
     this.#context = context;
     this.#table = parts.table;
+    this.#tell = parts.tell;
     this.#redirects = parts.redirects;
     this.#authentication = parts.authentication;
     this.#messages = new PlayerMessages(context, parts);
@@ -222,6 +227,7 @@ export class Gateway {
   #sweep(): void {
     const nowMs = this.#context.nowMs();
     this.#context.lateness.beat(nowMs);
+    this.#context.store.costs.gatewayBytes = this.#context.counters.bytesOut;
     let closes = 0;
     for (const connection of this.#connections) {
       if (closes < CLOSES_PER_SWEEP_MAX && this.#closeSilent(connection, nowMs)) closes++;
@@ -230,6 +236,8 @@ export class Gateway {
     this.#redirects.sweep(nowMs);
     this.#table.sweep(nowMs);
     this.#inspection.sweep(nowMs);
+    const spans = this.#context.ownerSpans.take();
+    if (spans !== undefined) this.#tell({ type: 'spans', ...spans });
     if (nowMs < this.#ticksDueMs) return;
     this.#ticksDueMs = nowMs + TICKS_PERIOD_MS;
     void this.#loadMetrics().then((metrics) => metrics.observeTicks());

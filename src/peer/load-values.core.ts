@@ -2,7 +2,7 @@
  * What a node tells of its load, once a second: the figures that the balancer decides by (balancer.core.ts), and that people see.
  * As text in the directory:
  *
- *   {"tick":[p50,p99],"busy":share,"entities":n,"sessions":n,"bytes":n,"shed":level,
+ *   {"tick":[p50,p99],"busy":share,"entities":n,"sessions":n,"room":[entitiesMax,sessionsMax],"bytes":[gateway,snapshots],"shed":level,
  *    "cell":[cell,costUs,entities,sessions] | null,"blocks":[[block,costUs,entities,sessions],…],"rest":[blocks,costUs,entities,sessions]}
  *
  * A text of a later release may have further fields; they are not read.
@@ -29,16 +29,21 @@ export interface CellLoad extends CostShare {
 }
 
 export interface NodeLoad {
-  /** Of the ticks since the last report, microseconds. */
+  /** Of the ticks of the last seconds, microseconds. */
   readonly tickP50Us: number;
   readonly tickP99Us: number;
   /** Mean share of its period that a tick takes; 1 and above is too much. */
   readonly busyShare: number;
   /** Of its own, ghosts left out. */
   readonly entities: number;
+  /** Its settings of these names. */
+  readonly entitiesMax: number;
+  readonly sessionsMax: number;
   /** Of its gateway. */
   readonly sessions: number;
   readonly gatewayBytesPerSecond: number;
+  /** Made here, for clients of any gateway: this part moves with the players. */
+  readonly snapshotBytesPerSecond: number;
   readonly shedLevel: number;
   readonly hottestCell: CellLoad | undefined;
   /** Hottest first. */
@@ -63,7 +68,8 @@ export function loadText(load: NodeLoad): string {
     busy: Math.round(load.busyShare * 10_000) / 10_000,
     entities: load.entities,
     sessions: load.sessions,
-    bytes: whole(load.gatewayBytesPerSecond),
+    room: [load.entitiesMax, load.sessionsMax],
+    bytes: [whole(load.gatewayBytesPerSecond), whole(load.snapshotBytesPerSecond)],
     shed: load.shedLevel,
     cell: cell === undefined ? null : [cell.cell, ...numbersOf(cell)],
     blocks: load.blocks.map((block) => [block.block, ...numbersOf(block)]),
@@ -80,10 +86,9 @@ export function readLoadText(text: string): NodeLoad {
   const [tickP50Us, tickP99Us] = counts(given['tick'], 2) as [number, number];
   const busyShare = given['busy'];
   demand(typeof busyShare === 'number' && busyShare >= 0 && busyShare <= BUSY_SHARE_MAX, 'a busy share is 0 to 1,000');
-  const [entities, sessions, gatewayBytesPerSecond, shedLevel] = counts(
-    [given['entities'], given['sessions'], given['bytes'], given['shed']],
-    4,
-  ) as [number, number, number, number];
+  const [entities, sessions, shedLevel] = counts([given['entities'], given['sessions'], given['shed']], 3) as Three;
+  const [entitiesMax, sessionsMax] = counts(given['room'], 2) as [number, number];
+  const [gatewayBytesPerSecond, snapshotBytesPerSecond] = counts(given['bytes'], 2) as [number, number];
   demand(shedLevel <= SHED_LEVEL_BOUND, `a shed level is 0 to ${SHED_LEVEL_BOUND}`);
   const blocks = given['blocks'];
   demand(
@@ -96,8 +101,11 @@ export function readLoadText(text: string): NodeLoad {
     tickP99Us,
     busyShare,
     entities,
+    entitiesMax,
     sessions,
+    sessionsMax,
     gatewayBytesPerSecond,
+    snapshotBytesPerSecond,
     shedLevel,
     hottestCell: given['cell'] === null ? undefined : cellFrom(counts(given['cell'], 4) as Four),
     blocks: blocks.map((block) => blockFrom(counts(block, 4) as Four)),
@@ -105,10 +113,11 @@ export function readLoadText(text: string): NodeLoad {
   };
 }
 
+type Three = [number, number, number];
 type Four = [number, number, number, number];
 
 /** A tick of a thousand periods is no figure that anybody decides by. */
-const BUSY_SHARE_MAX = 1000;
+export const BUSY_SHARE_MAX = 1000;
 /** This release has four; another may have some more. */
 const SHED_LEVEL_BOUND = 15;
 
@@ -120,7 +129,7 @@ function blockFrom([block, ...share]: Four): BlockLoad {
   return { block, ...shareFrom(share) };
 }
 
-function shareFrom([costUs, entities, sessions]: [number, number, number]): CostShare {
+function shareFrom([costUs, entities, sessions]: Three): CostShare {
   return { costUs, entities, sessions };
 }
 

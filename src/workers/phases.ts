@@ -8,6 +8,7 @@
  *   observe    session   rows, index, `published`                the session's view, this thread's outbound ring
  *   hash       cell      the cell's rows                         its entities' hashes
  */
+import { performance } from 'node:perf_hooks';
 import type { CellIndex, SessionIndex } from '../base/brand.ts';
 import type { CapacityError } from '../base/errors.ts';
 import { SystemError } from '../base/errors.ts';
@@ -86,9 +87,24 @@ export class PhaseRunner {
     const tick = control.tick;
     if (phase === PHASE.simulate && tick !== this.#tick) this.simulator.startTick(tick);
     this.#tick = tick;
+    const isMeasured = phase === PHASE.observe || (phase !== PHASE.move && this.#store.costs.isMeasured(tick));
     for (let first = control.take(); first >= 0; first = control.take()) {
       const end = control.takenEnd(first);
-      for (let item = first; item < end; item++) this.#runItem(phase, item, tick);
+      if (isMeasured) this.#runMeasured(phase, first, end);
+      else for (let item = first; item < end; item++) this.#runItem(phase, item, tick);
+    }
+  }
+
+  /** Where one item ends the next begins: one look at the clock for each. */
+  #runMeasured(phase: number, first: number, end: number): void {
+    const { costs, cellOrder, dueSessions } = this.#store;
+    let startMs = performance.now();
+    for (let item = first; item < end; item++) {
+      this.#runItem(phase, item, this.#tick);
+      const endMs = performance.now();
+      if (phase === PHASE.observe) costs.addSession(dueSessions[item]!, endMs - startMs);
+      else costs.addCell(cellOrder[item]!, endMs - startMs);
+      startMs = endMs;
     }
   }
 

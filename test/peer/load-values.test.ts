@@ -12,8 +12,11 @@ const anyLoad: fc.Arbitrary<NodeLoad> = fc.record({
   tickP99Us: count,
   busyShare: fc.nat({ max: 20_000 }).map((parts) => parts / 10_000),
   entities: count,
+  entitiesMax: count,
   sessions: count,
+  sessionsMax: count,
   gatewayBytesPerSecond: count,
+  snapshotBytesPerSecond: count,
   shedLevel: fc.nat({ max: 4 }),
   hottestCell: fc.option(fc.record({ cell: count, ...share }), { nil: undefined }),
   blocks: fc.array(fc.record({ block: count, ...share }), { maxLength: LOAD_BLOCKS_MAX }),
@@ -23,7 +26,8 @@ const anyLoad: fc.Arbitrary<NodeLoad> = fc.record({
 test('a load report as text', (t) => {
   t.is(
     loadText(nodeLoad({ tickP99Us: 9300.4, gatewayBytesPerSecond: 120_499.6 })),
-    '{"tick":[4100,9300],"busy":0.0825,"entities":700,"sessions":31,"bytes":120500,"shed":0,' +
+    '{"tick":[4100,9300],"busy":0.0825,"entities":700,"sessions":31,"room":[65536,1024],' +
+      '"bytes":[120500,98000],"shed":0,' +
       '"cell":[12,900,40,9],"blocks":[[3,2900,400,25]],"rest":[6,1200,300,6]}',
   );
 });
