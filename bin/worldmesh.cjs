@@ -1,16 +1,18 @@
 #!/usr/bin/env node
 'use strict';
 /**
- * The command `worldmesh`. Worldmesh runs TypeScript directly, which needs Node 24; an older Node only gets as far
- * as this file, which then hands over to the Node that came with the dependencies.
+ * The command `worldmesh`. It needs Node 24: an older Node only gets as far as this file, which then hands over to the Node that
+ * came with the dependencies. A clone runs from its sources, in TypeScript; a package has no sources, and runs what was built of them.
  */
 const { spawn } = require('node:child_process');
+const fs = require('node:fs');
 const path = require('node:path');
 
 const major = Number(process.versions.node.split('.')[0]);
-const cli = path.join(__dirname, '..', 'src', 'main', 'cli.ts');
+const source = path.join(__dirname, '..', 'src', 'main', 'cli.ts');
+const cli = fs.existsSync(source) ? source : path.join(__dirname, '..', 'dist', 'node', 'cli.js');
 
-// Types are stripped once and not at every start: half the start time, and 40 MB less in each process. Threads and
+// Code is compiled once and not at every start: half the start time, and 40 MB less in each process. Threads and
 // child processes find the cache by the variable. It lies with the code, where nobody else can write.
 process.env.NODE_COMPILE_CACHE ??= path.join(__dirname, '..', 'node_modules', '.compile-cache');
 
@@ -23,7 +25,8 @@ if (major >= 24) {
     node = require.resolve(`node-${process.platform}-${process.arch}/bin/node`);
   } catch {
     console.error(
-      `worldmesh: needs Node 24 or newer, found ${process.version}. Install it, or run "npm ci" here on Linux.`,
+      `worldmesh: needs Node 24 or newer, found ${process.version}. Install it, or on Linux let npm install ` +
+        'optional dependencies: one of them brings it ("npm ci" in a clone).',
     );
     process.exit(1);
   }

@@ -1,16 +1,18 @@
 /**
  * Builds what is published of the SDK: `dist/client/worldmesh-client.js`, one ESM file for browsers and Node with its source
  * map; beside it `worldmesh-client-json.js`, which is loaded only with the option `format: 'json'`; and in `dist/types` the
- * declarations of the SDK and of the server API, together, so that a client is typed by a world module.
+ * declarations of the SDK, of the server API and of the test world, together, so that a client is typed by a world module.
  */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import type { BuildOptions, Plugin } from 'esbuild';
 
 const ROOT = path.join(import.meta.dirname, '..');
+/** Rooms that no public declaration names: the test world runs on them, and hides them. */
+const PRIVATE_ROOMS = ['memory', 'net', 'workers'];
 const JSON_BUNDLE = './worldmesh-client-json.js';
 
 /** The JSON format stays out of the bundle, and is found beside it. */
@@ -49,6 +51,7 @@ export function buildTypes(directory: string): void {
   const compiler = path.join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
   const options = ['-p', path.join(ROOT, 'tsconfig.types.json'), '--outDir', directory];
   execFileSync(process.execPath, [compiler, ...options], { stdio: ['ignore', 2, 'inherit'] });
+  for (const room of PRIVATE_ROOMS) rmSync(path.join(directory, room), { recursive: true, force: true });
 }
 
 if (import.meta.main) {

@@ -60,6 +60,7 @@ const ALLOWED_FOLDERS: Readonly<Record<string, readonly string[]>> = {
   net: ['base', 'wire', 'memory', 'net'],
   peer: ['base', 'wire', 'memory', 'peer'],
   client: ['base', 'wire', 'client'],
+  testing: ['base', 'wire', 'memory', 'workers', 'net', 'testing'],
   main: ['base', 'wire', 'memory', 'workers', 'net', 'peer', 'client', 'main', 'scripts', 'package.json'],
   viewer: ['base', 'wire', 'client', 'viewer'],
 };
@@ -98,7 +99,9 @@ test('relative imports name their file, built-in modules carry node:', (t) => {
   const wrong = files.flatMap((file) =>
     importsOf(file)
       .filter((specifier) =>
-        specifier.startsWith('.') ? !/\.(?:ts|css|json)$/.test(specifier) : builtinModules.includes(specifier),
+        specifier.startsWith('.')
+          ? !/\.(?:ts|css|json)$/.test(specifier)
+          : builtinModules.includes(specifier) && !specifier.startsWith('node:'),
       )
       .map((specifier) => `${file.name} imports ${specifier}`),
   );

@@ -1,7 +1,6 @@
 /** What each part of a node is told, out of the node's settings and its world module. */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { assert } from '../base/assert.ts';
 import { Grid } from '../memory/grid.ts';
 import type { StoreOptions } from '../memory/store.ts';
@@ -17,12 +16,12 @@ import { readCrashPoint } from './config/crash-point.ts';
 import { nearestName } from './config/nearest.ts';
 import { SETTING_NAMES, metaOf } from './config/settings.ts';
 import type { Settings } from './config/settings.ts';
+import { VIEWER_DIRECTORY } from './installation.ts';
 import { NodeError } from './node-error.ts';
 import type { WorldModule } from './world-module.ts';
 
 /** Of the thread that reads a journal for the viewer. */
 const TRACE_READER = new URL('./audit/trace.worker.ts', import.meta.url).href;
-export const VIEWER_DIRECTORY = fileURLToPath(new URL('../../viewer/dist', import.meta.url));
 
 /** The settings by which a store is laid out. */
 export type StoreSettings = Pick<
@@ -96,6 +95,7 @@ export function peerSettings(
     graceMs: settings.resumeGraceMs,
     reach: settings.aoiRadius + settings.aoiHysteresis + settings.overhang,
     takenJournalsMax: settings.takenJournalsMax,
+    traceShare: traceShareOf(settings),
     crashPoint: readCrashPoint(),
   };
 }
@@ -175,11 +175,17 @@ export function gatewaySettings(
     cluster: isClustered(settings)
       ? {
           node: settings.node,
+          traceShare: traceShareOf(settings),
           ...(sessionKey !== undefined && { sessionKey }),
           journal: { folder: path.join(settings.dataDir, settings.node), readerUrl: TRACE_READER },
         }
       : undefined,
   };
+}
+
+/** Without anybody to tell them to, traces are not made. */
+function traceShareOf({ otlpUrl, traceShare }: Settings): number {
+  return otlpUrl === '' ? 0 : traceShare;
 }
 
 /** Where the setting `page` is bundled to: each node of a host has its own. */

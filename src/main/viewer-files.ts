@@ -2,7 +2,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { VIEWER_DIRECTORY } from './node-settings.ts';
+import { IS_BUILD, VIEWER_DIRECTORY } from './installation.ts';
 
 const SOURCES = ['viewer', 'src/client', 'src/wire', 'src/base'].map((folder) =>
   fileURLToPath(new URL(`../../${folder}`, import.meta.url)),
@@ -13,6 +13,7 @@ const SOURCES = ['viewer', 'src/client', 'src/wire', 'src/base'].map((folder) =>
  * Resolves to what went wrong, or undefined: a node without its page is still a node.
  */
 export async function prepareViewer(): Promise<string | undefined> {
+  if (IS_BUILD) return undefined;
   const page = statSync(path.join(VIEWER_DIRECTORY, 'index.html'), { throwIfNoEntry: false });
   if (page !== undefined && page.mtimeMs > newestMs()) return undefined;
   try {

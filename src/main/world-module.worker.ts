@@ -6,6 +6,7 @@ import { assert } from '../base/assert.ts';
 import { ModuleError } from '../base/errors.ts';
 import { checkWorld } from '../base/world-check.ts';
 import type { World } from '../base/world.ts';
+import { resolveOwnPackage } from '../workers/own-package.ts';
 import type { ModuleAnswer } from './world-module.ts';
 
 const OWN_SOURCES = new URL('../', import.meta.url).href;
@@ -13,6 +14,7 @@ const EXCERPT_LENGTH_MAX = 160;
 
 const { url } = workerData as { url: string };
 assert(parentPort, 'this file runs as a worker thread');
+resolveOwnPackage();
 parentPort.postMessage(await look(url));
 
 async function look(moduleUrl: string): Promise<ModuleAnswer> {

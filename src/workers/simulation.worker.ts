@@ -15,6 +15,7 @@ import { Store } from '../memory/store.ts';
 import type { StoreHandle } from '../memory/store.ts';
 import { Conductor } from './conductor.ts';
 import { Intake } from './intake.ts';
+import { resolveOwnPackage } from './own-package.ts';
 import { PhaseRunner } from './phases.ts';
 import type { PhaseOptions, PhaseReports } from './phases.ts';
 import { StateHasher } from './state-hasher.ts';
@@ -242,6 +243,7 @@ export interface SimulationWorkerData {
 }
 
 const { port, events, moduleUrl } = workerData as SimulationWorkerData;
+resolveOwnPackage();
 exposeThread(new SimulationThread(events), port);
 if (moduleUrl !== undefined) {
   loadWorld(moduleUrl).catch(() => {

@@ -1,5 +1,4 @@
 /** `worldmesh cluster`: several nodes on this host, as one world. */
-import { fileURLToPath } from 'node:url';
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 import type { RunningNode } from '../cluster/supervisor.ts';
@@ -10,11 +9,11 @@ import { CLUSTER_NODES_MAX } from '../config/cluster-settings.ts';
 import { environmentForNodes } from '../config/read.ts';
 import type { ResolvedConfig } from '../config/resolve.ts';
 import { SETTING_NAMES } from '../config/settings.ts';
+import { PROGRAM } from '../installation.ts';
 import { wholeNumber } from './number-argument.ts';
 import { examples, note, styled } from './output.ts';
 import { addSettingFlags } from './setting-flags.ts';
 
-const PROGRAM = fileURLToPath(new URL('../../../bin/worldmesh.cjs', import.meta.url));
 const NODES_DEFAULT = 3;
 
 const HELP = `

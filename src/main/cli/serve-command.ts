@@ -1,9 +1,9 @@
 /** `worldmesh serve` and `worldmesh dev`. */
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { connectToSupervisor } from '../cluster/supervised.ts';
 import type { Settings } from '../config/settings.ts';
+import { DEFAULT_MODULE } from '../installation.ts';
 import type { Log } from '../log.ts';
 import type { WorldFailure, WorldNode } from '../node.ts';
 import type { PageBundle } from '../page-bundle.ts';
@@ -11,8 +11,6 @@ import { userFrames } from '../user-frames.ts';
 import type { WorldModule } from '../world-module.ts';
 import { EXIT_CODE, errorBlock, examples, note, styled } from './output.ts';
 import { addSettingFlags } from './setting-flags.ts';
-
-const DEFAULT_MODULE = fileURLToPath(new URL('../../../examples/meadow.ts', import.meta.url));
 
 interface RunOptions {
   readonly module: string | undefined;

@@ -6,7 +6,7 @@ import { readyFrom } from './supervised.ts';
 import type { NodeReady } from './supervised.ts';
 
 export interface NodeProcessOptions {
-  /** A program for Node, and its arguments. */
+  /** A program for Node, and its arguments; '' when this executable is the program itself. */
   readonly program: string;
   readonly args: readonly string[];
   readonly environment: NodeJS.ProcessEnv;
@@ -26,7 +26,7 @@ export class NodeProcess {
 
   constructor({ program, args, environment, onLine, onReady }: NodeProcessOptions) {
     // In a process group of its own: Ctrl+C on a terminal reaches the supervisor alone, which then stops the nodes in order.
-    const child = spawn(process.execPath, [program, ...args], {
+    const child = spawn(process.execPath, program === '' ? args : [program, ...args], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: environment,
       detached: true,
