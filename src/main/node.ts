@@ -12,6 +12,7 @@ import { CapacityError } from '../base/errors.ts';
 import { Store } from '../memory/store.ts';
 import { GatewayThread } from '../net/gateway-thread.ts';
 import type { PausedCell } from '../net/settings.ts';
+import type { GatewayEvent } from '../net/gateway-log.ts';
 import type { PeerEvent } from '../peer/peer-settings.ts';
 import { PeerThread } from '../peer/peer-thread.ts';
 import type { SimulationEvent } from '../workers/simulation.worker.ts';
@@ -33,6 +34,8 @@ import type { RecordingWriter } from './recording.ts';
 import { recordedTick, recordingHeader } from './recorded.ts';
 import { Simulation } from './simulation.ts';
 import { userFrames } from './user-frames.ts';
+import { SpanExporter } from './telemetry/span-exporter.ts';
+import { withTrace } from './telemetry/trace-ids.ts';
 import type { WorldModule } from './world-module.ts';
 
 export interface NodeOptions {
@@ -62,6 +65,7 @@ export class WorldNode implements AsyncDisposable {
   readonly #incarnation: number;
   readonly #recording: RecordingWriter | undefined;
   readonly #peer: PeerThread | undefined;
+  readonly #spans: SpanExporter | undefined;
   readonly #pausedCells = new Map<number, PausedCell>();
   readonly #toldFailures = new Set<string>();
   #isShowing = false;
@@ -125,6 +129,7 @@ export class WorldNode implements AsyncDisposable {
     this.#incarnation = parts.incarnation;
     this.#recording = parts.recording;
     this.#peer = parts.peer;
+    this.#spans = this.#createSpans();
     parts.peer?.died.catch((error: unknown) => this.#threadDied(error, undefined));
     // Whoever stops the node need not have asked how it ended.
     this.#ended.promise.catch(() => {});
@@ -197,6 +202,7 @@ export class WorldNode implements AsyncDisposable {
     await gateway?.stop({ drainMs: DRAIN_MS });
     await simulation?.stop();
     await this.#peer?.stop();
+    await this.#spans?.stop();
     await this.#recording?.close();
   }
 
@@ -243,9 +249,7 @@ export class WorldNode implements AsyncDisposable {
         settings: { ...gatewaySettings(settings, { world: this.#world, sessionKey }), port },
         shownSettings: shownSettings(settings, this.#world),
       };
-      const gateway = await GatewayThread.start(options, threads?.gateway, ({ level, message, details }) =>
-        this.#options.log[level](message, details),
-      );
+      const gateway = await GatewayThread.start(options, threads?.gateway, (event) => this.#hearGateway(event));
       this.#gateway = gateway;
       this.#port = gateway.port;
       gateway.done.then(
@@ -268,7 +272,10 @@ export class WorldNode implements AsyncDisposable {
   #hearPeer(event: PeerEvent): void {
     switch (event.type) {
       case 'log':
-        this.#options.log[event.level](event.message, event.details);
+        this.#options.log[event.level](event.message, withTrace(event.details, this.#peer?.joined.clusterId));
+        return;
+      case 'spans':
+        this.#spans?.add(event);
         return;
       case 'nodes':
         this.#gateway?.setNodes(event.nodes).catch(() => {
@@ -279,6 +286,34 @@ export class WorldNode implements AsyncDisposable {
         if (!this.#isStopping) this.#ended.reject(new NodeError('ERR_NODE_FENCED', event.reason));
         return;
     }
+  }
+
+  #hearGateway(event: GatewayEvent): void {
+    if (event.type === 'spans') this.#spans?.add(event);
+    else this.#options.log[event.level](event.message, event.details);
+  }
+
+  #createSpans(): SpanExporter | undefined {
+    const { settings, world, log } = this.#options;
+    const joined = this.#peer?.joined;
+    if (joined === undefined || settings.otlpUrl === '') return undefined;
+    return new SpanExporter({
+      url: settings.otlpUrl,
+      resource: {
+        clusterId: joined.clusterId,
+        world: world.schema.name,
+        node: settings.node,
+        incarnation: joined.incarnation,
+        release: RELEASE,
+        pid: process.pid,
+      },
+      log,
+      onCounts: (counts) => {
+        this.#gateway?.setSpanCounts(counts).catch(() => {
+          // The gateway's end is told by its `done`.
+        });
+      },
+    });
   }
 
   #clientUrl(): string {

@@ -18,7 +18,7 @@
  *
  *   peer ▶ gateway, ring peerToGateway; `session` is 0
  *   snapshot  byte = node that made it · one SNAPSHOT message (wire/snapshot.wire.ts)
- *   route     byte = node, size = nameBytes · ownershipSeq u32 · name
+ *   route     byte = node, size = nameBytes · ownershipSeq u32 · entity low u32 · entity high u32 · name
  *   ended     byte = place in ENDED_REASONS
  *   resumed   byte = node | place in RESUMED_VIEWS << 6, size = nameBytes · ownershipSeq u32 · entity low u32
  *             · entity high u32 · isFound u32 · name
@@ -64,6 +64,7 @@ const SEQUENCE_BYTES = 4;
 const VIEW_RESET = 0x80;
 const IS_REDIRECT = 1;
 const RESUME_BYTES = 20;
+const ROUTE_BYTES = 12;
 const RESUMED_BYTES = 16;
 const VIEW_SHIFT = 6;
 const NODE_MASK = 0x3f;
@@ -97,6 +98,15 @@ export interface TunnelResume {
   readonly isRedirect: boolean;
   /** Of the last snapshot that the client still has; 0 is none. */
   readonly lastKnownTick: number;
+}
+
+/** Who owns the player. */
+export interface TunnelRoute {
+  /** 0: this node. */
+  readonly node: number;
+  readonly seq: number;
+  readonly entity: number;
+  readonly name: string;
 }
 
 /** What became of it. */
@@ -273,23 +283,18 @@ export function writeTunnelSnapshot(
 /** The player's owner is now `node`, 0 for this one; `name` is the node's, `seq` the player's ownershipSeq. */
 export function writeTunnelRoute(
   ring: Ring,
-  route: {
-    readonly row: number;
-    readonly generation: number;
-    readonly node: number;
-    readonly seq: number;
-    readonly name: string;
-  },
+  route: { readonly row: number; readonly generation: number } & TunnelRoute,
 ): boolean {
-  const { row, generation, node, seq } = route;
+  const { row, generation, node, seq, entity } = route;
   assert(node >= 0 && node <= 0xff, 'a node number is one byte');
   const nameBytes = encoder.encodeInto(route.name, nameScratch).written;
-  const sizeBytes = HEAD_BYTES + SEQUENCE_BYTES + nameBytes;
+  const sizeBytes = HEAD_BYTES + ROUTE_BYTES + nameBytes;
   const at = ring.reserve(sizeBytes);
   if (at < 0) return false;
   writeHead(ring, at, { row, generation, session: 0, type: TUNNEL.route, byte: node, size: nameBytes });
   ring.view.setUint32(at + HEAD_BYTES, seq, true);
-  ring.bytes.set(nameScratch.subarray(0, nameBytes), at + HEAD_BYTES + SEQUENCE_BYTES);
+  writeId(ring, at + HEAD_BYTES + 4, entity);
+  ring.bytes.set(nameScratch.subarray(0, nameBytes), at + HEAD_BYTES + ROUTE_BYTES);
   ring.commit(sizeBytes);
   return true;
 }
@@ -331,7 +336,7 @@ export function writeTunnelResumed(
 /** What the gateway does with each frame of the peer thread. Offsets are into the bytes of the ring. */
 export interface PeerFrameVisitor {
   snapshot(row: number, generation: number, snapshot: { node: number; at: number; sizeBytes: number }): void;
-  route(row: number, generation: number, route: { node: number; seq: number; name: string }): void;
+  route(row: number, generation: number, route: TunnelRoute): void;
   ended(row: number, generation: number, reason: EndedReason): void;
   resumed(row: number, generation: number, resumed: TunnelResumed): void;
 }
@@ -350,10 +355,11 @@ export function readPeerFrame(
     case TUNNEL.snapshot:
       return visitor.snapshot(row, generation, { node: byte, at: body, sizeBytes: frame.sizeBytes - HEAD_BYTES });
     case TUNNEL.route: {
-      const first = body + SEQUENCE_BYTES;
+      const first = body + ROUTE_BYTES;
       return visitor.route(row, generation, {
         node: byte,
         seq: view.getUint32(body, true),
+        entity: readId(view, body + 4),
         name: decoder.decode(bytes.slice(first, first + view.getUint16(at + 2, true))),
       });
     }

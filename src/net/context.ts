@@ -2,6 +2,7 @@
 import type { Store } from '../memory/store.ts';
 import type { GatewayCounters } from './counters.ts';
 import type { GatewayLog } from './gateway-log.ts';
+import type { OwnerSpans } from './owner-spans.ts';
 import type { Lateness } from './lateness.core.ts';
 import type { SessionTokens } from './session-token.ts';
 import type { GatewaySettings } from './settings.ts';
@@ -13,6 +14,7 @@ export interface GatewayContext {
   readonly log: GatewayLog;
   readonly sessionTokens: SessionTokens;
   readonly lateness: Lateness;
+  readonly ownerSpans: OwnerSpans;
   /** Monotonic milliseconds. */
   nowMs(): number;
   /** UTC milliseconds since 1970, on the clock that tick samples are stamped with. */

@@ -62,6 +62,10 @@ export class GatewayCounters {
   handoversAnswered = 0;
   overviewFrames = 0;
   overviewFramesSkipped = 0;
+  /** Told by main, which exports spans. */
+  spansExported = 0;
+  spansDropped = 0;
+  spanExportsFailed = 0;
   readonly errors = new Map<ProtocolErrorCode, number>();
   readonly closes = new Map<number, number>();
   readonly sessionEnds = new Map<SessionEnd, number>();

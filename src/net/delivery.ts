@@ -9,7 +9,7 @@
 import { OUTBOUND_HEAD_BYTES } from '../memory/outbound.ts';
 import type { Ring } from '../memory/ring.ts';
 import { readPeerFrame } from '../memory/tunnel.ts';
-import type { EndedReason, PeerFrameVisitor, TunnelResumed } from '../memory/tunnel.ts';
+import type { EndedReason, PeerFrameVisitor, TunnelResumed, TunnelRoute } from '../memory/tunnel.ts';
 import { stepBacklog } from './backlog.core.ts';
 import type { Connection } from './connection.ts';
 import type { GatewayContext } from './context.ts';
@@ -62,7 +62,7 @@ export class Delivery implements PeerFrameVisitor {
     this.#send(this.#session(row, generation), { ...snapshot, ring: this.#context.store.peerToGateway });
   }
 
-  route(row: number, generation: number, route: { node: number; seq: number; name: string }): void {
+  route(row: number, generation: number, route: TunnelRoute): void {
     const session = this.#session(row, generation);
     if (session !== undefined) this.#table.routes.changeOwner(session, route);
   }
@@ -93,7 +93,10 @@ export class Delivery implements PeerFrameVisitor {
       return;
     }
     if (node !== 0) this.#context.counters.bytesTunnelled += sizeBytes;
-    if (!session.connection.sendSnapshot(ring.bytes, at, sizeBytes)) this.#table.routes.askKeyframe(session);
+    if (!session.connection.sendSnapshot(ring.bytes, at, sizeBytes)) return this.#table.routes.askKeyframe(session);
+    const traced = session.route?.traced;
+    if (traced !== undefined && !traced.isSnapshotSent && !session.connection.awaitsKeyframe)
+      this.#context.ownerSpans.snapshotSent(traced);
   }
 
   #checkBacklogs(connections: Iterable<Connection>): void {

@@ -2,6 +2,7 @@
  * What a gateway has to say to its operator. Clients can cause what it is about, so each topic has one line in a time, and
  * the next says how many there were between.
  */
+import type { SpanBatch } from '../base/handover-span.ts';
 import { fullBucket, takeToken } from './token-bucket.core.ts';
 import type { Bucket } from './token-bucket.core.ts';
 
@@ -12,6 +13,9 @@ export interface GatewayLogLine {
   readonly message: string;
   readonly details: Readonly<Record<string, string | number>>;
 }
+
+/** What a gateway tells its node. */
+export type GatewayEvent = ({ readonly type: 'log' } & GatewayLogLine) | ({ readonly type: 'spans' } & SpanBatch);
 
 /** A few at once, then one line of a topic in ten seconds. */
 const LINES_LIMIT = { perSecond: 0.1, burst: 3 };

@@ -5,9 +5,9 @@ import { assert } from '../base/assert.ts';
 import { wrapThread } from '../base/thread.ts';
 import type { Remote } from '../base/thread.ts';
 import type { GatewayReport } from './gateway.ts';
-import type { GatewayLogLine } from './gateway-log.ts';
+import type { GatewayEvent } from './gateway-log.ts';
 import type { GatewayApi } from './gateway.worker.ts';
-import type { ClusterNode, GatewayOptions, PausedCell } from './settings.ts';
+import type { ClusterNode, GatewayOptions, PausedCell, SpanCounts } from './settings.ts';
 
 /** What is written to a socket dies young; small generations keep its collection short, and the process small. */
 const YOUNG_GENERATION_MB = 8;
@@ -48,13 +48,13 @@ export class GatewayThread {
   /**
    * Starts to serve and waits until it listens.
    * @param spawned A thread that was spawned ahead, for a quick start.
-   * @param hear Is told what there is to log.
+   * @param hear Is told what there is to log, and to trace.
    * @throws the system's error when it cannot listen, such as EADDRINUSE, or that of the authentication (`code` is kept).
    */
   static async start(
     options: GatewayOptions,
     spawned: SpawnedGateway = spawnGateway(),
-    hear: (line: GatewayLogLine) => void = () => {},
+    hear: (event: GatewayEvent) => void = () => {},
   ): Promise<GatewayThread> {
     const { worker, port, done } = spawned;
     worker.on('message', hear);
@@ -86,6 +86,11 @@ export class GatewayThread {
   /** The members of the cluster, whenever they change: for viewers and `/status`. */
   async setNodes(nodes: readonly ClusterNode[]): Promise<void> {
     await Promise.race([this.#api.setNodes(nodes), this.done]);
+  }
+
+  /** What became of the spans of this node, for metrics. */
+  async setSpanCounts(counts: SpanCounts): Promise<void> {
+    await Promise.race([this.#api.setSpanCounts(counts), this.done]);
   }
 
   async setPausedCells(cells: readonly PausedCell[]): Promise<void> {

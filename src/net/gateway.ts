@@ -29,7 +29,7 @@ import { PlayerMessages } from './player-messages.ts';
 import { Redirects } from './redirects.ts';
 import { SessionTable } from './session-table.ts';
 import { SessionTokens, TOKEN_SEED_BYTES } from './session-token.ts';
-import type { ClusterNode, GatewayOptions, GatewaySettings, PausedCell } from './settings.ts';
+import type { ClusterNode, GatewayOptions, GatewaySettings, PausedCell, SpanCounts } from './settings.ts';
 
 const SWEEP_PERIOD_MS = 100;
 /** Closing costs some 50 µs; thousands that came together must not hold up everybody's snapshots when they go. */
@@ -153,6 +153,14 @@ export class Gateway {
   /** Shows viewers which cells development mode has stopped. */
   setPausedCells(cells: readonly PausedCell[]): void {
     this.#overview.setPausedCells(cells);
+  }
+
+  /** What became of the spans of this node. */
+  setSpanCounts({ exported, dropped, failures }: SpanCounts): void {
+    const { counters } = this.#context;
+    counters.spansExported = exported;
+    counters.spansDropped = dropped;
+    counters.spanExportsFailed = failures;
   }
 
   /** The members of the cluster, whenever they change: for clients, viewers and `/status`. */

@@ -5,7 +5,7 @@ import { assert } from '../base/assert.ts';
 import { exposeThread } from '../base/thread.ts';
 import { Gateway } from './gateway.ts';
 import type { GatewayReport } from './gateway.ts';
-import type { ClusterNode, GatewayOptions, PausedCell } from './settings.ts';
+import type { ClusterNode, GatewayOptions, PausedCell, SpanCounts } from './settings.ts';
 
 /** A failure to start crosses the thread border as data, because an error would lose its `code` there. */
 export type Started = { readonly port: number } | { readonly code: string; readonly message: string };
@@ -16,7 +16,7 @@ function createApi() {
     async start(options: GatewayOptions): Promise<Started> {
       assert(gateway === undefined, 'a gateway starts once');
       try {
-        const opened = await Gateway.open(options, (line) => parentPort?.postMessage(line));
+        const opened = await Gateway.open(options, (event) => parentPort?.postMessage(event));
         gateway = opened.gateway;
         return { port: opened.port };
       } catch (cause) {
@@ -36,6 +36,10 @@ function createApi() {
 
     setNodes(nodes: readonly ClusterNode[]): void {
       gateway?.setNodes(nodes);
+    },
+
+    setSpanCounts(counts: SpanCounts): void {
+      gateway?.setSpanCounts(counts);
     },
 
     setPausedCells(cells: readonly PausedCell[]): void {

@@ -139,6 +139,25 @@ export const GATEWAY_METRICS: readonly {
   gateway('overview_frames_skipped', 'Frames that a slow viewer missed', (counters) => counters.overviewFramesSkipped),
 ];
 
+/** Of a node of a cluster. */
+export const SPAN_METRICS: typeof GATEWAY_METRICS = [
+  {
+    name: 'worldmesh_spans_exported_total',
+    help: 'Spans of traces that the collector has taken',
+    read: ({ spansExported }) => spansExported,
+  },
+  {
+    name: 'worldmesh_spans_dropped_total',
+    help: 'Spans that found no room, or that the collector refused',
+    read: ({ spansDropped }) => spansDropped,
+  },
+  {
+    name: 'worldmesh_span_exports_failed_total',
+    help: 'Posts to the collector of traces that failed, repeated ones among them',
+    read: ({ spanExportsFailed }) => spanExportsFailed,
+  },
+];
+
 function gateway(name: string, help: string, read: (counters: GatewayCounters) => number) {
   return { name: `worldmesh_gateway_${name}_total`, help, read };
 }

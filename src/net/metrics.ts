@@ -11,7 +11,7 @@ import { COUNTERS, TICK_SAMPLES } from '../memory/stats.ts';
 import type { Gauge as StatsGauge } from '../memory/stats.ts';
 import type { GatewayContext } from './context.ts';
 import { peerHistograms, registerPeers } from './peer-metrics.ts';
-import { COUNTER_HELP, GATEWAY_METRICS, GAUGE_HELP, metricName } from './metric-names.ts';
+import { COUNTER_HELP, GATEWAY_METRICS, GAUGE_HELP, metricName, SPAN_METRICS } from './metric-names.ts';
 
 export const PHASES = ['intake', 'simulate', 'move', 'settle', 'index', 'observe'] as const;
 /** From a tenth of a millisecond to a second; a tick of 20 Hz has 50 ms. */
@@ -72,6 +72,8 @@ export class Metrics {
     const { cluster } = context.settings;
     if (cluster === undefined) return;
     registerPeers(context.store, this.#registry);
+    for (const { name, help, read } of SPAN_METRICS)
+      addCounter(this.#registry, name, help, () => read(context.counters));
     registerDisk(cluster.journal?.folder, this.#registry);
   }
 

@@ -20,8 +20,9 @@ import {
   writeTunnelResume,
   writeTunnelState,
 } from '../memory/tunnel.ts';
-import type { TunnelHead, TunnelInput, TunnelResume, TunnelResumed } from '../memory/tunnel.ts';
+import type { TunnelHead, TunnelInput, TunnelResume, TunnelResumed, TunnelRoute } from '../memory/tunnel.ts';
 import type { GatewayContext } from './context.ts';
+import type { OwnerChange } from './owner-spans.ts';
 import type { Redirects } from './redirects.ts';
 import type { Session } from './session-table.ts';
 
@@ -54,6 +55,8 @@ export interface SessionRoute {
   /** The seq for which the client was last sent to the owner, and until when it may go there; 0: not, or no more. */
   redirectSeq: number;
   redirectEndsMs: number;
+  /** The last change of the owner, if it is traced. */
+  traced: OwnerChange | undefined;
 }
 
 export class SessionRoutes {
@@ -85,6 +88,7 @@ export class SessionRoutes {
       backlogToldMs: 0,
       redirectSeq: 0,
       redirectEndsMs: 0,
+      traced: undefined,
     };
   }
 
@@ -128,7 +132,7 @@ export class SessionRoutes {
   }
 
   /** The peer thread says who has the player. */
-  changeOwner(session: Session, { node, seq, name }: { node: number; seq: number; name: string }): void {
+  changeOwner(session: Session, { node, seq, entity, name }: TunnelRoute): void {
     const { route, connection } = session;
     if (route === undefined || (route.node === node && route.seq === seq)) return;
     // Whoever takes over has told the client nothing; a login that finds its player here is no change.
@@ -137,6 +141,8 @@ export class SessionRoutes {
     if (isHandover && connection !== undefined) {
       connection.awaitsKeyframe = true;
       route.resetAskedMs = Number.NEGATIVE_INFINITY;
+      const by = node === 0 ? this.#context.store.peerTable.self : node;
+      route.traced = this.#context.ownerSpans.begin({ entity, seq, session: route.id, node: by });
       this.tell(session);
       // The world's first snapshot was in its ring before this word came, and was dropped as not the owner's.
       if (node === 0) this.askKeyframe(session);
@@ -167,6 +173,7 @@ export class SessionRoutes {
     if (route === undefined || !route.isUnanswered || route.seq !== seq) return;
     route.isUnanswered = false;
     this.#context.counters.handoversAnswered++;
+    if (route.traced?.seq === seq) this.#context.ownerSpans.answered(route.traced);
   }
 
   /** The client has said something; its owner wants to know the first time, and each owner anew. */

@@ -59,6 +59,8 @@ export interface GatewayCluster {
   readonly node: string;
   /** Seed of the cluster's session tokens, as hexadecimal digits; without it this gateway's are its own. */
   readonly sessionKey?: string;
+  /** Of handovers, that are traced; without it none are. */
+  readonly traceShare?: number;
   /** Its journal, for traces in the viewer; without it there are none. */
   readonly journal?: {
     readonly folder: string;
@@ -113,6 +115,13 @@ export interface GatewayOptions {
   readonly settings: GatewaySettings;
   /** Shown to people in the viewer, as they are: leave secrets out. */
   readonly shownSettings: Readonly<Record<string, string | number | boolean>>;
+}
+
+/** Spans that main has brought to the collector, dropped, and posts that failed. */
+export interface SpanCounts {
+  readonly exported: number;
+  readonly dropped: number;
+  readonly failures: number;
 }
 
 /** A cell that development mode stopped because its world code threw; shown in the viewer. */

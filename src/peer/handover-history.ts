@@ -71,6 +71,11 @@ export class HandoverHistory {
     if (LAST_STAGES.has(name)) this.#travellers.delete(key);
   }
 
+  /** Of the player in a transfer that is not over; 0 without. */
+  sessionOf({ side, id, transferSeq }: Stage): SessionId {
+    return this.#travellers.get(transferKey(side, { id, transferSeq })) ?? NO_SESSION;
+  }
+
   write(write: JournalWrite): void {
     switch (write.kind) {
       case 'entity':

@@ -14,6 +14,7 @@ import type { CrashPoint, CrashPoints } from './crash-point.ts';
 import { isOnItsWay } from './handover-describe.core.ts';
 import { HandoverHistory } from './handover-history.ts';
 import type { Stage, StageName } from './handover-history.ts';
+import type { HandoverTracer } from './handover-tracer.ts';
 import { createHandover, describe, isRunning, ledgersToTake, step } from './handover.core.ts';
 import type { HandoverState } from './handover.core.ts';
 import { MessageBuffer } from './message-buffer.ts';
@@ -47,6 +48,9 @@ export interface HandoverShellOptions {
   readonly stopped: (reason: string) => void;
   readonly crashPoints: CrashPoints;
   readonly tickMs: number;
+  readonly tracer: HandoverTracer;
+  /** Something about one entity that its operator should know. */
+  readonly note: (level: 'info' | 'warn', message: string, details: Readonly<Record<string, unknown>>) => void;
   /** Monotonic. */
   readonly nowMs: () => number;
   /** UTC. */
@@ -328,7 +332,9 @@ export class HandoverShell {
       store.peerStats.add('takeovers', 1);
       crashPoints.pass('beforeImport');
     }
-    if (event.kind === 'message' && event.message.kind === 'commit') crashPoints.pass('beforeAccept');
+    if (event.kind !== 'message' || event.message.kind !== 'commit') return;
+    this.#options.tracer.heard(this.#options.nowMs());
+    crashPoints.pass('beforeAccept');
   }
 
   #stage(effect: Stage): void {
@@ -338,10 +344,26 @@ export class HandoverShell {
     const log = LOG_KINDS[name];
     if (log !== undefined) this.#options.store.peerLog.write(log, id, node);
     this.#count(name);
+    this.#trace(effect, node);
     if (side === 'source') this.#measure(stage, id);
     this.#history.stage(effect);
     const point = STAGE_POINTS[name];
     if (point !== undefined) this.#options.crashPoints.pass(point);
+  }
+
+  #trace(effect: Stage, node: NodeNumber): void {
+    const { nowMs, note, tracer } = this.#options;
+    const { side, stage, id, seq } = effect;
+    const session = this.#history.sessionOf(effect);
+    const facts = { node, session, nowMs: nowMs() };
+    const passage = this.#passages.get(id);
+    if (side === 'source' && stage === 'released' && passage !== undefined) {
+      tracer.released(effect, facts, { frozenMs: passage.frozenMs, capturedMs: passage.releasedMs });
+    } else tracer.stage(effect, facts);
+    if (side !== 'source' || (stage !== 'rejected' && stage !== 'reclaimed')) return;
+    const message =
+      stage === 'rejected' ? 'a handover was rejected by its target' : 'an entity came back from a handover';
+    note('info', message, { entity: id, seq, session, node });
   }
 
   #count(name: StageName): void {

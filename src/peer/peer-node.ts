@@ -18,6 +18,7 @@ import { DepartureReader } from './departure-reader.ts';
 import type { DirectoryChange, SettingEntry } from './directory.ts';
 import { DurableWishes } from './durable-wishes.ts';
 import { applySwitches } from './feature-switches.ts';
+import { HandoverTracer } from './handover-tracer.ts';
 import { HandoverShell } from './handover-shell.ts';
 import type { JournalEvent } from './journal.ts';
 import { lastState, untilDone } from './last-state.ts';
@@ -57,6 +58,7 @@ export class PeerNode {
   #router!: SessionRouter;
   #players!: Players;
   #logins!: Logins;
+  readonly #tracer: HandoverTracer;
   #records!: RecordReader;
   #reader!: DepartureReader;
   #keeper!: BlockKeeper;
@@ -91,6 +93,7 @@ export class PeerNode {
     this.#membered = parts.membered;
     this.#me = { node: joined.node, ledger: journal.ledger, incarnation: joined.incarnation };
     this.#crashPoints = new CrashPoints(settings.crashPoint);
+    this.#tracer = new HandoverTracer(settings.traceShare);
     const { gridWidth: width, gridDepth: depth } = settings;
     this.#grid = blockGrid({ width, depth, blockCells: settings.facts.blockCells });
     setListener((event) => this.#hearJournal(event));
@@ -145,7 +148,6 @@ export class PeerNode {
   }
 
   #build(): void {
-    const { graceMs } = this.#settings;
     const store = this.#store;
     this.#arrivals = new ArrivalQueue(store.arrivals, (node) => this.#subscribe(node));
     this.#router = new SessionRouter({
@@ -159,7 +161,8 @@ export class PeerNode {
       isLive: (incarnation) => this.#membership?.isLive(incarnation) ?? true,
       login: (head, player) => this.#logins.login(head, player),
       nowMs: monotonicMs,
-      graceMs,
+      graceMs: this.#settings.graceMs,
+      tracer: this.#tracer,
     });
     this.#records = new RecordReader(store.schema, {
       onSchema: (text) => this.#arrivals.schema(text),
@@ -192,10 +195,9 @@ export class PeerNode {
   }
 
   #createCore(): HandoverShell {
-    const store = this.#store;
     return new HandoverShell(
       {
-        store,
+        store: this.#store,
         me: this.#me,
         arrivals: this.#arrivals,
         append: (position, writes) => this.#membered.journal.append(position, writes),
@@ -211,6 +213,8 @@ export class PeerNode {
         stopped: (reason) => this.#fail(reason),
         crashPoints: this.#crashPoints,
         tickMs: 1000 / this.#settings.facts.tickHz,
+        tracer: this.#tracer,
+        note: (level, message, details) => this.#note(level, message, details),
         nowMs: monotonicMs,
         utcMs: Date.now,
       },
@@ -352,6 +356,8 @@ export class PeerNode {
 
   #report(nowMs: number): void {
     this.#reportDueMs = nowMs + REPORT_MS;
+    const spans = this.#tracer.take();
+    if (spans !== undefined) this.#tell({ type: 'spans', ...spans });
     reportPeers(this.#store, {
       core: this.#core,
       keeper: this.#keeper,
@@ -385,8 +391,7 @@ export class PeerNode {
   }
 
   #applySwitches(): void {
-    const { peerTable } = this.#store;
-    applySwitches(this.#switches, { peerTable, grid: this.#grid, isClosed: this.#hasFailed });
+    applySwitches(this.#switches, { peerTable: this.#store.peerTable, grid: this.#grid, isClosed: this.#hasFailed });
   }
 
   // Others.

@@ -1,4 +1,5 @@
 /** What the peer thread is told by main; validated there (src/main/config). */
+import type { SpanBatch } from '../base/handover-span.ts';
 import type { LinkAddress, LinkTls } from './link-tls.ts';
 import type { SchemaEntry, WorldFacts } from './directory.ts';
 
@@ -32,6 +33,8 @@ export interface PeerSettings {
   readonly reach: number;
   /** Journals of this node that neighbours took over, kept as history. */
   readonly takenJournalsMax: number;
+  /** Of handovers, that are traced. */
+  readonly traceShare: number;
   /** See crash-point.ts. */
   readonly crashPoint: string | undefined;
 }
@@ -66,6 +69,7 @@ export type PeerEvent =
       readonly message: string;
       readonly details: Readonly<Record<string, unknown>>;
     }
+  | ({ readonly type: 'spans' } & SpanBatch)
   /** The members of the cluster, for the viewer. */
   | { readonly type: 'nodes'; readonly nodes: readonly KnownNode[] }
   /** This process may not go on: it was fenced, or its journal failed beyond repair. */

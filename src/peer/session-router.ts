@@ -25,6 +25,7 @@ import type { ArrivalQueue } from './arrival-queue.ts';
 import { Attachments } from './attachments.ts';
 import type { AttachmentsOptions } from './attachments.ts';
 import type { EntityRow, NodeNumber, PeerIdentity, SessionId } from './protocol.ts';
+import type { HandoverTracer } from './handover-tracer.ts';
 import { expirePointers, mayHop, nextNode, POINTER_MS, setPointer, takeRoute } from './routing.core.ts';
 import type { Pointer, Route } from './routing.core.ts';
 import { ENDED_REASON } from './session-message.wire.ts';
@@ -48,6 +49,7 @@ export interface SessionRouterOptions {
   readonly nowMs: () => number;
   /** How long a player waits for a client whose gateway is gone. */
   readonly graceMs: number;
+  readonly tracer: HandoverTracer;
 }
 
 /** Something for a player who is not here yet. */
@@ -93,10 +95,6 @@ export class SessionRouter implements GatewayFrameVisitor {
     });
   }
 
-  get playersHere(): number {
-    return this.#players.count;
-  }
-
   /** Players here whose gateway is gone. */
   get orphans(): number {
     let count = 0;
@@ -120,6 +118,7 @@ export class SessionRouter implements GatewayFrameVisitor {
   bound({ session, row, gateway, id, seq, lastInput }: BoundSession): void {
     const { me, nowMs } = this.#options;
     const isHere = gateway === 0 || gateway === me.node;
+    this.#options.tracer.activated(id, seq, nowMs());
     if (row === NO_SESSION_ROW && !isHere) {
       this.#options.send(gateway, { kind: 'ended', session, reason: ENDED_REASON.refused });
     }
@@ -360,6 +359,7 @@ export class SessionRouter implements GatewayFrameVisitor {
     const route = { entity, node: me.node, seq, incarnation: me.incarnation };
     if (gateway === me.node) {
       this.#adoptRoute(session, route);
+      if (player.routeSinceMs !== 0) this.#options.tracer.routed(player, nowMs);
       player.routeSinceMs = 0;
       return;
     }
@@ -407,7 +407,8 @@ export class SessionRouter implements GatewayFrameVisitor {
     sessions.setRoute(row, node);
     // A player who was born here needs no word about it.
     if (!isFirst) {
-      const frame = { row, generation: sessions.generation(row), node, seq: route.seq };
+      const { seq, entity } = route;
+      const frame = { row, generation: sessions.generation(row), node, seq, entity };
       const name = this.#options.nodeName(route.node);
       this.#tellGateway(() => writeTunnelRoute(this.#store.peerToGateway, { ...frame, name }));
     }
@@ -427,6 +428,7 @@ export class SessionRouter implements GatewayFrameVisitor {
     const player = this.#players.get(session);
     if (player === undefined || player.seq !== seq || player.routeSinceMs === 0) return;
     this.#store.peerStats.observe('route', (this.#options.nowMs() - player.routeSinceMs) / 1000);
+    this.#options.tracer.routed(player, this.#options.nowMs());
     player.routeSinceMs = 0;
   }
 

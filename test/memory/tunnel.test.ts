@@ -94,15 +94,17 @@ test('frames of the peer thread come out as they were written, a long name cut a
   const ring = makeRing();
   const { row, generation } = HEAD;
   t.true(writeTunnelSnapshot(ring, { row, generation, node: 63, bytes: Uint8Array.of(17, 1, 0, 9) }));
-  t.true(writeTunnelRoute(ring, { row, generation, node: 63, seq: 2 ** 32 - 1, name: 'node-b' }));
-  t.true(writeTunnelRoute(ring, { row, generation, node: 0, seq: 1, name: 'é'.repeat(NODE_NAME_BYTES_MAX) }));
+  t.true(writeTunnelRoute(ring, { row, generation, node: 63, seq: 2 ** 32 - 1, entity: 2 ** 53 - 1, name: 'node-b' }));
+  t.true(
+    writeTunnelRoute(ring, { row, generation, node: 0, seq: 1, entity: 1, name: 'é'.repeat(NODE_NAME_BYTES_MAX) }),
+  );
   for (const view of RESUMED_VIEWS) t.true(writeTunnelResumed(ring, { row, generation, ...RESUMED, view }));
   t.true(writeTunnelResumed(ring, { row, generation, ...NOT_RESUMED }));
   for (const reason of ENDED_REASONS) t.true(writeTunnelEnded(ring, { row, generation, reason }));
   t.deepEqual(drainPeer(ring), [
     ['snapshot', row, generation, 63, [17, 1, 0, 9]],
-    ['route', row, generation, { node: 63, seq: 2 ** 32 - 1, name: 'node-b' }],
-    ['route', row, generation, { node: 0, seq: 1, name: 'é'.repeat(NODE_NAME_BYTES_MAX / 2) }],
+    ['route', row, generation, { node: 63, seq: 2 ** 32 - 1, entity: 2 ** 53 - 1, name: 'node-b' }],
+    ['route', row, generation, { node: 0, seq: 1, entity: 1, name: 'é'.repeat(NODE_NAME_BYTES_MAX / 2) }],
     ...RESUMED_VIEWS.map((view) => ['resumed', row, generation, { ...RESUMED, view }]),
     ['resumed', row, generation, NOT_RESUMED],
     ...ENDED_REASONS.map((reason) => ['ended', row, generation, reason]),
@@ -122,7 +124,7 @@ test('a full ring takes nothing, and says so', (t) => {
   t.false(writeTunnelResume(ring, { ...HEAD, ...RESUME }));
   t.false(writeTunnelResumed(ring, { row, generation, ...NOT_RESUMED }));
   t.false(writeTunnelSnapshot(ring, { row, generation, node: 1, bytes: new Uint8Array(0) }));
-  t.false(writeTunnelRoute(ring, { row, generation, node: 0, seq: 0, name: '' }));
+  t.false(writeTunnelRoute(ring, { row, generation, node: 0, seq: 0, entity: 0, name: '' }));
   t.false(writeTunnelEnded(ring, { row, generation, reason: 'gone' }));
   t.deepEqual(drainGateway(ring), [
     ['leave', HEAD],

@@ -44,11 +44,15 @@ class PeerStandIn {
     return this.of('state').map((frame) => frame['state'] as TunnelState);
   }
 
-  route(session: number, { node, seq, name }: { node: number; seq: number; name: string }): void {
+  route(
+    session: number,
+    { node, seq, name, entity = 9 }: { node: number; seq: number; name: string; entity?: number },
+  ): void {
     const { store } = this.#rig;
     const row = session as SessionIndex;
     store.sessions.setRoute(row, node);
-    writeTunnelRoute(store.peerToGateway, { row, generation: store.sessions.generation(row), node, seq, name });
+    const generation = store.sessions.generation(row);
+    writeTunnelRoute(store.peerToGateway, { row, generation, node, seq, entity, name });
     store.control.ringDoorbell();
   }
 

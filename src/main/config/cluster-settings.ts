@@ -136,6 +136,20 @@ export const CLUSTER_SETTINGS = {
     powerOfTwo: true,
     about: 'Entities, ghosts and sessions on their way between the simulation and other nodes, for each direction',
   }),
+  otlpUrl: shapedText('', {
+    group: 'Cluster',
+    max: 512,
+    accepts: (given) => /^https?:\/\/[^\s/]+(?:\/\S*)?$/.test(given),
+    shape: 'a URL with http or https',
+    example: 'http://127.0.0.1:4318',
+    about: 'Collector of traces by OTLP/HTTP (JSON), its base or its /v1/traces; without it nothing is traced',
+  }),
+  traceShare: number(0.01, {
+    group: 'Cluster',
+    min: 0,
+    max: 1,
+    about: 'Share of the handovers that are traced, the same ones at every node',
+  }),
   tlsCert: text('', { group: 'Cluster', max: PATH_MAX, about: 'File with the certificate of this node, PEM' }),
   tlsKey: text('', { group: 'Cluster', max: PATH_MAX, about: 'File with the private key of this node, PEM' }),
   tlsCa: text('', {
