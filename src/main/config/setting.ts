@@ -1,4 +1,9 @@
-/** One setting: its default, what it is, and which values it takes. Made from a few kinds; settings.ts lists them all. */
+/**
+ * One setting: its default, what it is, and the zod schema of the values it takes. Made from a few kinds; settings.ts lists them
+ * all. What a value is checked by and what `--help` and the documentation say of it come from the same line.
+ */
+import type * as Zod from 'zod/mini';
+import { loadZod } from './zod.ts';
 
 /** What there is to know of a setting beside its values. */
 export interface SettingMeta {
@@ -35,22 +40,24 @@ export type SettingGroup =
 export interface Setting<Value> {
   readonly meta: SettingMeta;
   readonly defaultValue: () => Value;
-  readonly accepts: (value: unknown) => boolean;
+  /** Made when it is first asked for; the same each time. */
+  readonly schema: () => Zod.ZodMiniType<Value>;
 }
 
 type About = Omit<SettingMeta, 'kind' | 'unit' | 'description'> & { readonly unit?: string; readonly about: string };
 type Range = { readonly min: number; readonly max: number };
+type Shape = { readonly shape: string; readonly example: string; readonly accepts: (given: string) => boolean };
 
 export function integer(value: number | (() => number), about: About & Range): Setting<number> {
   const { min, max, powerOfTwo = false, multipleOf = 1 } = about;
-  const accepts = (given: unknown): boolean => {
-    if (!Number.isSafeInteger(given)) return false;
-    const count = given as number;
-    const fits = powerOfTwo ? Number.isInteger(Math.log2(count)) : count % multipleOf === 0;
-    return fits && count >= min && count <= max;
+  return {
+    meta: metaFrom('integer', about),
+    defaultValue: typeof value === 'function' ? value : () => value,
+    schema: once((z) => {
+      const within = z.int().check(z.gte(min), z.lte(max), z.multipleOf(multipleOf));
+      return powerOfTwo ? within.check(z.refine((count) => Number.isInteger(Math.log2(count)))) : within;
+    }),
   };
-  const defaultValue = typeof value === 'function' ? value : () => value;
-  return { meta: metaFrom('integer', about), defaultValue, accepts };
 }
 
 export function bytes(value: number, about: Omit<About, 'unit'> & Range): Setting<number> {
@@ -58,39 +65,38 @@ export function bytes(value: number, about: Omit<About, 'unit'> & Range): Settin
 }
 
 export function number(value: number, about: About & Range): Setting<number> {
-  return { meta: metaFrom('number', about), defaultValue: () => value, accepts: isNumberWithin(about) };
+  return { meta: metaFrom('number', about), defaultValue: () => value, schema: numberWithin(about) };
 }
 
 /** Where nothing is given, something else decides. */
 export function optionalNumber(about: About & Range & { readonly defaultText: string }): Setting<number | undefined> {
-  return { meta: metaFrom('number', about), defaultValue: () => undefined, accepts: isNumberWithin(about) };
+  return { meta: metaFrom('number', about), defaultValue: () => undefined, schema: numberWithin(about) };
 }
 
 /** May be empty only if it is by default. */
 export function text(value: string, about: About & { readonly max: number }): Setting<string> {
   const lengthMin = value === '' ? 0 : 1;
-  const accepts = (given: unknown): boolean =>
-    typeof given === 'string' && given.length >= lengthMin && given.length <= about.max;
-  return { meta: metaFrom('text', about), defaultValue: () => value, accepts };
+  return {
+    meta: metaFrom('text', about),
+    defaultValue: () => value,
+    schema: once((z) => z.string().check(z.minLength(lengthMin), z.maxLength(about.max))),
+  };
 }
 
 /** Text of a certain form; empty only if it is by default. */
 export function shapedText(
   value: string,
-  {
-    accepts,
-    ...about
-  }: About & {
-    readonly max: number;
-    readonly shape: string;
-    readonly example: string;
-    readonly accepts: (given: string) => boolean;
-  },
+  { accepts, ...about }: About & Shape & { readonly max: number },
 ): Setting<string> {
   const plain = text(value, about);
   return {
     ...plain,
-    accepts: (given) => plain.accepts(given) && (given === value || accepts(given as string)),
+    schema: once((z) =>
+      z.string().check(
+        z.maxLength(about.max, { abort: true }),
+        z.refine((given) => given === value || accepts(given)),
+      ),
+    ),
   };
 }
 
@@ -99,25 +105,16 @@ export function texts({
   countMax,
   accepts,
   ...about
-}: About & {
-  readonly countMax: number;
-  readonly shape: string;
-  readonly example: string;
-  readonly accepts: (given: string) => boolean;
-}): Setting<readonly string[]> {
+}: About & Shape & { readonly countMax: number }): Setting<readonly string[]> {
   return {
     meta: metaFrom('list', { ...about, max: countMax }),
     defaultValue: () => [],
-    accepts: (given) =>
-      Array.isArray(given) &&
-      given.length <= countMax &&
-      given.every((item: unknown) => typeof item === 'string' && accepts(item)),
+    schema: once((z) => z.array(z.string().check(z.refine(accepts))).check(z.maxLength(countMax))),
   };
 }
 
 export function boolean(value: boolean, about: About): Setting<boolean> {
-  const accepts = (given: unknown): boolean => typeof given === 'boolean';
-  return { meta: metaFrom('boolean', about), defaultValue: () => value, accepts };
+  return { meta: metaFrom('boolean', about), defaultValue: () => value, schema: once((z) => z.boolean()) };
 }
 
 export function choice<const Choice extends string>(
@@ -125,31 +122,36 @@ export function choice<const Choice extends string>(
   choices: readonly Choice[],
   about: About,
 ): Setting<Choice> {
-  const accepts = (given: unknown): boolean => (choices as readonly unknown[]).includes(given);
-  return { meta: metaFrom('choice', { ...about, choices }), defaultValue: () => value, accepts };
+  return {
+    meta: metaFrom('choice', { ...about, choices }),
+    defaultValue: () => value,
+    schema: once((z) => z.literal(choices)),
+  };
 }
 
 /** Numbers by name. */
 export function numbers(about: About & { readonly countMax: number }): Setting<Readonly<Record<string, number>>> {
   const { countMax, ...rest } = about;
-  const accepts = (given: unknown): boolean => {
-    if (!isPlainObject(given)) return false;
-    const entries = Object.entries(given);
-    return entries.length <= countMax && entries.every(([name, value]) => NAME.test(name) && Number.isFinite(value));
+  return {
+    meta: metaFrom('params', rest),
+    defaultValue: () => ({}),
+    schema: once((z) =>
+      z
+        .record(z.string().check(z.regex(NAME)), z.number())
+        .check(z.refine((given) => Object.keys(given).length <= countMax)),
+    ),
   };
-  return { meta: metaFrom('params', rest), defaultValue: () => ({}), accepts };
 }
 
 const NAME = /^[a-z][A-Za-z0-9]{0,31}$/;
 
-function isNumberWithin({ min, max }: Range): (given: unknown) => boolean {
-  return (given) => typeof given === 'number' && given >= min && given <= max;
+function numberWithin({ min, max }: Range): () => Zod.ZodMiniType<number> {
+  return once((z) => z.number().check(z.gte(min), z.lte(max)));
 }
 
-function isPlainObject(value: unknown): value is object {
-  if (typeof value !== 'object' || value === null) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
+function once<Value>(make: (zod: typeof Zod) => Zod.ZodMiniType<Value>): () => Zod.ZodMiniType<Value> {
+  let made: Zod.ZodMiniType<Value> | undefined;
+  return () => (made ??= make(loadZod()));
 }
 
 function metaFrom(kind: SettingMeta['kind'], { about, unit = '', ...rest }: About): SettingMeta {

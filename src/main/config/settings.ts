@@ -297,9 +297,14 @@ export function isSetting(name: string): name is SettingName {
   return Object.hasOwn(SETTINGS, name);
 }
 
+/** Of the values that the setting takes. */
+export function schemaOf(name: SettingName): ReturnType<(typeof SETTINGS)[SettingName]['schema']> {
+  return SETTINGS[name].schema();
+}
+
 /** True if the setting takes this value. */
 export function accepts(name: SettingName, value: unknown): boolean {
-  return SETTINGS[name].accepts(value);
+  return schemaOf(name).safeParse(value).success;
 }
 
 export function defaultOf(name: SettingName): Settings[SettingName] {

@@ -3,6 +3,8 @@ import test from 'ava';
 import { settingsDocument } from '../../../src/main/config/settings-doc.ts';
 import {
   SETTING_NAMES,
+  accepts,
+  defaultOf,
   defaultSettings,
   environmentNameOf,
   flagOf,
@@ -17,6 +19,13 @@ test('the defaults are valid and those of the documentation', (t) => {
   t.is(settings.cellSize, 256);
   t.is(settings.worldSize, undefined);
   t.true(settings.workers >= 1 && settings.workers <= 8);
+});
+
+test('every default is a value that the setting takes: it is not checked at a start', (t) => {
+  for (const name of SETTING_NAMES) {
+    const value = defaultOf(name);
+    if (value !== undefined) t.true(accepts(name, value), name);
+  }
 });
 
 test('every setting has a description, a unit where it needs one, and names of its own', (t) => {
