@@ -220,8 +220,8 @@ async function reportSnapshots(report: (group: Group) => Promise<readonly Result
 
 export const interestSuite: Suite = {
   name: 'interest',
-  async run({ quick, report }) {
-    for (const count of quick ? [1000] : [1000, 10_000, 50_000]) {
+  async run({ quick, sizes, report }) {
+    for (const count of sizes ?? (quick ? [1000] : [1000, 10_000, 50_000])) {
       const store = openStore(count, { size: SIZE_METRES });
       const x = Float32Array.from(store.columns.x);
       const z = Float32Array.from(store.columns.z);

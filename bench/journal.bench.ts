@@ -21,13 +21,13 @@ const BLOCK_BYTES = 4096;
 
 export const journalSuite: Suite = {
   name: 'journal',
-  async run({ report }) {
+  async run({ sizes, report }) {
     const folder = mkdtempSync(path.join(tmpdir(), 'worldmesh-bench-'));
     try {
       using direct = directCommits(path.join(folder, 'direct.sqlite'));
       using disk = diskSyncs(path.join(folder, 'block'));
       const thread = await threadCommits(path.join(folder, 'node'));
-      for (const rows of GROUPS) {
+      for (const rows of sizes ?? GROUPS) {
         const next = rowSource();
         const cases: Case[] = [
           {

@@ -125,14 +125,21 @@ function plainColumns(length: number): FloatColumns {
   return columns;
 }
 
+/** A tick forward and a tick back of the SIMD kernel, over columns of its own. */
+export function simdTicks(count: number): () => void {
+  const { memory, offsets } = sharedColumns(count);
+  const kernels = [0.05, -0.05].map((dt) => createSimdKernel(memory, offsets, options(count, dt)));
+  return () => kernels.forEach((kernel) => inBlocks(kernel, count));
+}
+
 function inBlocks(kernel: MoveKernel, count: number): void {
   for (let first = 0; first < count; first += BLOCK_SLOTS) kernel.move(first, Math.min(first + BLOCK_SLOTS, count));
 }
 
 export const kernelSuite: Suite = {
   name: 'kernel',
-  async run({ quick, report }) {
-    for (const count of quick ? [10_000] : [10_000, 100_000, 1_000_000]) {
+  async run({ quick, sizes, report }) {
+    for (const count of sizes ?? (quick ? [10_000] : [10_000, 100_000, 1_000_000])) {
       const { memory, offsets, columns } = sharedColumns(count);
       const plain = plainColumns(count);
       const ofBitecs = plainColumns(count + 1);

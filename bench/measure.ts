@@ -38,6 +38,8 @@ export interface Suite {
 export interface SuiteOptions {
   /** Shortest possible run: shows that the suites work, not how fast. */
   readonly quick: boolean;
+  /** Of what is measured, such as entities or rows: these instead of all that the suite has. */
+  readonly sizes?: readonly number[] | undefined;
   /** Measures a group and prints it. */
   readonly report: (group: Group) => Promise<readonly Result[]>;
 }

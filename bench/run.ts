@@ -14,9 +14,11 @@ import { measure } from './measure.ts';
 import type { Group, Result, Suite } from './measure.ts';
 import { recordSuite } from './record.bench.ts';
 import { ringSuite } from './ring.bench.ts';
+import { tickSuite } from './tick.bench.ts';
 
 const SUITES: readonly Suite[] = [
   kernelSuite,
+  tickSuite,
   interestSuite,
   handoverSuite,
   recordSuite,
