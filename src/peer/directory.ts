@@ -167,6 +167,8 @@ export const DIRECTORY_SETTINGS = {
   handoverPercent: 'handoverPercent',
   /** JSON list of block numbers that nothing may be handed into. */
   closedBlocks: 'closedBlocks',
+  /** JSON object (handover-pause.core.ts): no handovers for a moment, as a backup needs it. Ends by time, and empty when it is over. */
+  handoverPause: 'handoverPause',
   /** BALANCE_MODES: what the balancer does with what it decides. */
   balance: 'balance',
   /** `node:incarnation` of the node that balances; it stands while that lease lives. Taken by compare-and-swap. */
@@ -175,8 +177,11 @@ export const DIRECTORY_SETTINGS = {
   balancerLog: 'balancerLog',
 } as const;
 
-/** `on` (also when it is not set): moves blocks. `dry-run`: says what it would move. `off`: only blocks of draining nodes are moved. */
-export const BALANCE_MODES = ['on', 'off', 'dry-run'] as const;
+/**
+ * `on` (also when it is not set): moves blocks. `gather`: also empties nodes that could be switched off. `dry-run`: says what `on` would move.
+ * `off`: only blocks of draining nodes are moved, as in every mode.
+ */
+export const BALANCE_MODES = ['on', 'gather', 'dry-run', 'off'] as const;
 export type BalanceMode = (typeof BALANCE_MODES)[number];
 
 /** `sessionKey`: the seed with which session tokens are signed, as hexadecimal digits. */
