@@ -11,33 +11,24 @@
  */
 import { Store } from '../memory/store.ts';
 import type { StoreHandle } from '../memory/store.ts';
-import { ArrivalQueue } from './arrival-queue.ts';
-import { BlockKeeper } from './block-keeper.ts';
 import { CrashPoints } from './crash-point.ts';
-import { DepartureReader } from './departure-reader.ts';
-import type { DirectoryChange, SettingEntry } from './directory.ts';
-import { DurableWishes } from './durable-wishes.ts';
-import { applySwitches } from './feature-switches.ts';
+import type { DirectoryChange } from './directory.ts';
+import { FeatureSwitches } from './feature-switches.ts';
 import { HandoverTracer } from './handover-tracer.ts';
-import { HandoverShell } from './handover-shell.ts';
 import type { JournalEvent } from './journal.ts';
 import { lastState, untilDone } from './last-state.ts';
-import { Logins } from './logins.ts';
 import { leaseView, Membership } from './membership.ts';
 import { monotonicMs } from '../base/monotonic.ts';
 import { Neighbours } from './neighbours.ts';
 import { joinCluster, joinedAs } from './peer-join.ts';
 import type { Membered } from './peer-join.ts';
+import { PeerParts } from './peer-parts.ts';
 import { reportPeers } from './peer-report.ts';
 import { knownNode } from './peer-settings.ts';
 import type { PeerEvent, PeerJoined, PeerSettings } from './peer-settings.ts';
-import { Players } from './players.ts';
 import { blockGrid } from './placement.core.ts';
 import type { BlockGrid } from './placement.core.ts';
-import type { EntityRow, NodeNumber, PeerIdentity } from './protocol.ts';
-import { RecordReader } from './record-reader.ts';
-import { SessionRouter } from './session-router.ts';
-import type { SessionMessage } from './session-message.wire.ts';
+import type { PeerIdentity } from './protocol.ts';
 
 const TIMER_MS = 10;
 /** A turn is taken at least this often, whether the bell rang or not. */
@@ -51,22 +42,14 @@ export class PeerNode {
   readonly #me: PeerIdentity;
   readonly #crashPoints: CrashPoints;
   readonly #grid: BlockGrid;
-  readonly #durables = new DurableWishes();
-  #store!: Store;
-  #core!: HandoverShell;
-  #arrivals!: ArrivalQueue;
-  #router!: SessionRouter;
-  #players!: Players;
-  #logins!: Logins;
   readonly #tracer: HandoverTracer;
-  #records!: RecordReader;
-  #reader!: DepartureReader;
-  #keeper!: BlockKeeper;
+  #store!: Store;
+  #parts!: PeerParts;
   #neighbours: Neighbours | undefined;
   #membership: Membership | undefined;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
-  #switches: readonly SettingEntry[] = [];
+  #switches!: FeatureSwitches;
   #isStopping = false;
   #isPaused = false;
   #hasFailed = false;
@@ -106,10 +89,16 @@ export class PeerNode {
     this.#store = Store.attach(handle);
     this.#store.peerTable.setSelf(me.node);
     this.#store.peerStats.setGauge('node', me.node);
-    this.#build();
+    this.#switches = new FeatureSwitches({
+      peerTable: this.#store.peerTable,
+      grid: this.#grid,
+      directory,
+      onError: (error) => this.#note('warn', 'a pause of handovers could not be removed', { error: String(error) }),
+    });
+    this.#parts = this.#createParts();
     // Before what is recovered: the journal may hold records of another version.
-    this.#records.learn(await directory.schemas());
-    this.#core.step({ kind: 'start', me, content: journal.content });
+    this.#parts.records.learn(await directory.schemas());
+    this.#parts.core.step({ kind: 'start', me, content: journal.content });
     const neighbours = await this.#openNeighbours();
     this.#neighbours = neighbours;
     this.#openMembership();
@@ -147,118 +136,21 @@ export class PeerNode {
     await directory.close();
   }
 
-  #build(): void {
-    const store = this.#store;
-    this.#arrivals = new ArrivalQueue(store.arrivals, (node) => this.#subscribe(node));
-    this.#router = new SessionRouter({
-      store,
+  #createParts(): PeerParts {
+    return new PeerParts({
+      settings: this.#settings,
+      store: this.#store,
       me: this.#me,
-      arrivals: this.#arrivals,
-      send: (node, message) => this.#send(node, message),
-      nodeName: (node) => this.#membership?.nameOf(node) ?? '',
-      neighbours: () => this.#membership?.askable(store) ?? { nodes: [], isSomebodyMissing: true },
-      isInDoubt: (session) => this.#core.isInDoubt(session),
-      isLive: (incarnation) => this.#membership?.isLive(incarnation) ?? true,
-      login: (head, player) => this.#logins.login(head, player),
-      nowMs: monotonicMs,
-      graceMs: this.#settings.graceMs,
-      tracer: this.#tracer,
-    });
-    this.#records = new RecordReader(store.schema, {
-      onSchema: (text) => this.#arrivals.schema(text),
-      onProblem: (error) => this.#note('warn', 'a schema in the directory cannot be used', { error: error.message }),
-    });
-    this.#core = this.#createCore();
-    this.#createPlayers();
-    this.#reader = this.#createReader();
-    this.#keeper = this.#createKeeper();
-  }
-
-  #createPlayers(): void {
-    const parts = { store: this.#store, me: this.#me, router: this.#router, arrivals: this.#arrivals };
-    this.#players = new Players({
-      ...parts,
-      step: (event) => this.#core.step(event),
-      send: (node, message) => this.#send(node, message),
-      homeChanged: (account, entity) => this.#logins.homeChanged(account, entity),
-      nowMs: monotonicMs,
-    });
-    this.#logins = new Logins({
-      ...parts,
-      directory: this.#membered.directory,
-      players: () => this.#players,
-      send: (node, message) => this.#send(node, message),
-      heirOf: (ledger) => this.#membership?.heirNodeOf(ledger) ?? 0,
-      others: () => this.#membership?.others() ?? [],
-      nowMs: monotonicMs,
-    });
-  }
-
-  #createCore(): HandoverShell {
-    return new HandoverShell(
-      {
-        store: this.#store,
-        me: this.#me,
-        arrivals: this.#arrivals,
-        append: (position, writes) => this.#membered.journal.append(position, writes),
-        send: (node, type, payload) => this.#neighbours?.sendHandover(node, type, payload) ?? 'down',
-        nodeOf: (ledger) => this.#membership?.nodeOf(ledger) ?? 0,
-        activated: (row) => {
-          this.#players.seen(row);
-          this.#router.activated(row);
-        },
-        inputsStable: (session, lastInput) => this.#router.durable(session, lastInput),
-        rests: (row) => this.#players.rests(row),
-        importStable: () => this.#membership?.importStable(),
-        stopped: (reason) => this.#fail(reason),
-        crashPoints: this.#crashPoints,
-        tickMs: 1000 / this.#settings.facts.tickHz,
-        tracer: this.#tracer,
-        note: (level, message, details) => this.#note(level, message, details),
-        nowMs: monotonicMs,
-        utcMs: Date.now,
-      },
-      this.#membered.journal.content.position,
-    );
-  }
-
-  #createReader(): DepartureReader {
-    return new DepartureReader(this.#store, {
-      step: (event) => this.#core.step(event),
-      startTurn: () => this.#core.startTurn(),
-      endTurn: () => this.#core.endTurn(),
-      releaseSeen: (node, count) => this.#core.releaseSeen(node, count),
-      identityOf: (node) => this.#neighbours?.identityOf(node),
-      released: (release) => {
-        this.#core.frozen(release.id as EntityRow['id'], release.frozenMs);
-        this.#players.released(release.id, release.targetNode);
-        this.#router.released(release);
-      },
-      checkpointed: (row) => this.#checkpointed(row),
-      despawned: (id) => this.#players.despawned(id),
-      ghosts: (node, bytes) => this.#neighbours?.sendGhosts(node, bytes),
-      forwardInput: (input) => this.#router.forwardInput(input),
-      forwardLeave: (session) => this.#router.forwardLeave(session),
-      bound: (bound) => this.#router.bound(bound),
-      durable: (number) => this.#durables.wish(this.#core.position, number),
-      room: (slots) => this.#core.step({ kind: 'room', entities: this.#hasFailed ? 0 : slots, isDraining: false }),
-    });
-  }
-
-  #createKeeper(): BlockKeeper {
-    return new BlockKeeper({
-      directory: this.#membered.directory,
-      node: this.#me.node,
+      membered: this.#membered,
+      crashPoints: this.#crashPoints,
       grid: this.#grid,
-      cellSize: this.#settings.facts.cellSize,
-      reach: this.#settings.reach,
-      clusterSize: this.#settings.clusterSize,
-      events: {
-        owners: (owners) => this.#arrivals.ownership(owners),
-        populate: (cells) => this.#arrivals.populate(cells),
-        subscribe: (node, cells) => this.#send(node, { kind: 'subscribe', cells }),
-        note: (level, message, details) => this.#tell({ type: 'log', level, message, details }),
-      },
+      tracer: this.#tracer,
+      membership: () => this.#membership,
+      neighbours: () => this.#neighbours,
+      room: (slots) =>
+        this.#parts.core.step({ kind: 'room', entities: this.#hasFailed ? 0 : slots, isDraining: false }),
+      tell: this.#tell,
+      stopped: (reason) => this.#fail(reason),
     });
   }
 
@@ -274,20 +166,20 @@ export class PeerNode {
       mayAct: () => this.#mayAct(),
       events: {
         up: (peer) => {
-          this.#core.linkUp(peer);
-          this.#subscribe(peer.node);
+          this.#parts.core.linkUp(peer);
+          this.#parts.subscribe(peer.node);
         },
         down: (peer) => {
-          this.#core.linkDown(peer);
+          this.#parts.core.linkDown(peer);
           this.#membership?.suspect(peer.node);
         },
         handover: (from, heard) => {
-          const message = this.#records.checked(heard);
-          this.#core.step({ kind: 'message', from, toIncarnation: this.#me.incarnation, message });
+          const message = this.#parts.records.checked(heard);
+          this.#parts.core.step({ kind: 'message', from, toIncarnation: this.#me.incarnation, message });
         },
-        session: (from, message) => this.#hearSession(from, message),
-        ghosts: (from, bytes) => this.#arrivals.ghosts(from, bytes),
-        subscribe: (from, cells) => this.#arrivals.subscribe(from, cells),
+        session: (from, message) => this.#parts.hearSession(from, message),
+        ghosts: (from, bytes) => this.#parts.arrivals.ghosts(from, bytes),
+        subscribe: (from, cells) => this.#parts.arrivals.subscribe(from, cells),
         note: (level, message, details) => this.#note(level, message, details),
       },
     });
@@ -302,8 +194,8 @@ export class PeerNode {
       times: { renewMs: leaseMs / 4, leaseMs, fenceMs: leaseMs * 1.1 },
       takeoverAfterMs,
       nowMs: monotonicMs,
-      ledgersToTake: () => this.#core.ledgersToTake(),
-      isImported: (ledger) => this.#core.isImported(ledger),
+      ledgersToTake: () => this.#parts.core.ledgersToTake(),
+      isImported: (ledger) => this.#parts.core.isImported(ledger),
       mayTakeOver: () => !this.#hasFailed,
       crashPoints: this.#crashPoints,
       events: {
@@ -312,7 +204,7 @@ export class PeerNode {
         paused: () => this.#pause(),
         resumed: () => this.#resume(),
         stopped: (reason) => this.#fail(reason),
-        takenOver: (_member, content) => this.#core.step({ kind: 'takeover', content }),
+        takenOver: (_member, content) => this.#parts.core.step({ kind: 'takeover', content }),
         note: (level, message, details) => this.#tell({ type: 'log', level, message, details }),
       },
     });
@@ -330,9 +222,9 @@ export class PeerNode {
   }
 
   #turn(): void {
-    if (!this.#mayAct() || this.#isPaused || !this.#core.isRunning) return;
-    this.#reader.read();
-    this.#router.drain();
+    if (!this.#mayAct() || this.#isPaused || !this.#parts.core.isRunning) return;
+    this.#parts.reader.read();
+    this.#parts.router.drain();
     this.#neighbours?.flush();
   }
 
@@ -340,13 +232,14 @@ export class PeerNode {
     const nowMs = monotonicMs();
     this.#membership?.time(nowMs);
     if (!this.#mayAct() || this.#isPaused) return;
-    this.#arrivals.flush();
-    this.#core.step({ kind: 'time', nowMs });
-    this.#core.flush();
-    this.#router.time(nowMs);
-    this.#players.time(nowMs);
-    this.#logins.time(nowMs);
-    this.#keeper.time(nowMs);
+    this.#parts.arrivals.flush();
+    this.#parts.core.step({ kind: 'time', nowMs });
+    this.#parts.core.flush();
+    this.#parts.router.time(nowMs);
+    this.#parts.players.time(nowMs);
+    this.#parts.logins.time(nowMs);
+    this.#parts.keeper.time(nowMs);
+    this.#switches.time(nowMs);
     this.#neighbours?.time();
     if (nowMs >= this.#reportDueMs) this.#report(nowMs);
     this.#neighbours?.flush();
@@ -356,15 +249,13 @@ export class PeerNode {
 
   #report(nowMs: number): void {
     this.#reportDueMs = nowMs + REPORT_MS;
-    const spans = this.#tracer.take();
-    if (spans !== undefined) this.#tell({ type: 'spans', ...spans });
     reportPeers(this.#store, {
-      core: this.#core,
-      keeper: this.#keeper,
+      core: this.#parts.core,
+      keeper: this.#parts.keeper,
       links: this.#neighbours?.stats() ?? [],
       journal: this.#membered.journal,
-      players: this.#players,
-      orphans: this.#router.orphans,
+      players: this.#parts.players,
+      orphans: this.#parts.router.orphans,
       isLeaseValid: this.#mayAct(),
     });
   }
@@ -372,42 +263,20 @@ export class PeerNode {
   // Directory.
 
   #see(change: DirectoryChange): void {
-    if (change.schemas !== undefined) this.#records.learn(change.schemas);
+    if (change.schemas !== undefined) this.#parts.records.learn(change.schemas);
     if (change.members !== undefined) this.#seeMembers(change.members);
-    if (change.blocks !== undefined) this.#keeper.setBlocks(change.blocks);
-    if (change.settings === undefined) return;
-    this.#switches = change.settings;
-    this.#applySwitches();
+    if (change.blocks !== undefined) this.#parts.keeper.setBlocks(change.blocks);
+    if (change.settings !== undefined) this.#switches.see(change.settings, monotonicMs());
   }
 
   #seeMembers(members: NonNullable<DirectoryChange['members']>): void {
-    this.#keeper.setMembers(members, monotonicMs());
+    this.#parts.keeper.setMembers(members, monotonicMs());
     this.#neighbours?.setMembers(members);
-    this.#core.step({ kind: 'directory', leases: members.map(leaseView) });
+    this.#parts.core.step({ kind: 'directory', leases: members.map(leaseView) });
     this.#tell({
       type: 'nodes',
       nodes: members.map(knownNode),
     });
-  }
-
-  #applySwitches(): void {
-    applySwitches(this.#switches, { peerTable: this.#store.peerTable, grid: this.#grid, isClosed: this.#hasFailed });
-  }
-
-  // Others.
-
-  #hearSession(from: NodeNumber, message: SessionMessage): void {
-    if (message.kind === 'login' || message.kind === 'loginDone') this.#logins.receive(from, message);
-    else this.#router.receive(from, message);
-  }
-
-  #send(node: NodeNumber, message: SessionMessage): boolean {
-    return this.#neighbours?.send(node, message) ?? false;
-  }
-
-  /** A neighbour is told (again) what we want to see of it, and tells everything anew. */
-  #subscribe(node: NodeNumber): void {
-    this.#send(node, { kind: 'subscribe', cells: this.#keeper.subscriptionTo(node) });
   }
 
   // The own life.
@@ -448,11 +317,11 @@ export class PeerNode {
   }
 
   #fsynced(position: number): void {
-    if (this.#core === undefined) return;
+    if (this.#parts === undefined) return;
     this.#fsyncedPosition = position;
     this.#membership?.setPosition(position);
-    this.#core.fsynced(position);
-    for (const number of this.#durables.takeUntil(position)) this.#arrivals.durable(number);
+    this.#parts.core.fsynced(position);
+    for (const number of this.#parts.durables.takeUntil(position)) this.#parts.arrivals.durable(number);
     this.#neighbours?.flush();
   }
 
@@ -465,8 +334,8 @@ export class PeerNode {
       this.#fail(error.message);
       return;
     }
-    this.#applySwitches();
-    this.#core?.step({ kind: 'room', entities: 0, isDraining: true });
+    this.#switches?.close();
+    this.#parts?.core.step({ kind: 'room', entities: 0, isDraining: true });
   }
 
   #fail(reason: string): void {
@@ -481,20 +350,13 @@ export class PeerNode {
 
   // The end.
 
-  #checkpointed(row: EntityRow): void {
-    this.#players.seen(row);
-    if (!row.atRest) return this.#router.seen(row);
-    this.#router.left(row.id);
-    this.#players.rests(row);
-  }
-
   /** The simulation has stopped: what it left in the rings, and then every entity once more, on disk. */
   async #writeLastState(): Promise<void> {
-    if (this.#core.isRunning) {
-      this.#reader.readToEnd();
-      const rows = lastState(this.#store, (slot) => this.#players.passengerOf(slot));
-      this.#core.step({ kind: 'checkpoint', rows });
+    if (this.#parts.core.isRunning) {
+      this.#parts.reader.readToEnd();
+      const rows = lastState(this.#store, (slot) => this.#parts.players.passengerOf(slot));
+      this.#parts.core.step({ kind: 'checkpoint', rows });
     }
-    await untilDone(() => this.#fsyncedPosition >= this.#core.position || this.#hasFailed);
+    await untilDone(() => this.#fsyncedPosition >= this.#parts.core.position || this.#hasFailed);
   }
 }
