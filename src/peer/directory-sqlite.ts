@@ -3,8 +3,8 @@
  * it has the write lock before it reads: what it compares cannot change under it. A process that is killed inside a
  * transaction leaves nothing of it; the kernel drops its lock.
  *
- * Waiting for the lock is ours and not SQLite's: the thread goes on with other calls meanwhile, retries come with jitter, and
- * after `busyMs` the call fails with nothing changed. Calls are carried out one after another, in the order they were made.
+ * Waiting for the lock is ours and not SQLite's: retries come with jitter, and after `busyMs` the call fails with nothing
+ * changed. Calls are carried out in the order they were made, those that wait together in one transaction (directory-queue.ts).
  *
  * A lost renewal costs at worst a pause, and a load report is old within a second, so these are not synced to disk; everything else is, before its answer. So a
  * power cut never brings back an incarnation, an epoch or a fenced lease.
@@ -16,7 +16,9 @@ import { readFacts, schemas, secret, settings, writeFacts } from './directory-en
 import { DirectoryError } from './directory-error.ts';
 import { drain, fence, forget, join, leave, members, renew } from './directory-leases.ts';
 import { loads, reportLoad } from './directory-loads.ts';
-import { explain, isBusy, makeTables, openFile } from './directory-tables.ts';
+import { retried, DirectoryQueue } from './directory-queue.ts';
+import type { CallKind } from './directory-queue.ts';
+import { makeTables, openFile } from './directory-tables.ts';
 import type { Database } from './directory-tables.ts';
 import * as check from './directory-values.core.ts';
 import { DirectoryWatch } from './directory-watch.ts';
@@ -55,24 +57,14 @@ export interface SqliteDirectoryOptions {
   readonly isAlive?: (pid: number) => boolean;
 }
 
-export const BUSY_MS_DEFAULT = 2000;
-const RETRY_MS_MIN = 1;
-const RETRY_MS_MAX = 12;
-/** Calls that wait; more than any node has under way. Beyond it a call is refused as busy. */
-const CALLS_MAX = 4096;
-
-type Durability = 'synced' | 'unsynced';
-
 export class SqliteDirectory implements Directory {
   readonly facts: ClusterFacts;
   readonly #database: Database;
   readonly #options: SqliteDirectoryOptions;
   readonly #watch: DirectoryWatch;
   readonly #isAlive: (pid: number) => boolean;
-  #last: Promise<unknown> = Promise.resolve();
-  #waiting = 0;
+  readonly #queue: DirectoryQueue;
   #isClosed = false;
-  #durability: Durability = 'synced';
 
   /** @throws DirectoryError ERR_DIRECTORY_MISSING, _FACTS, _VERSION, _CORRUPT, _FILE, _BUSY, _VALUE. */
   static async open(options: SqliteDirectoryOptions): Promise<SqliteDirectory> {
@@ -98,6 +90,8 @@ export class SqliteDirectory implements Directory {
     this.facts = given.cluster;
     this.#isAlive = given.options.isAlive ?? isProcessAlive;
     this.#watch = new DirectoryWatch(database, given.options);
+    // Our own changes do not show in our data_version.
+    this.#queue = new DirectoryQueue(database, { ...given.options, onWritten: () => this.#watch.look() });
   }
 
   async join(request: JoinRequest): Promise<Joined> {
@@ -109,8 +103,8 @@ export class SqliteDirectory implements Directory {
   async renew(renewal: Renewal): Promise<{ readonly version: number } | 'fenced'> {
     check.checkRenewal(renewal);
     // A change of protection is a promise to others; the bare lease is not.
-    const durability = renewal.isProtected === undefined && renewal.state === undefined ? 'unsynced' : 'synced';
-    return this.#write((database) => renew(database, renewal, { nowMs: this.#options.now() }), durability);
+    const kind = renewal.isProtected === undefined && renewal.state === undefined ? 'unsynced' : 'synced';
+    return this.#write((database) => renew(database, renewal, { nowMs: this.#options.now() }), kind);
   }
 
   async leave(lease: { readonly node: NodeNumber; readonly incarnation: number }): Promise<void> {
@@ -241,9 +235,7 @@ export class SqliteDirectory implements Directory {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#watch.close();
-    await this.#last.catch(() => {
-      // Told to its caller.
-    });
+    await this.#queue.settled();
     this.#database.close();
   }
 
@@ -251,39 +243,17 @@ export class SqliteDirectory implements Directory {
     await this.close();
   }
 
-  #read<Result>(read: (database: Database) => Result): Promise<Result> {
-    return this.#inOrder(() => this.#database.transaction(() => read(this.#database)).deferred());
+  async #read<Result>(read: (database: Database) => Result): Promise<Result> {
+    return this.#call('read', read);
   }
 
-  async #write<Result>(write: (database: Database) => Result, durability: Durability = 'synced'): Promise<Result> {
-    const result = await this.#inOrder(() => {
-      this.#sync(durability);
-      return this.#database.transaction(() => write(this.#database)).immediate();
-    });
-    // Our own changes do not show in our data_version.
-    this.#watch.look();
-    return result;
+  async #write<Result>(write: (database: Database) => Result, kind: CallKind = 'synced'): Promise<Result> {
+    return this.#call(kind, write);
   }
 
-  #sync(durability: Durability): void {
-    if (this.#durability === durability) return;
-    this.#database.pragma(`synchronous = ${durability === 'synced' ? 'FULL' : 'NORMAL'}`);
-    this.#durability = durability;
-  }
-
-  #inOrder<Result>(action: () => Result): Promise<Result> {
+  async #call<Result>(kind: CallKind, run: (database: Database) => Result): Promise<Result> {
     if (this.#isClosed) throw closed(this.#options.file);
-    if (this.#waiting >= CALLS_MAX) throw busy(this.#options.file, 'too many calls wait');
-    this.#waiting += 1;
-    const result = this.#last.then(() => retried(this.#options, action));
-    this.#last = result
-      .catch(() => {
-        // Told to its caller; the next call goes ahead.
-      })
-      .finally(() => {
-        this.#waiting -= 1;
-      });
-    return result;
+    return this.#queue.call(kind, run);
   }
 }
 
@@ -307,34 +277,6 @@ function prepare(database: Database, { file, facts, now }: SqliteDirectoryOption
       return cluster;
     })
     .immediate();
-}
-
-/** Tries until the lock is free. @throws DirectoryError */
-async function retried<Result>(
-  { file, random, busyMs = BUSY_MS_DEFAULT }: SqliteDirectoryOptions,
-  action: () => Result,
-): Promise<Result> {
-  const deadlineMs = performance.now() + busyMs;
-  for (;;) {
-    try {
-      return action();
-    } catch (error) {
-      if (!isBusy(error)) throw explain(error, { file });
-      if (performance.now() >= deadlineMs) throw busy(file, `for ${busyMs} ms`, error);
-    }
-    const waitMs = RETRY_MS_MIN + (RETRY_MS_MAX - RETRY_MS_MIN) * random();
-    await new Promise((resolve) => {
-      setTimeout(resolve, waitMs);
-    });
-  }
-}
-
-function busy(file: string, why: string, cause?: unknown): DirectoryError {
-  return new DirectoryError(
-    'ERR_DIRECTORY_BUSY',
-    `${file} is locked by another process (${why}); nothing was changed. If it stays so, look for a process that holds it open`,
-    { cause },
-  );
 }
 
 function closed(file: string): DirectoryError {

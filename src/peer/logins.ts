@@ -47,7 +47,8 @@ interface Login {
   isAskingAll: boolean;
 }
 
-const LOGIN_MS_MAX = 2000;
+/** Some ten times what a thousand logins at once take; a node that does not answer for so long is gone, or hangs. */
+const LOGIN_MS_MAX = 4000;
 const LOGINS_MAX = 4096;
 const NAME_ATTEMPTS_MAX = 3;
 const NAME_PREFIX = 'player:';
@@ -65,7 +66,7 @@ export class Logins {
   /** A client with an account has come to this gateway. */
   login({ session }: TunnelHead, { name, account }: { name: string; account: string }): void {
     const { nowMs, router } = this.#options;
-    if (this.#logins.size >= LOGINS_MAX) return router.endHere(session, 'refused');
+    if (this.#logins.size >= LOGINS_MAX) return router.endHere(session, 'overloaded');
     const untilMs = nowMs() + LOGIN_MS_MAX;
     const login: Login = { session, account, name, untilMs, asked: new Set(), entry: undefined, isAskingAll: false };
     if (this.#bring({ session, account, gateway: this.#options.me.node, untilMs }, { name, hops: 0 })) return;
@@ -87,7 +88,7 @@ export class Logins {
     for (const [session, login] of this.#logins) {
       if (nowMs < login.untilMs) continue;
       this.#logins.delete(session);
-      this.#options.router.endHere(session, 'refused');
+      this.#options.router.endHere(session, 'overloaded');
     }
   }
 

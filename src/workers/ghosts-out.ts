@@ -6,7 +6,8 @@
  *   enter   who came within reach; anew when a visible component changed, and once in RECORD_TICKS
  *   update  who is not where the last word and its velocity put it, to CENTIMETRE; and everybody once in KEEPALIVE_TICKS;
  *           beyond half the reach every second tick
- *   leave   who is out of reach, gone, or owned by somebody else
+ *   leave   who is out of reach, gone, or owned by somebody else; when land changes owner, nobody is out of reach of it for a
+ *           while: players who stand there are still where they were, and see what they saw
  *   event   what was announced in this tick of somebody it has been told of
  *
  * When the ring has no room for a frame, nothing is said and nothing noted: the next tick says it.
@@ -34,6 +35,11 @@ const LEAVE_MARGIN = 8;
 /** A changed component is told at most this often; beyond half the reach, the second. */
 const CHANGE_TICKS = 2;
 const CHANGE_TICKS_FAR = 8;
+/** After land has changed owner: its entities are handed over within this time, or were out of credit for long. */
+const LAND_GRACE_MS = 3000;
+
+/** In `recordTick`: its subscriber has forgotten it. Ticks count from 1. */
+const NEVER = 0;
 
 interface Subscriber {
   readonly node: number;
@@ -41,6 +47,8 @@ interface Subscriber {
   /** Cells whose entities are looked at: `cells` of ours, and foreign ones around. */
   watched: Uint32Array;
   isReset: boolean;
+  /** Until this tick nobody leaves for being out of reach; 0 without a change of land. */
+  graceEndTick: number;
   /** By slot: 1 + generation of who was told, 0 nobody; what was said last, and when. */
   readonly generation: Float64Array;
   readonly x: Float32Array;
@@ -85,15 +93,31 @@ export class GhostPublisher {
   /** Replaces what the node asked for before and tells it everything anew; no cells end it. */
   subscribe(node: number, cells: Uint32Array): void {
     if (node === 0 || node >= PEER_NODES) return;
-    this.#subscribers.delete(node);
-    if (cells.length === 0) return;
-    const { entitiesMax } = this.#store.options;
+    if (cells.length === 0) {
+      this.#subscribers.delete(node);
+      return;
+    }
     const inside = cells.filter((cell) => cell < this.#store.grid.cellCount);
-    const subscriber: Subscriber = {
+    const known = this.#subscribers.get(node);
+    if (known !== undefined) {
+      known.cells = inside;
+      known.isReset = true;
+      known.recordTick.fill(NEVER);
+      return this.#landChanged(known);
+    }
+    const subscriber = this.#newSubscriber(node, inside);
+    subscriber.watched = this.#landAround(subscriber);
+    this.#subscribers.set(node, subscriber);
+  }
+
+  #newSubscriber(node: number, cells: Uint32Array): Subscriber {
+    const { entitiesMax } = this.#store.options;
+    return {
       node,
-      cells: inside,
-      watched: inside,
+      cells,
+      watched: cells,
       isReset: true,
+      graceEndTick: 0,
       generation: new Float64Array(entitiesMax),
       x: new Float32Array(entitiesMax),
       z: new Float32Array(entitiesMax),
@@ -105,13 +129,19 @@ export class GhostPublisher {
       members: new Uint32Array(entitiesMax),
       count: 0,
     };
-    this.#watch(subscriber);
-    this.#subscribers.set(node, subscriber);
   }
 
   /** After a change of ownership of cells. */
   ownersChanged(): void {
-    for (const subscriber of this.#subscribers.values()) this.#watch(subscriber);
+    for (const subscriber of this.#subscribers.values()) this.#landChanged(subscriber);
+  }
+
+  /** For a while what was watched is watched as well. */
+  #landChanged(subscriber: Subscriber): void {
+    const { tickHz, store } = this.#options;
+    const wanted = new Set([...subscriber.watched, ...this.#landAround(subscriber)]);
+    subscriber.watched = Uint32Array.from(wanted).sort();
+    subscriber.graceEndTick = store.control.tick + Math.ceil((LAND_GRACE_MS * tickHz) / 1000);
   }
 
   /** Cells in which changes of components must be stamped. */
@@ -124,6 +154,10 @@ export class GhostPublisher {
     this.#tick = tick;
     this.#canWrite = true;
     for (const subscriber of this.#subscribers.values()) {
+      if (subscriber.graceEndTick !== 0 && tick > subscriber.graceEndTick) {
+        subscriber.graceEndTick = 0;
+        subscriber.watched = this.#landAround(subscriber);
+      }
       this.#startFrame(subscriber);
       if (!this.#canWrite) return;
       this.#tellCells(subscriber);
@@ -134,7 +168,7 @@ export class GhostPublisher {
   }
 
   /** Of the subscriber's cells, and of foreign ones where entities of ours may overhang, those within reach of its land. */
-  #watch(subscriber: Subscriber): void {
+  #landAround(subscriber: Subscriber): Uint32Array {
     const { cellOwner, grid, options } = this.#store;
     const asked = new Set(subscriber.cells);
     const reach = this.#options.reach + LEAVE_MARGIN + options.hysteresis;
@@ -152,7 +186,7 @@ export class GhostPublisher {
         }
       }
     }
-    subscriber.watched = Uint32Array.from(wanted).sort();
+    return Uint32Array.from(wanted).sort();
   }
 
   #tellCells(subscriber: Subscriber): void {
@@ -175,7 +209,7 @@ export class GhostPublisher {
     const x = columns.x[slot]!;
     const z = columns.z[slot]!;
     const distance = this.#options.territory.findNearest(x, z, subscriber.node);
-    if (!(distance <= limit)) return;
+    if (!(distance <= limit) && !(isMember && subscriber.graceEndTick !== 0)) return;
     // Somebody else had the slot before: its leave comes first.
     if (!isMember && subscriber.generation[slot] !== 0) return;
     subscriber.seenTick[slot] = this.#tick;
@@ -188,7 +222,7 @@ export class GhostPublisher {
   #isRecordDue(subscriber: Subscriber, slot: number, isFar: boolean): boolean {
     const told = subscriber.recordTick[slot]!;
     const age = this.#tick - told;
-    if (age >= RECORD_TICKS) return true;
+    if (told === NEVER || age >= RECORD_TICKS) return true;
     return age >= (isFar ? CHANGE_TICKS_FAR : CHANGE_TICKS) && this.#store.published.lastChangeTick[slot]! > told;
   }
 

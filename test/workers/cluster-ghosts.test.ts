@@ -393,6 +393,21 @@ test('a node that is late with everything is not silent of one; who is left out 
   t.is(view.leaves, 1);
 });
 
+test('land changes owner: who was seen from there goes on being seen for a while', (t) => {
+  const { middle, dead: neighbour, heir, id, ghost, look } = bereft(0);
+  for (const twin of [middle, heir]) twin.store.peerTable.setState(neighbour.node, PEER_STATE.up);
+  const all = [middle, neighbour, heir];
+  const ownerOf = (cell: number) => (halves(cell) === middle.node ? heir.node : halves(cell));
+  for (const twin of all) setOwners(twin, ownerOf);
+  for (let tick = 0; tick < 55; tick++) {
+    look(all);
+    t.is(middle.store.idMap.get(id), ghost);
+  }
+  t.is(middle.store.columns.ghostOf[ghost], neighbour.node);
+  for (let tick = 0; tick < 10; tick++) look(all);
+  t.is(middle.store.idMap.get(id), -1, 'out of reach of any land of that node');
+});
+
 test('ghosts leave rows free for our own', (t) => {
   const options = { store: { entitiesMax: 40 }, phases: { params: PARAMS } };
   const twins = makeTwins(borderWorld, { ownerOf: halves, options });
