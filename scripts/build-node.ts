@@ -98,8 +98,8 @@ function ownAddresses({ names, assets }: Entries): Plugin {
   return {
     name: 'own-addresses',
     setup(hooks) {
-      // Only a clone bundles its viewer at start.
-      hooks.onResolve({ filter: /\/scripts\/build-viewer\.ts$/ }, ({ path: file }) => ({ path: file, external: true }));
+      // Only a clone builds its viewer and its types when it is run.
+      hooks.onResolve({ filter: /\/scripts\/build-\w+\.ts$/ }, ({ path: file }) => ({ path: file, external: true }));
       hooks.onLoad({ filter: /\/src\/.*\.ts$/ }, ({ path: file }) => {
         const source = path.relative(ROOT, file);
         const contents = readFileSync(file, 'utf8')

@@ -5,9 +5,11 @@ import { EXIT_CODE, examples, exitCodeOf, printError, styled } from './cli/outpu
 
 /** In the order of the help. */
 const COMMANDS: Readonly<Record<string, (program: Command) => Promise<void>>> = {
+  new: async (program) => (await import('./cli/new-command.ts')).addNewCommand(program),
   serve: async (program) => (await import('./cli/serve-command.ts')).addServeCommand(program),
   dev: async (program) => (await import('./cli/serve-command.ts')).addDevCommand(program),
   cluster: async (program) => (await import('./cli/cluster-command.ts')).addClusterCommand(program),
+  test: async (program) => (await import('./cli/test-command.ts')).addTestCommand(program),
   bots: async (program) => (await import('./cli/bots-command.ts')).addBotsCommand(program),
   bench: async (program) => (await import('./cli/bench-command.ts')).addBenchCommand(program),
   status: async (program) => (await import('./cli/status-command.ts')).addStatusCommand(program),
@@ -65,6 +67,7 @@ async function createProgram(name: string): Promise<Command> {
   program.addHelpText(
     'after',
     examples([
+      'worldmesh new my-game',
       'worldmesh dev examples/meadow.ts',
       'worldmesh serve game.ts --port 7777 --workers 4',
       'worldmesh cluster game.ts --nodes 3',

@@ -20,9 +20,6 @@ export const ROOT_FOLDER: string = fileURLToPath(ROOT);
 export const VIEWER_DIRECTORY: string = within('viewer/dist');
 /** The world that runs when none is named. */
 export const DEFAULT_MODULE: string = within(IS_BUILD ? 'dist/examples/meadow.js' : 'examples/meadow.ts');
-/** What `worldmesh new` copies. */
-export const TEMPLATES_FOLDER: string = within('templates');
-
 export function within(path: string): string {
   return fileURLToPath(new URL(path, ROOT));
 }

@@ -7,6 +7,8 @@
  */
 import { mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import type { Plugin } from 'esbuild';
+import { IS_BUILD, ROOT_FOLDER, within } from './installation.ts';
 import { NodeError } from './node-error.ts';
 
 const HTML_BYTES_MAX = 1024 * 1024;
@@ -78,8 +80,8 @@ async function bundle(
       bundle: true,
       minify: true,
       format: 'esm',
-      // The SDK from its source: a clone has built no bundle of it.
       conditions: ['worldmesh-source', 'module'],
+      plugins: [ownPackage],
       target: ['es2022'],
       legalComments: 'none',
       logLevel: 'silent',
@@ -112,6 +114,25 @@ async function write(
     if (name !== 'index.html' && !files.has(name)) await rm(path.join(directory, name), { force: true });
   }
 }
+
+/** What a page means by `worldmesh` is this very program; a clone, which has built no bundle of the SDK, gives its sources. */
+const ownPackage: Plugin = {
+  name: 'own-package',
+  setup(hooks) {
+    hooks.onResolve({ filter: /^worldmesh(?:\/client)?$/ }, ({ path: name, kind }) => {
+      const files = IS_BUILD ? BUILT_FILES : SOURCE_FILES;
+      return hooks.resolve(within(files[name]!), { kind, resolveDir: ROOT_FOLDER });
+    });
+  },
+};
+const SOURCE_FILES: Readonly<Record<string, string>> = {
+  worldmesh: 'src/index.ts',
+  'worldmesh/client': 'src/client/index.ts',
+};
+const BUILT_FILES: Readonly<Record<string, string>> = {
+  worldmesh: 'dist/node/index.js',
+  'worldmesh/client': 'dist/client/worldmesh-client.js',
+};
 
 /** What esbuild says, the first of it with its place. */
 function problemOf(cause: unknown): string {
