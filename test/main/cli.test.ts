@@ -73,12 +73,12 @@ test.serial('config check and print read flags, environment and file, for people
   const settings = JSON.parse(printed.stdout) as Record<string, { value: unknown; source: string }>;
   t.like(settings['port'], { value: 9000, source: 'flag --port' });
   t.like(settings['seed'], { value: 7, source: 'environment WORLDMESH_SEED' });
-  t.like(settings['tickHz'], { value: 30, source: 'file worldmesh.yaml' });
+  t.like(settings['tickHz'], { value: 30, source: 'file worldmesh.yaml:1' });
   t.like(settings['host'], { value: '127.0.0.1', source: 'default' });
   t.like(settings['authSecret'], { value: 'set (hidden)' });
 
   const text = await worldmesh(['config', 'print'], { folder, environment });
-  t.regex(text.stdout, /tickHz +30 Hz +file worldmesh\.yaml/);
+  t.regex(text.stdout, /tickHz +30 Hz +file worldmesh\.yaml:1\n/);
   t.notRegex(text.stdout + printed.stdout, /hunter2/);
 });
 

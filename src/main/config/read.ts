@@ -2,10 +2,7 @@
  * Reads the sources of settings. The only place that looks at the environment; argv comes from cli.ts by way of
  * commander.
  */
-import { readFileSync, statSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import type * as Yaml from 'yaml';
-import { ConfigError } from './config-error.ts';
+import { readConfigFile, sourcesOfNode } from './file.ts';
 import { resolveConfig } from './resolve.ts';
 import type { ConfigSource, ResolvedConfig } from './resolve.ts';
 import { SETTING_NAMES, environmentNameOf } from './settings.ts';
@@ -13,7 +10,6 @@ import { SETTING_NAMES, environmentNameOf } from './settings.ts';
 const PREFIX = 'WORLDMESH_';
 /** Names the file, like --config; not a setting itself. */
 const CONFIG_VARIABLE = 'WORLDMESH_CONFIG';
-const FILE_BYTES_MAX = 1024 * 1024;
 
 export interface ConfigInputs {
   /** Setting name → text, from flags. */
@@ -34,14 +30,32 @@ export function environmentForNodes({ colours }: { readonly colours: boolean }):
 }
 
 /** @throws ConfigError */
-export function readConfig({ flags, environment, file }: ConfigInputs): ResolvedConfig {
-  const path = file ?? environment[CONFIG_VARIABLE];
-  const sources: ConfigSource[] = [
+export function readConfig(inputs: ConfigInputs): ResolvedConfig {
+  const path = configPath(inputs);
+  const given = givenSources(inputs);
+  return resolveConfig([...given, ...(path === '' ? [] : sourcesOfNode(readConfigFile(path), nodeNameAmong(given)))]);
+}
+
+/** The file that counts; '' for none. */
+export function configPath({ environment, file }: Pick<ConfigInputs, 'environment' | 'file'>): string {
+  return file ?? environment[CONFIG_VARIABLE] ?? '';
+}
+
+/** What flags and environment say, which beats any file. */
+export function givenSources({
+  flags,
+  environment,
+}: Pick<ConfigInputs, 'flags' | 'environment'>): readonly ConfigSource[] {
+  return [
     { kind: 'flag', path: '', values: flags },
     { kind: 'environment', path: '', values: environmentValues(environment) },
   ];
-  if (path !== undefined && path !== '') sources.push({ kind: 'file', path, values: fileValues(path) });
-  return resolveConfig(sources);
+}
+
+/** The node that flags or environment name. */
+export function nodeNameAmong(sources: readonly ConfigSource[]): string | undefined {
+  const name = sources.map(({ values }) => values.get('node')).find((value) => value !== undefined);
+  return name === undefined ? undefined : String(name);
 }
 
 /** The settings among environment variables. An unknown WORLDMESH_… is kept, to be reported. */
@@ -53,63 +67,6 @@ export function environmentValues(environment: ConfigInputs['environment']): Map
     values.set(names.get(variable) ?? camelCase(variable.slice(PREFIX.length)), value);
   }
   return values;
-}
-
-/** @throws ConfigError code ERR_CONFIG_FILE */
-export function fileValues(path: string): Map<string, unknown> {
-  const content = readText(path);
-  // Loaded only for a file: few nodes have one, and it would cost each of them 10 ms at start.
-  const { YAMLParseError, parse } = createRequire(import.meta.url)('yaml') as typeof Yaml;
-  let parsed: unknown;
-  try {
-    parsed = parse(content, { maxAliasCount: 16, prettyErrors: true });
-  } catch (cause) {
-    throw fileError(path, {
-      found: cause instanceof YAMLParseError ? syntaxText(cause) : 'not valid YAML or JSON',
-      remedy: 'correct the YAML or JSON at that place',
-    });
-  }
-  if (parsed === null || parsed === undefined) return new Map();
-  if (typeof parsed !== 'object' || Array.isArray(parsed)) {
-    throw fileError(path, {
-      found: `${Array.isArray(parsed) ? 'a list' : `a ${typeof parsed}`} at the top`,
-      remedy: 'write "name: value" lines, such as "tickHz: 20"',
-    });
-  }
-  return new Map(Object.entries(parsed));
-}
-
-function readText(path: string): string {
-  try {
-    const { size } = statSync(path);
-    if (size > FILE_BYTES_MAX) {
-      throw fileError(path, {
-        found: `${size} bytes large`,
-        remedy: `a configuration has at most ${FILE_BYTES_MAX} bytes`,
-      });
-    }
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if (error instanceof ConfigError) throw error;
-    const { code } = error as NodeJS.ErrnoException;
-    const found = code === 'ENOENT' ? 'not found' : `not readable (${code})`;
-    throw fileError(path, { found, remedy: 'check the path given by --config or WORLDMESH_CONFIG' });
-  }
-}
-
-function fileError(path: string, { found, remedy }: { found: string; remedy: string }): ConfigError {
-  return new ConfigError([
-    { code: 'ERR_CONFIG_FILE', setting: path, found, source: 'configuration file', allowed: '', remedy },
-  ]);
-}
-
-/** What is wrong and where. The parser's own message is not used: it quotes the file, which may hold a secret. */
-function syntaxText(cause: Yaml.YAMLParseError): string {
-  const what = cause.code.toLowerCase().replaceAll('_', ' ');
-  const [start] = cause.linePos ?? [];
-  return start
-    ? `not valid YAML or JSON at line ${start.line}, column ${start.col} (${what})`
-    : `not valid YAML or JSON (${what})`;
 }
 
 function camelCase(variable: string): string {

@@ -11,7 +11,6 @@ import { nearestName } from './nearest.ts';
 import { protectionConflicts } from './protection-conflicts.ts';
 import {
   SETTING_NAMES,
-  accepts,
   allowedText,
   defaultOf,
   defaultSettings,
@@ -19,6 +18,7 @@ import {
   flagOf,
   isSetting,
   metaOf,
+  schemaOf,
 } from './settings.ts';
 import type { SettingMeta } from './setting.ts';
 import type { SettingName, Settings } from './settings.ts';
@@ -30,11 +30,13 @@ export interface ConfigSource {
   readonly path: string;
   /** By name of the setting in camelCase; names that are not settings are found here too. */
   readonly values: ReadonlyMap<string, unknown>;
+  /** Where in a file each name stands, from 1. */
+  readonly lines?: ReadonlyMap<string, number>;
 }
 
 export interface ResolvedConfig {
   readonly settings: Settings;
-  /** Where each setting came from, for people: `flag --tick-hz`, `default`. */
+  /** Where each setting that is not at its default came from, for people: `flag --tick-hz`, `file worldmesh.yaml:3`. */
   readonly origins: ReadonlyMap<SettingName, string>;
 }
 
@@ -72,8 +74,13 @@ export function resolveConfig(sources: readonly ConfigSource[]): ResolvedConfig 
 /** A value as it may be printed: short, on one line, and hidden when secret. */
 export function printable(value: unknown, { secret }: { secret: boolean }): string {
   if (secret) return value === '' ? '""' : '(hidden)';
-  const text = typeof value === 'string' ? JSON.stringify(value) : renderValue(value);
+  const text = withoutPassword(typeof value === 'string' ? JSON.stringify(value) : renderValue(value));
   return text.length > VALUE_TEXT_MAX ? `${text.slice(0, VALUE_TEXT_MAX)}…` : text;
+}
+
+/** What stands between a user's name and the host of a URL, such as that of a database. */
+function withoutPassword(text: string): string {
+  return text.replaceAll(/(\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@"]*):[^\s/@"]+@/gi, '$1:(hidden)@');
 }
 
 function checkValue(
@@ -87,7 +94,8 @@ function checkValue(
   }
   const meta = metaOf(name);
   const value = source.kind === 'file' ? raw : parseText(String(raw), meta);
-  if (accepts(name, value)) return value;
+  const checked = schemaOf(name).safeParse(value);
+  if (checked.success) return checked.data;
   const allowed = allowedText(meta);
   problems.push({
     code: 'ERR_CONFIG_VALUE',
@@ -106,7 +114,7 @@ function unknownSetting(name: string, source: ConfigSource): ConfigProblem {
     code: 'ERR_CONFIG_UNKNOWN',
     setting: spelled(name.slice(0, VALUE_TEXT_MAX), source),
     found: 'not a setting',
-    source: source.kind === 'file' ? `file ${source.path}` : source.kind,
+    source: source.kind === 'file' ? placeText(name, source) : source.kind,
     allowed: '',
     remedy: nearest
       ? `did you mean ${spelled(nearest, source)}?`
@@ -237,7 +245,13 @@ function largestDivisor(of: number, atMost: number): number {
 }
 
 function originText(name: SettingName, source: ConfigSource): string {
-  return source.kind === 'file' ? `file ${source.path}` : `${source.kind} ${spelled(name, source)}`;
+  return source.kind === 'file' ? placeText(name, source) : `${source.kind} ${spelled(name, source)}`;
+}
+
+/** As editors and terminals find it: `file worldmesh.yaml:3`. */
+function placeText(name: string, { path, lines }: ConfigSource): string {
+  const line = lines?.get(name);
+  return line === undefined ? `file ${path}` : `file ${path}:${line}`;
 }
 
 /** The name in the style of its source. */

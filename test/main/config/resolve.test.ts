@@ -220,3 +220,43 @@ test('the nearest name is suggested only when it is near', (t) => {
   t.is(nearestName('completelyDifferent', ['tickHz', 'port']), undefined);
   t.is(nearestName('x'.repeat(100_000), ['tickHz']), undefined);
 });
+
+const CLUSTER_FILE = `tickHz: 40
+directory: sqlite:directory.sqlite
+params: { bots: 1, trees: 2 }
+nodes:
+  a: { port: 9000 }
+  b:
+    port: 9001
+    tickHz: 30
+    params: { bots: 5 }
+`;
+
+test('a file of a whole cluster gives each node what is common, and above it what is its own', (t) => {
+  const a = read({ flags: { node: 'a' }, file: CLUSTER_FILE });
+  t.like(a.settings, { node: 'a', port: 9000, tickHz: 40, params: { bots: 1, trees: 2 } });
+  const b = read({ environment: { WORLDMESH_NODE: 'b' }, file: CLUSTER_FILE });
+  t.like(b.settings, { node: 'b', port: 9001, tickHz: 30, params: { bots: 5, trees: 2 } });
+  t.regex(b.origins.get('tickHz') ?? '', /^file .*\.yaml:8$/);
+  t.regex(b.origins.get('directory') ?? '', /^file .*\.yaml:2$/);
+  t.regex(a.origins.get('port') ?? '', /^file .*\.yaml:5$/);
+});
+
+test('whoever is given a file of a whole cluster says which node it is', (t) => {
+  const refused = (given: Given): string => t.throws(() => read(given), { instanceOf: ConfigError }).message;
+  t.regex(refused({ file: CLUSTER_FILE }), /of a whole cluster, the nodes a, b \(.*\n.*--node a/);
+  t.regex(refused({ file: CLUSTER_FILE, flags: { node: 'c' } }), /of the nodes a, b only[\s\S]*instead of "c"/);
+  t.regex(refused({ file: 'nodes: [a, b]' }), /under "nodes"/);
+  t.regex(refused({ file: 'nodes: {}' }), /without names under "nodes"/);
+  t.regex(refused({ file: 'nodes: { A: {} }' }), /"A" under "nodes"/);
+  t.regex(refused({ file: 'nodes: { a: 7 }' }), /"a" under "nodes"/);
+  t.regex(refused({ file: 'nodes: { a: { prot: 1 } }', flags: { node: 'a' } }), /prot .*yaml[\s\S]*did you mean port/);
+});
+
+test('what is wrong in a file is found in its line', (t) => {
+  const file = 'seed: 1\n\n# a comment\ntickHz: 500\nworld-size: 10\n';
+  const { problems } = t.throws(() => read({ file }), { instanceOf: ConfigError });
+  t.regex(problems[0].source, /\.yaml:4$/);
+  t.regex(problems[1]?.source ?? '', /\.yaml:5$/);
+  t.regex(read({ file: '{\n  "seed": 1,\n  "tickHz": 40\n}' }).origins.get('tickHz') ?? '', /\.yaml:3$/);
+});
