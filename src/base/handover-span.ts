@@ -8,7 +8,7 @@
  *   ├ wire            source, from sending to hearing that it was accepted
  *   │ └ accept        target, from hearing to having it in memory
  *   │   ├ activate    target, until its player is in the store
- *   │   └ route       target, until the gateway knows
+ *   │   └ route       target, until the gateway has answered that it knows
  *   │     ├ snapshot  gateway, until the first snapshot of the new owner is written to the client's socket
  *   │     └ client    gateway, from telling the client to its answer
  *   └ confirm         source, from sending to hearing that the target has it stable

@@ -36,6 +36,7 @@ interface Arrival {
   readonly acceptedMs: number;
   isCommitted: boolean;
   isActivated: boolean;
+  isRouted: boolean;
 }
 
 export class HandoverTracer {
@@ -110,10 +111,11 @@ export class HandoverTracer {
   }
 
   /** The gateway of its player has answered. */
-  routed({ id, seq, routeSinceMs }: Pick<Player, 'id' | 'seq' | 'routeSinceMs'>, nowMs: number): void {
+  routed({ id, seq }: Pick<Player, 'id' | 'seq'>, nowMs: number): void {
     const arrival = this.#arrivals.get(id);
-    if (arrival === undefined || arrival.seq !== seq) return;
-    this.#add('route', id, arrival, { startMs: routeSinceMs, endMs: nowMs });
+    if (arrival === undefined || arrival.seq !== seq || arrival.isRouted) return;
+    arrival.isRouted = true;
+    this.#add('route', id, arrival, { startMs: arrival.acceptedMs, endMs: nowMs });
     // What is left to be told is that it is stable, and that may have been told.
     if (arrival.isCommitted) this.#arrivals.delete(id);
   }
@@ -122,7 +124,15 @@ export class HandoverTracer {
     if (stage === 'accepted') {
       if (!isTraced(id, seq, this.#share)) return;
       this.#makeRoom();
-      const arrival = { seq, session, node, acceptedMs: nowMs, isCommitted: false, isActivated: false };
+      const arrival = {
+        seq,
+        session,
+        node,
+        acceptedMs: nowMs,
+        isCommitted: false,
+        isActivated: false,
+        isRouted: false,
+      };
       this.#arrivals.set(id, arrival);
       return this.#add('accept', id, arrival, { startMs: this.#heardMs, endMs: nowMs });
     }
@@ -130,7 +140,7 @@ export class HandoverTracer {
     if (stage !== 'confirmed' || arrival === undefined || arrival.seq !== seq || arrival.isCommitted) return;
     arrival.isCommitted = true;
     this.#add('commit', id, arrival, { startMs: arrival.acceptedMs, endMs: nowMs });
-    if (session === 0) this.#arrivals.delete(id);
+    if (session === 0 || arrival.isRouted) this.#arrivals.delete(id);
   }
 
   /** Whose gateway never answers, because it is gone, would stay for ever: the oldest makes room. */
