@@ -89,6 +89,8 @@ export function peerSettings(
     release,
     capacity: settings.capacity,
     clusterSize: settings.clusterSize,
+    balanceMovesPerMinute: settings.balanceMovesPerMinute,
+    capacityHook: settings.capacityHook,
     leaseMs: settings.leaseMs,
     takeoverAfterMs: settings.takeoverAfterMs,
     handoversMax: settings.handoversMax,

@@ -42,6 +42,12 @@ export const PEER_COUNTERS = [
   'leaseLapses',
   'logins',
   'sessionsRebound',
+  'blocksMoved',
+  'publicationsWritten',
+  'publicationsDelivered',
+  'publicationsParked',
+  'publicationsReplayed',
+  'deliveriesFailed',
 ] as const;
 export type PeerCounter = (typeof PEER_COUNTERS)[number];
 
@@ -64,6 +70,15 @@ export const PEER_GAUGES = [
   'journalFailed',
   'leaseValid',
   'playersOrphaned',
+  'balances',
+  'nodesWanted',
+  'overloads',
+  'publicationsWaiting',
+  'publicationsWaitingBytes',
+  'publicationsInPark',
+  'publicationsBlocked',
+  'oldestPublicationSeconds',
+  'sinkDown',
 ] as const;
 export type PeerGauge = (typeof PEER_GAUGES)[number];
 

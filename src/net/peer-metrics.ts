@@ -48,6 +48,12 @@ export const PEER_COUNTER_METRICS: Readonly<Record<PeerCounter, readonly [name: 
   leaseRenewals: ['lease_renewals', 'Renewals of the lease'],
   leaseLapses: ['lease_lapses', 'Times that the lease ran out and the node paused'],
   sessionsRebound: ['sessions_rebound', 'Players of this node that went on with another session of the same client'],
+  publicationsWritten: ['publications_written', 'Publications of world code that are in the journal'],
+  publicationsDelivered: ['publications_delivered', 'Publications that the sink has taken'],
+  publicationsParked: ['publications_parked', 'Publications that the sink refused five times, and that were parked'],
+  publicationsReplayed: ['publications_replayed', 'Parked publications that were sent again by command'],
+  deliveriesFailed: ['deliveries_failed', 'Deliveries that failed because the sink was down, or did not answer'],
+  blocksMoved: ['blocks_moved', 'Blocks of cells that this node, balancing, gave to another owner'],
   logins: ['logins', 'Players with an account that were woken or brought'],
 };
 
@@ -70,6 +76,27 @@ export const PEER_GAUGE_METRICS: Readonly<Record<Exclude<PeerGauge, 'ghosts'>, r
     journalQueueRows: ['journal_queue_rows', 'Rows that wait for the journal'],
     journalFailed: ['journal_failed', '1 when the journal cannot write'],
     playersOrphaned: ['players_orphaned', 'Players here whose gateway is gone, and whose client has not come back'],
+    publicationsWaiting: [
+      'publications_waiting',
+      'Publications in the journal that the sink has not taken, parked ones too',
+    ],
+    publicationsWaitingBytes: ['publications_waiting_bytes', 'Bytes of the publications that wait'],
+    publicationsInPark: ['publications_in_park', 'Publications that are parked: see "worldmesh outbox list"'],
+    publicationsBlocked: [
+      'publications_blocked',
+      'Entities whose publications here wait for earlier ones that another node has',
+    ],
+    oldestPublicationSeconds: [
+      'publications_age_seconds',
+      'Age of the oldest publication that waits and is not parked',
+    ],
+    sinkDown: ['sink_down', '1 while the sink does not take publications'],
+    balances: ['balances', '1 while this node balances the cluster'],
+    nodesWanted: [
+      'nodes_wanted',
+      'Nodes that would carry the load well, as seen by the node that balances; 0 at others',
+    ],
+    overloads: ['overloads', 'Nodes that are too busy and that no move helps, as seen by the node that balances'],
     leaseValid: ['lease_valid', '1 while this node may act'],
   };
 

@@ -1,6 +1,7 @@
 /**
- * Which cells are this node's: claims blocks that nobody owns, gives those away that placement wants elsewhere, has new ones
- * populated, and tells the simulation and the neighbours what follows from it.
+ * Which cells are this node's: claims blocks that nobody owns, has new ones populated, and tells the simulation and the neighbours what
+ * follows from it. Blocks that have an owner are moved by the balancer (balancer.ts); only a draining node that finds none gives its
+ * own away, where rendezvous puts them.
  *
  * A block that is given away changes owner in the directory at once; its entities then stand in foreign cells and leave by the
  * ordinary handover.
@@ -25,6 +26,8 @@ export interface BlockKeeperOptions {
   readonly reach: number;
   /** Nodes that the first placement waits for, and for how long. */
   readonly clusterSize: number;
+  /** Whether some node balances. */
+  readonly hasBalancer: () => boolean;
   readonly events: BlockKeeperEvents;
 }
 
@@ -42,8 +45,8 @@ export interface BlockKeeperEvents {
 const CLAIM_MS = 200;
 /** The first placement waits so long for the expected number of nodes. */
 const CLUSTER_WAIT_MS = 15_000;
-/** A node that has just joined is given its share after so long, so that several joins cause one move. */
-const GIFT_AFTER_MS = 1000;
+/** A draining node waits so long for somebody who balances. */
+const GIFT_AFTER_MS = 3000;
 
 export class BlockKeeper {
   readonly #options: BlockKeeperOptions;
@@ -51,8 +54,9 @@ export class BlockKeeper {
   readonly #subscribed = new Map<NodeNumber, string>();
   #blocks: readonly BlockOwner[] = [];
   #members: readonly Member[] = [];
-  #membersSinceMs = 0;
-  #memberKey = '';
+  #isDraining = false;
+  /** Since when this node drains and nobody balances; 0 while that is not so. */
+  #aloneSinceMs = 0;
   #claimDueMs = 0;
   #firstClaimMs = 0;
   #isBusy = false;
@@ -76,12 +80,9 @@ export class BlockKeeper {
     return this.#owners[cell] ?? NOBODY;
   }
 
-  setMembers(members: readonly Member[], nowMs: number): void {
+  setMembers(members: readonly Member[]): void {
     this.#members = members.filter(({ state }) => state === 'active');
-    const key = this.#members.map(({ node, incarnation }) => `${node}:${incarnation}`).join();
-    if (key === this.#memberKey) return;
-    this.#memberKey = key;
-    this.#membersSinceMs = nowMs;
+    this.#isDraining = members.some(({ node, state }) => node === this.#options.node && state === 'draining');
   }
 
   setBlocks(blocks: readonly BlockOwner[]): void {
@@ -111,13 +112,22 @@ export class BlockKeeper {
   }
 
   async #keep(nowMs: number): Promise<void> {
-    const { directory, node, clusterSize } = this.#options;
+    const { directory, clusterSize } = this.#options;
     if (this.#blocks.some((block) => block.node === 0)) {
       const isPatient = nowMs - this.#firstClaimMs < CLUSTER_WAIT_MS;
       await directory.claimBlocks({ expectNodes: isPatient ? clusterSize : 1 });
     }
     await this.#populate();
-    if (nowMs - this.#membersSinceMs < GIFT_AFTER_MS) return;
+    if (!this.#isDraining || this.#options.hasBalancer()) {
+      this.#aloneSinceMs = 0;
+      return;
+    }
+    if (this.#aloneSinceMs === 0) this.#aloneSinceMs = nowMs;
+    if (nowMs - this.#aloneSinceMs >= GIFT_AFTER_MS) await this.#giveAll();
+  }
+
+  async #giveAll(): Promise<void> {
+    const { directory, node } = this.#options;
     const own = this.#blocks.filter((block) => block.node === node);
     const gifts = planGifts({ from: node, owned: own.map(({ block }) => block), nodes: this.#members });
     for (const [to, blocks] of gifts) {

@@ -130,6 +130,7 @@ export class PeerNode {
         this.#note('warn', 'the directory could not be told', { error: String(error) });
       });
     }
+    this.#parts?.balancer.close();
     this.#membership?.stop();
     await this.#neighbours?.close();
     await journal[Symbol.asyncDispose]();
@@ -239,6 +240,8 @@ export class PeerNode {
     this.#parts.players.time(nowMs);
     this.#parts.logins.time(nowMs);
     this.#parts.keeper.time(nowMs);
+    this.#parts.loads.time(nowMs);
+    this.#parts.balancer.time(nowMs);
     this.#switches.time(nowMs);
     this.#neighbours?.time();
     if (nowMs >= this.#reportDueMs) this.#report(nowMs);
@@ -265,12 +268,18 @@ export class PeerNode {
   #see(change: DirectoryChange): void {
     if (change.schemas !== undefined) this.#parts.records.learn(change.schemas);
     if (change.members !== undefined) this.#seeMembers(change.members);
-    if (change.blocks !== undefined) this.#parts.keeper.setBlocks(change.blocks);
-    if (change.settings !== undefined) this.#switches.see(change.settings, monotonicMs());
+    if (change.blocks !== undefined) {
+      this.#parts.balancer.setBlocks(change.blocks);
+      this.#parts.keeper.setBlocks(change.blocks);
+    }
+    if (change.settings === undefined) return;
+    this.#parts.balancer.setSettings(change.settings);
+    this.#switches.see(change.settings, monotonicMs());
   }
 
   #seeMembers(members: NonNullable<DirectoryChange['members']>): void {
-    this.#parts.keeper.setMembers(members, monotonicMs());
+    this.#parts.keeper.setMembers(members);
+    this.#parts.balancer.setMembers(members);
     this.#neighbours?.setMembers(members);
     this.#parts.core.step({ kind: 'directory', leases: members.map(leaseView) });
     this.#tell({

@@ -11,12 +11,16 @@
 import { monotonicMs } from '../base/monotonic.ts';
 import type { Store } from '../memory/store.ts';
 import { ArrivalQueue } from './arrival-queue.ts';
+import { Balancer } from './balancer.ts';
+import type { BalancerEvents } from './balancer.ts';
 import { BlockKeeper } from './block-keeper.ts';
+import { CapacityHook } from './capacity-hook.ts';
 import type { CrashPoints } from './crash-point.ts';
 import { DepartureReader } from './departure-reader.ts';
 import { DurableWishes } from './durable-wishes.ts';
 import { HandoverShell } from './handover-shell.ts';
 import type { HandoverTracer } from './handover-tracer.ts';
+import { LoadReporter } from './load-reporter.ts';
 import { Logins } from './logins.ts';
 import type { Membership } from './membership.ts';
 import type { Neighbours } from './neighbours.ts';
@@ -57,6 +61,8 @@ export class PeerParts {
   readonly logins: Logins;
   readonly reader: DepartureReader;
   readonly keeper: BlockKeeper;
+  readonly loads: LoadReporter;
+  readonly balancer: Balancer;
   readonly #host: PartsHost;
 
   constructor(host: PartsHost) {
@@ -71,7 +77,9 @@ export class PeerParts {
     this.players = this.#createPlayers();
     this.logins = this.#createLogins();
     this.reader = this.#createReader();
+    this.balancer = this.#createBalancer();
     this.keeper = this.#createKeeper();
+    this.loads = this.#createLoads();
   }
 
   send(node: NodeNumber, message: SessionMessage): boolean {
@@ -198,11 +206,45 @@ export class PeerParts {
       cellSize: settings.facts.cellSize,
       reach: settings.reach,
       clusterSize: settings.clusterSize,
+      hasBalancer: () => this.balancer.holder !== 0,
       events: {
         owners: (owners) => this.arrivals.ownership(owners),
         populate: (cells) => this.arrivals.populate(cells),
         subscribe: (node, cells) => this.send(node, { kind: 'subscribe', cells }),
         note: (level, message, details) => this.#note(level, message, details),
+      },
+    });
+  }
+
+  #createLoads(): LoadReporter {
+    const { store, me, membered, grid, settings } = this.#host;
+    const note: BalancerEvents['note'] = (level, message, details) => this.#note(level, message, details);
+    const { tickHz } = settings.facts;
+    return new LoadReporter({ store, me, grid, tickHz, directory: membered.directory, note }, monotonicMs());
+  }
+
+  #createBalancer(): Balancer {
+    const { store, me, membered, grid, settings } = this.#host;
+    const { directory } = membered;
+    const note: BalancerEvents['note'] = (level, message, details) => this.#note(level, message, details);
+    const { clusterId: cluster } = directory.facts;
+    return new Balancer({
+      directory,
+      me,
+      name: settings.name,
+      grid,
+      tickHz: settings.facts.tickHz,
+      movesPerMinute: settings.balanceMovesPerMinute,
+      hook: new CapacityHook({ hook: settings.capacityHook, cluster, utcMs: Date.now, note }),
+      utcMs: Date.now,
+      events: {
+        note,
+        moved: (blocks) => store.peerStats.add('blocksMoved', blocks),
+        looked: ({ isBalancer, nodesWanted, overloads }) => {
+          store.peerStats.setGauge('balances', Number(isBalancer));
+          store.peerStats.setGauge('nodesWanted', nodesWanted);
+          store.peerStats.setGauge('overloads', overloads);
+        },
       },
     });
   }

@@ -23,6 +23,9 @@ export interface PeerSettings {
   /** Weight in placement. */
   readonly capacity: number;
   readonly clusterSize: number;
+  readonly balanceMovesPerMinute: number;
+  /** A command or a URL; '' for none. */
+  readonly capacityHook: string;
   readonly leaseMs: number;
   readonly takeoverAfterMs: number;
   /** Handovers at once, per neighbour. */

@@ -55,6 +55,22 @@ export const CLUSTER_SETTINGS = {
     max: 1000,
     about: 'Share of the world that this node takes, in proportion to the others; 0: none, it is a gateway only',
   }),
+  balanceMovesPerMinute: integer(12, {
+    group: 'Cluster',
+    unit: 'moves a minute',
+    min: 1,
+    max: 600,
+    about:
+      'Moves of blocks between nodes that the balancer begins in a minute, while this node balances; a draining node is not held up by it',
+  }),
+  capacityHook: shapedText('', {
+    group: 'Cluster',
+    max: 2048,
+    accepts: (given) => given.trim() !== '' && (!/^https?:/i.test(given) || URL.canParse(given)),
+    shape: 'a command for the shell, or a URL with http or https',
+    example: 'https://scaler.example/worldmesh',
+    about: 'Told in JSON how many nodes are wanted and why, while this node balances: on standard input, or by POST',
+  }),
   clientUrl: shapedText('', {
     group: 'Cluster',
     max: 512,
