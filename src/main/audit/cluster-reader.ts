@@ -48,6 +48,13 @@ export function journalPlaces(place: ClusterPlace): JournalPlace[] {
   });
 }
 
+/** Undefined when the directory is not given. */
+export function clusterIdOf(place: ClusterPlace): string | undefined {
+  if (!('directory' in place)) return undefined;
+  const id = readDirectory(place.directory).facts.get('clusterId');
+  return typeof id === 'string' ? id : undefined;
+}
+
 function membersOf(place: ClusterPlace): readonly MemberView[] {
   return 'directory' in place ? readDirectory(place.directory).members : [];
 }
