@@ -41,6 +41,7 @@ const OWN_FILES = [
   'bin/*.cjs',
   'entry/*.js',
   'dist/{client,examples,node,types}/**',
+  'dist/THIRD-PARTY-LICENSES.txt',
   'templates/**',
   'viewer/dist/**',
 ];
@@ -53,6 +54,8 @@ export interface BuiltBinary {
   readonly file: string;
   readonly sizeBytes: number;
   readonly isStripped: boolean;
+  /** Of the Node in it. */
+  readonly nodeLicense: string;
 }
 
 export async function buildBinary(processor: Processor): Promise<BuiltBinary> {
@@ -80,7 +83,8 @@ export async function buildBinary(processor: Processor): Promise<BuiltBinary> {
   // One rename: a binary that runs is never written to.
   renameSync(draft, file);
   rmSync(work, { recursive: true });
-  return { file, sizeBytes: statSync(file).size, isStripped };
+  const nodeLicense = packagedFile(`node-linux-${processor}`, 'LICENSE');
+  return { file, sizeBytes: statSync(file).size, isStripped, nodeLicense };
 }
 
 function writePayload(processor: Processor, work: string): void {
@@ -185,13 +189,17 @@ function strip(file: string, processor: Processor): boolean {
   return false;
 }
 
+/** @throws Error for any other. */
+export function processorNamed(name: string): Processor {
+  if (name === 'x64' || name === 'arm64') return name;
+  throw new Error(`--arch is x64 or arm64, not ${name}`);
+}
+
 if (import.meta.main) {
   const { values } = parseArgs({ options: { arch: { type: 'string', default: process.arch } } });
-  const { arch } = values;
-  if (arch !== 'x64' && arch !== 'arm64') throw new Error('--arch is x64 or arm64');
   const startMs = performance.now();
   await buildAll();
-  const { file, sizeBytes, isStripped } = await buildBinary(arch);
+  const { file, sizeBytes, isStripped } = await buildBinary(processorNamed(values.arch));
   const megabytes = (sizeBytes / 1e6).toFixed(1);
   const note = isStripped ? '' : ', not stripped: no strip program for this machine is installed';
   const seconds = ((performance.now() - startMs) / 1000).toFixed(1);

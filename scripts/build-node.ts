@@ -1,17 +1,18 @@
 /**
  * Builds what a package and the single binary run: `dist/node`, JavaScript of everything that a node, its threads and its commands need, with
  * the dependencies inside, save the two that are native. All of it is in one folder, so that every file finds the others beside itself;
- * beside it `dist/examples`, `dist/client`, `dist/types` and `viewer/dist`.
+ * beside it `dist/examples`, `dist/client`, `dist/types`, `viewer/dist` and the licenses of what is inside.
  *
  * Entry points are the command line, what users import, and every module that the sources name by `new URL('….ts', import.meta.url)`:
  * the threads. Such an address is rewritten to the name of the file that was made of it.
  */
-import { copyFileSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, globSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { build } from 'esbuild';
 import type { Plugin } from 'esbuild';
 import { buildClient, buildTypes } from './build-client.ts';
-import { buildViewer } from './build-viewer.ts';
+import { bundlePage } from '../src/main/page-bundle.ts';
+import { licensesOf, packageFolders } from './licenses.ts';
 
 const ROOT = path.join(import.meta.dirname, '..');
 /** Installed as packages: they bring programs for each system. */
@@ -40,8 +41,8 @@ interface Entries {
   readonly assets: readonly string[];
 }
 
-/** Resolves to how many files there are. Rejects with an error that names file and line. */
-export async function buildNode(directory: string): Promise<number> {
+/** Resolves to the sources it was made of. Rejects with an error that names file and line. */
+export async function buildNode(directory: string): Promise<string[]> {
   const entries = findEntries();
   const result = await build({
     absWorkingDir: ROOT,
@@ -57,6 +58,7 @@ export async function buildNode(directory: string): Promise<number> {
     plugins: [ownAddresses(entries)],
     legalComments: 'none',
     logLevel: 'silent',
+    metafile: true,
     write: false,
   });
   rmSync(directory, { recursive: true, force: true });
@@ -65,7 +67,7 @@ export async function buildNode(directory: string): Promise<number> {
     writeFileSync(file, text.includes(REQUIRE_STAND_IN) ? REAL_REQUIRE + text : text);
   }
   for (const asset of entries.assets) copyFileSync(path.join(ROOT, asset), path.join(directory, path.basename(asset)));
-  return result.outputFiles.length;
+  return Object.keys(result.metafile.inputs).map((input) => path.join(ROOT, input));
 }
 
 /** The worlds to start from, as JavaScript: Node strips no types of a file below node_modules. */
@@ -124,12 +126,19 @@ function ownAddresses({ names, assets }: Entries): Plugin {
 /** Everything that is published, in place. */
 export async function buildAll(): Promise<void> {
   const dist = path.join(ROOT, 'dist');
-  const files = await buildNode(path.join(dist, 'node'));
+  const sources = await buildNode(path.join(dist, 'node'));
   await buildExamples(path.join(dist, 'examples'));
   await buildClient(path.join(dist, 'client'));
   buildTypes(path.join(dist, 'types'));
-  await buildViewer();
-  console.log(`dist/node: ${files} files`);
+  const page = await bundlePage(path.join(ROOT, 'viewer', 'index.html'), {
+    directory: path.join(ROOT, 'viewer', 'dist'),
+  });
+  const native = NATIVE_PACKAGES.map((name) => path.join(ROOT, 'node_modules', name, 'package.json'));
+  const packages = packageFolders([...sources, ...page.sources, ...native]);
+  writeFileSync(path.join(dist, 'THIRD-PARTY-LICENSES.txt'), licensesOf(packages));
+  console.log(
+    `dist/node: ${readdirSync(path.join(dist, 'node')).length} files, with code of ${packages.length} packages`,
+  );
 }
 
 if (import.meta.main) await buildAll();

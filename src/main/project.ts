@@ -55,9 +55,9 @@ export function writeProject(options: ProjectOptions): string[] {
 
 function filledIn(text: string, { name, origin }: ProjectOptions): string {
   return text
-    .replaceAll('__NAME__', name)
-    .replaceAll('__WORLD__', worldName(name))
-    .replaceAll('__COMMANDS__', origin === 'binary' ? BINARY_COMMANDS : PACKAGE_COMMANDS);
+    .replaceAll('{{NAME}}', name)
+    .replaceAll('{{WORLD}}', worldName(name))
+    .replaceAll('{{COMMANDS}}', origin === 'binary' ? BINARY_COMMANDS : PACKAGE_COMMANDS);
 }
 
 /** A world's name has letters and digits only. */

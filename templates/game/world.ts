@@ -1,5 +1,5 @@
 /**
- * The world of __NAME__: players walk about a field and pick up coins. This file is the whole server; docs/WORLD-MODULES.md of Worldmesh
+ * The world of {{NAME}}: players walk about a field and pick up coins. This file is the whole server; docs/WORLD-MODULES.md of Worldmesh
  * is its reference. While `worldmesh dev` runs, change it and the world goes on with the change.
  */
 import { defineWorld, f32, text, u32 } from 'worldmesh';
@@ -12,7 +12,7 @@ export const SPEED = 8;
 export const REACH = 1.5;
 
 export default defineWorld({
-  name: '__WORLD__',
+  name: '{{WORLD}}',
   version: 1,
   size: FIELD_SIZE,
   edge: 'stop',

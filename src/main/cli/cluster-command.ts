@@ -10,6 +10,7 @@ import { environmentForNodes } from '../config/read.ts';
 import type { ResolvedConfig } from '../config/resolve.ts';
 import { SETTING_NAMES } from '../config/settings.ts';
 import { PROGRAM } from '../installation.ts';
+import { ServiceManager } from '../service-manager.ts';
 import { wholeNumber } from './number-argument.ts';
 import { examples, note, styled } from './output.ts';
 import { addSettingFlags } from './setting-flags.ts';
@@ -120,6 +121,7 @@ async function run(given: {
   });
   // Once, and not by each node at the same time.
   if (settings.viewer) await (await import('../viewer-files.ts')).prepareViewer();
+  using service = ServiceManager.connect({ warn: (message) => log.tell('warn', message, {}) });
   await using supervisor = Supervisor.start({
     nodes: plan.nodes,
     program: PROGRAM,
@@ -128,6 +130,7 @@ async function run(given: {
     restarts: given.restarts,
     log,
     onAllReady: (nodes) => {
+      void service?.ready(`${nodes.length} nodes`, { isAlive: async () => true });
       if (pretty) process.stdout.write(readyTable(nodes, plan));
       else log.tell('info', 'cluster ready', { nodes: nodes.map(shownNode) });
     },
@@ -137,6 +140,7 @@ async function run(given: {
     if (isStopping) return supervisor.kill();
     isStopping = true;
     note('worldmesh: stopping all nodes');
+    void service?.stopping();
     supervisor.stop();
   };
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, onSignal);

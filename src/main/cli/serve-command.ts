@@ -7,6 +7,7 @@ import { DEFAULT_MODULE } from '../installation.ts';
 import type { Log } from '../log.ts';
 import type { WorldFailure, WorldNode } from '../node.ts';
 import type { PageBundle } from '../page-bundle.ts';
+import { ServiceManager } from '../service-manager.ts';
 import { userFrames } from '../user-frames.ts';
 import type { WorldModule } from '../world-module.ts';
 import { EXIT_CODE, errorBlock, examples, note, styled } from './output.ts';
@@ -87,13 +88,61 @@ async function run({ module, settings, development, recordFile }: RunOptions): P
     incarnation: node.incarnation,
     peerAddress: '',
   });
-  const failure = await Promise.race([stopped, node.ended]);
+  // A service under systemd; the nodes of a cluster have their supervisor.
+  using service = supervised === undefined ? ServiceManager.connect(log) : undefined;
+  await service?.ready(`${node.world.schema.name} at ${urlOf(node, settings)}`, { isAlive: progressOf(node) });
+  const end = await endOf(node, { stopped, drainOnStop: settings.drainOnStop, log });
+  if (end.kind === 'drained') supervised?.drained({ restarts: end.restarts });
+  const failure = end.kind === 'failed' ? end.failure : undefined;
+  await service?.stopping();
   // A supervisor has said so for all.
   if (failure === undefined && supervised === undefined) note('worldmesh: stopping');
   await node.stop();
   if (failure !== undefined) reportFailure(failure);
   else log.info('stopped');
   process.exitCode = failure === undefined ? EXIT_CODE.ok : EXIT_CODE.failure;
+}
+
+/** Whether ticks have gone on since the last question, and the gateway answers. */
+function progressOf(node: WorldNode): () => Promise<boolean> {
+  let lastTick = -1;
+  return async () => {
+    await node.sessionCount();
+    const { tick } = node.store.control;
+    const hasProgress = tick !== lastTick;
+    lastTick = tick;
+    return hasProgress;
+  };
+}
+
+/** A drain that is not over by then is given up for a clean stop: whoever asked waits. */
+const DRAIN_ON_STOP_MS_MAX = 60_000;
+
+type NodeEnd =
+  | { readonly kind: 'stopped' }
+  | { readonly kind: 'drained'; readonly restarts: boolean }
+  | { readonly kind: 'failed'; readonly failure: WorldFailure };
+
+async function endOf(
+  node: WorldNode,
+  { stopped, drainOnStop, log }: { stopped: Promise<undefined>; drainOnStop: boolean; log: Log },
+): Promise<NodeEnd> {
+  const drained = node.drained.then(({ restarts }): NodeEnd => ({ kind: 'drained', restarts }));
+  const failed = node.ended.then((failure): NodeEnd => ({ kind: 'failed', failure }));
+  const end = await Promise.race([stopped.then((): NodeEnd => ({ kind: 'stopped' })), drained, failed]);
+  if (end.kind !== 'stopped' || !drainOnStop) return end;
+  log.info('this node drains before it stops');
+  if (!(await node.drain())) return end;
+  const { promise: late, resolve } = Promise.withResolvers<NodeEnd>();
+  const timer = setTimeout(() => {
+    log.warn('the drain is not over: this node stops, and keeps what it has', { waitedMs: DRAIN_ON_STOP_MS_MAX });
+    resolve(end);
+  }, DRAIN_ON_STOP_MS_MAX);
+  try {
+    return await Promise.race([drained, failed, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** The first SIGTERM or SIGINT resolves; a second one ends the process at once. */
