@@ -2,6 +2,7 @@
 import { styleText } from 'node:util';
 import { destination, pino } from 'pino';
 import type { Settings } from './config/settings.ts';
+import { withoutFloods } from './repeats.ts';
 
 export type LogFields = Readonly<Record<string, unknown>>;
 
@@ -19,7 +20,7 @@ export function isPretty({ logFormat }: Pick<Settings, 'logFormat'>): boolean {
 }
 
 export function createLog(settings: Pick<Settings, 'logFormat' | 'logLevel'>): Log {
-  return isPretty(settings) ? prettyLog(settings) : jsonLog(settings);
+  return withoutFloods(isPretty(settings) ? prettyLog(settings) : jsonLog(settings));
 }
 
 function jsonLog({ logLevel }: Pick<Settings, 'logLevel'>): Log {

@@ -14,6 +14,7 @@ import type { CrashPoint, CrashPoints } from './crash-point.ts';
 import { isOnItsWay } from './handover-describe.core.ts';
 import { HandoverHistory } from './handover-history.ts';
 import type { Stage, StageName } from './handover-history.ts';
+import { StuckHandovers } from './stuck-handovers.ts';
 import type { HandoverTracer } from './handover-tracer.ts';
 import { createHandover, describe, isRunning, ledgersToTake, step } from './handover.core.ts';
 import type { HandoverState } from './handover.core.ts';
@@ -98,6 +99,7 @@ export class HandoverShell {
   /** Players' rows that are written and not stable, in the order of the journal. */
   readonly #inputs: { readonly position: number; readonly session: SessionId; readonly lastInput: number }[] = [];
   readonly #history: HandoverHistory;
+  readonly #stuck: StuckHandovers;
   /** Batches of a turn that is not over. */
   #turn: { readonly position: number; readonly writes: readonly JournalWrite[] }[] | undefined;
   #position: number;
@@ -107,6 +109,7 @@ export class HandoverShell {
     this.#options = options;
     this.#position = position;
     this.#history = new HandoverHistory(options);
+    this.#stuck = new StuckHandovers(options.note);
     this.#state = createHandover({ mutations: NO_MUTATIONS, seed: options.me.incarnation });
   }
 
@@ -134,6 +137,11 @@ export class HandoverShell {
   isInDoubt(session: SessionId): boolean {
     if (!this.isRunning || this.#imports.size > 0 || this.ledgersToTake().length > 0) return true;
     return isOnItsWay(this.#state, session);
+  }
+
+  /** Looks for handovers that are stuck. */
+  noteStuck(): void {
+    this.#stuck.look(this.#state.outgoing.values(), this.#state.nowMs);
   }
 
   describe(): ReturnType<typeof describe> {
@@ -363,7 +371,7 @@ export class HandoverShell {
     if (side !== 'source' || (stage !== 'rejected' && stage !== 'reclaimed')) return;
     const message =
       stage === 'rejected' ? 'a handover was rejected by its target' : 'an entity came back from a handover';
-    note('info', message, { entity: id, seq, session, node });
+    note('info', message, { entity: id, seq, session, target: node });
   }
 
   #count(name: StageName): void {

@@ -252,6 +252,9 @@ export class PeerNode {
 
   #report(nowMs: number): void {
     this.#reportDueMs = nowMs + REPORT_MS;
+    const spans = this.#tracer.take();
+    if (spans !== undefined) this.#tell({ type: 'spans', ...spans });
+    this.#parts.core.noteStuck();
     reportPeers(this.#store, {
       core: this.#parts.core,
       keeper: this.#parts.keeper,
