@@ -79,9 +79,17 @@ export class Players implements AsyncDisposable {
     this.#children = children;
   }
 
-  /** Resolves when all have joined. @throws Error when not all could. */
-  static async join(options: Omit<PlayersOptions, 'first'>): Promise<Players> {
-    const processes = Math.ceil(options.count / PLAYERS_OF_A_PROCESS_MAX);
+  /**
+   * Resolves when all have joined.
+   * @param options.groups players who know these nodes alone, in groups of about one size; all know `urls` without.
+   * @throws Error when not all could.
+   */
+  static async join(
+    options: Omit<PlayersOptions, 'first'> & { readonly groups?: readonly (readonly string[])[] | undefined },
+  ): Promise<Players> {
+    const { groups = [options.urls], ...shared } = options;
+    const ofGroup = Math.ceil(options.count / groups.length / PLAYERS_OF_A_PROCESS_MAX);
+    const processes = Math.min(options.count, ofGroup * groups.length);
     const share = Math.ceil(options.count / processes);
     const children = Array.from({ length: processes }, () => new PlayersChild());
     const players = new Players(children);
@@ -89,9 +97,10 @@ export class Players implements AsyncDisposable {
       const joined = await Promise.all(
         children.map(async (child, index) => {
           const first = index * share;
-          const count = Math.min(share, options.count - first);
+          const count = Math.max(0, Math.min(share, options.count - first));
           const tokens = options.tokens.slice(first, first + count);
-          child.order({ kind: 'join', options: { ...options, first, count, tokens } });
+          const urls = groups[index % groups.length] ?? options.urls;
+          child.order({ kind: 'join', options: { ...shared, urls, first, count, tokens } });
           return (await child.answer('joined')).joined;
         }),
       );

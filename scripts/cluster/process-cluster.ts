@@ -40,6 +40,8 @@ export interface ProcessClusterOptions {
   readonly withDoor?: boolean;
   /** Settings of the nodes beside, or instead of, those that all such clusters have. */
   readonly settings?: Readonly<Record<string, string | number>>;
+  /** Of the nodes' processes, beside what they need. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** The cluster's files stay where they are. */
   readonly keep?: boolean;
 }
@@ -94,11 +96,12 @@ export class ProcessCluster implements AsyncDisposable {
     const links = (options.withProxies ?? true) ? await openProxies(names, peerPorts) : [];
     const doorPort = ports[names.length - 1]!;
     const door = options.withDoor ? await TcpProxy.open({ host: '127.0.0.1', port: doorPort }) : undefined;
+    const environment = { ...options.environment, WORLDMESH_AUTH_SECRET: AUTH_SECRET };
     const nodes = names.map((name, index) => {
       const [port, peerPort] = [ports[index]!, peerPorts.get(name)!];
       const clientPort = door !== undefined && port === doorPort ? door.port : port;
       const args = nodeArguments({ name, port, clientPort, peerPort, folder, links, options });
-      return new ProcessNode({ name, port, peerPort, args, environment: { WORLDMESH_AUTH_SECRET: AUTH_SECRET } });
+      return new ProcessNode({ name, port, peerPort, args, environment });
     });
     const diskNode = options.withDisk ? mountDisk(path.join(folder, 'data'), names.at(-1)!) : undefined;
     const cluster = new ProcessCluster({ keep: options.keep ?? false, folder, nodes, links, diskNode, door });

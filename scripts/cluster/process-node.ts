@@ -60,6 +60,11 @@ export class ProcessNode implements AsyncDisposable {
     return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
+  /** Of the process that ran last; undefined while it runs, or when a signal ended it. */
+  get exitCode(): number | undefined {
+    return this.#child?.exitCode ?? undefined;
+  }
+
   get isPaused(): boolean {
     return this.#isPaused;
   }

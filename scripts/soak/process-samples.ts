@@ -1,0 +1,69 @@
+/** What processes hold, again and again: from /proc, so on Linux only, and from what their threads write (thread-watch.ts). */
+import { readFileSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import type { Life, Measure, Sample } from './flatness.core.ts';
+import type { ThreadState } from './thread-watch.ts';
+
+const BYTES_PER_KIB = 1024;
+const THREAD_FILE = /^(\d+)-\d+\.json$/;
+
+export class ProcessSamples {
+  readonly #lives: { name: string; pid: number; samples: Sample[] }[] = [];
+  readonly #watchFolder: string;
+
+  constructor(watchFolder: string) {
+    this.#watchFolder = watchFolder;
+  }
+
+  get lives(): readonly Life[] {
+    return this.#lives;
+  }
+
+  /** A name with another process than before begins another life. */
+  look(seconds: number, processes: readonly { readonly name: string; readonly pid: number }[]): void {
+    const threads = this.#threadStates();
+    for (const { name, pid } of processes) {
+      const values = { ...valuesOf(pid), ...threads.get(pid) };
+      if (values.rss === undefined) continue;
+      let life = this.#lives.findLast((known) => known.name === name);
+      if (life?.pid !== pid) {
+        life = { name, pid, samples: [] };
+        this.#lives.push(life);
+      }
+      life.samples.push({ seconds, values });
+    }
+  }
+
+  /** Sums over the threads of each process. */
+  #threadStates(): ReadonlyMap<number, Partial<Record<Measure, number>>> {
+    const sums = new Map<number, { heap: number; timers: number; handles: number }>();
+    for (const name of readdirSync(this.#watchFolder)) {
+      const pid = Number(THREAD_FILE.exec(name)?.[1]);
+      if (Number.isNaN(pid)) continue;
+      const state = JSON.parse(readFileSync(path.join(this.#watchFolder, name), 'utf8')) as ThreadState;
+      const sum = sums.get(pid) ?? { heap: 0, timers: 0, handles: 0 };
+      sum.heap += state.heapBytes;
+      sum.timers += state.timers;
+      sum.handles += state.handles;
+      sums.set(pid, sum);
+    }
+    return sums;
+  }
+}
+
+/** Nothing of a process that has just ended. */
+function valuesOf(pid: number): Partial<Record<Measure, number>> {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    const kib = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1];
+    const threads = /^Threads:\s+(\d+)$/m.exec(status)?.[1];
+    if (kib === undefined) return {};
+    return {
+      rss: Number(kib) * BYTES_PER_KIB,
+      threads: Number(threads),
+      files: readdirSync(`/proc/${pid}/fd`).length,
+    };
+  } catch {
+    return {};
+  }
+}
