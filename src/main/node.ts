@@ -60,6 +60,12 @@ const FAILURE_REPORT_MS_MAX = 1000;
 /** Cells shown as paused; a broken system pauses all it runs in. */
 const PAUSED_CELLS_SHOWN_MAX = 64;
 
+/** How a node left its cluster. */
+export interface Drained {
+  /** Its supervisor shall start it again. */
+  readonly restarts: boolean;
+}
+
 export class WorldNode implements AsyncDisposable {
   readonly #options: NodeOptions;
   readonly #incarnation: number;
@@ -75,6 +81,7 @@ export class WorldNode implements AsyncDisposable {
   #store: Store;
   #simulation: Simulation | undefined;
   #gateway: GatewayThread | undefined;
+  readonly #drained = Promise.withResolvers<Drained>();
   #port = 0;
   #isStopping = false;
 
@@ -154,6 +161,16 @@ export class WorldNode implements AsyncDisposable {
   /** Settles when the world ends by itself: resolves when world code threw, rejects when a thread died. */
   get ended(): Promise<WorldFailure> {
     return this.#ended.promise;
+  }
+
+  /** Resolves when the node was to leave its cluster and has nothing left; it is to be stopped then. */
+  get drained(): Promise<Drained> {
+    return this.#drained.promise;
+  }
+
+  /** Asks the cluster to let this node leave. False for a node that is alone, or that cannot. */
+  async drain(): Promise<boolean> {
+    return (await this.#peer?.drain()) ?? false;
   }
 
   /** Sessions that clients hold now. */
@@ -281,6 +298,9 @@ export class WorldNode implements AsyncDisposable {
         this.#gateway?.setNodes(event.nodes).catch(() => {
           // The gateway's end is told by its `done`.
         });
+        return;
+      case 'drained':
+        this.#drained.resolve({ restarts: event.restarts });
         return;
       case 'stopped':
         if (!this.#isStopping) this.#ended.reject(new NodeError('ERR_NODE_FENCED', event.reason));

@@ -46,6 +46,9 @@ export class Admission {
       const message = `the world is "${schema.name}" version ${schema.version} with schema hash ${schema.hash}`;
       return connection.fail('ERR_PROTOCOL_SCHEMA', `${message}, the client has ${hello.schemaHash}`);
     }
+    if (this.#redirects.isLeaving) {
+      return connection.fail('ERR_SERVER_STOPPING', 'this gateway leaves the cluster; come to another one');
+    }
     const clock = this.#check.refusesClock(hello);
     if (clock !== undefined) return connection.fail(clock.code, clock.message);
     connection.mode = this.#context.settings.cluster === undefined ? 'tunnel' : hello.mode;

@@ -65,6 +65,8 @@ export class Gateway {
   #ticksDueMs = 0;
   #delivering: Promise<void> | undefined;
   #isDraining = false;
+  /** Other gateways have the shared port to themselves. */
+  #isHidden = false;
   #nextConnection = 1;
 
   /**
@@ -124,7 +126,7 @@ export class Gateway {
       isDraining: () => this.#isDraining,
       http: (request, response) => {
         const state = {
-          isDraining: this.#isDraining,
+          isDraining: this.#isDraining || this.#redirects.isDraining,
           metrics: () => this.#loadMetrics(),
           inspection: this.#inspection,
         };
@@ -166,6 +168,7 @@ export class Gateway {
   /** The members of the cluster, whenever they change: for clients, viewers and `/status`. */
   setNodes(nodes: readonly ClusterNode[]): void {
     this.#redirects.setNodes(nodes);
+    this.#shareThePort();
     this.#inspection.setNodes(nodes);
     this.#overview.setNodes(nodes);
   }
@@ -193,6 +196,24 @@ export class Gateway {
     await this.#delivering;
     clearInterval(this.#sweepTimer);
     this.#authentication?.dispose();
+  }
+
+  /** Of gateways behind one port, one that leaves is given no new connections; alone it goes on answering for itself. */
+  #shareThePort(): void {
+    if (!this.#context.settings.reusePort || this.#isDraining) return;
+    const { isLeaving } = this.#redirects;
+    if (isLeaving === this.#isHidden) return;
+    this.#isHidden = isLeaving;
+    if (isLeaving) return this.#listener.stopListening();
+    this.#listener.listen().catch((error: unknown) => {
+      this.#isHidden = true;
+      this.#tell({
+        type: 'log',
+        level: 'warn',
+        message: 'the port cannot be shared again',
+        details: { error: String(error) },
+      });
+    });
   }
 
   #start(): void {

@@ -55,6 +55,9 @@ export interface SessionRoute {
   /** The seq for which the client was last sent to the owner, and until when it may go there; 0: not, or no more. */
   redirectSeq: number;
   redirectEndsMs: number;
+  /** Of a gateway that leaves: how often the client was sent away, and when it is again. */
+  sentAway: number;
+  sentAwayDueMs: number;
   /** The last change of the owner, if it is traced. */
   traced: OwnerChange | undefined;
 }
@@ -68,6 +71,11 @@ export class SessionRoutes {
   constructor(context: GatewayContext, redirects: Redirects) {
     this.#context = context;
     this.#redirects = redirects;
+  }
+
+  /** This gateway is to send its clients away. */
+  get isLeaving(): boolean {
+    return this.#redirects.isLeaving;
   }
 
   /** The route of a new session, whose player is looked for (`isLogin`), or joins here. */
@@ -88,6 +96,8 @@ export class SessionRoutes {
       backlogToldMs: 0,
       redirectSeq: 0,
       redirectEndsMs: 0,
+      sentAway: 0,
+      sentAwayDueMs: 0,
       traced: undefined,
     };
   }
@@ -234,11 +244,12 @@ export class SessionRoutes {
   }
 
   /** Sends who has not been sent yet, and counts who did not go in time. */
-  sweep(session: Session, nowMs: number): void {
+  sweep(session: Session, { nowMs, isLeaving }: { readonly nowMs: number; readonly isLeaving: boolean }): void {
     const { route } = session;
     if (route === undefined) return;
     if (route.redirectEndsMs !== 0 && nowMs >= route.redirectEndsMs) this.#endRedirect(route);
-    if (route.node !== 0) this.#redirects.offer(session);
+    if (isLeaving) this.#redirects.sendAway(session, nowMs);
+    else if (route.node !== 0) this.#redirects.offer(session);
   }
 
   forget(session: Session): void {

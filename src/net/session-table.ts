@@ -248,9 +248,10 @@ export class SessionTable {
       else this.resumed(session, NOT_FOUND);
     }
     const graceMs = this.#context.settings.resumeGraceMs;
+    const { isLeaving } = this.routes;
     for (const session of this.#live) {
       const before = session.life.kind;
-      this.routes.sweep(session, nowMs);
+      this.routes.sweep(session, { nowMs, isLeaving });
       if (before === 'attached') continue;
       this.#step(session, { kind: 'time', nowMs, graceMs });
       if (before !== 'detached' || session.life.kind === 'detached') continue;

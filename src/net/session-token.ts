@@ -47,7 +47,7 @@ export interface SessionClaims {
   readonly entity: number;
   /** Empty without one. */
   readonly account: string;
-  /** NodeNumber of the only gateway that takes a redirect; 0 in a resume token. */
+  /** NodeNumber of the only gateway that takes a redirect; 0 in a resume token, and in a redirect to a port that several share. */
   readonly target: number;
 }
 
@@ -102,7 +102,7 @@ export class SessionTokens {
     const ageMs = nowMs - bytes.readDoubleLE(20);
     // Not a number is too old as well.
     if (!(ageMs <= bytes.readUInt32LE(28) + CLOCK_TOLERANCE_MS)) return 'expired';
-    if (purpose === 'redirect' && claims.target !== node) return 'target';
+    if (purpose === 'redirect' && claims.target !== 0 && claims.target !== node) return 'target';
     return { ...claims, purpose };
   }
 }

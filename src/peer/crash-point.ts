@@ -17,6 +17,8 @@ export const CRASH_POINTS = [
   'afterFence',
   'beforeImport',
   'afterImport',
+  'beforeHandIn',
+  'afterHandIn',
 ] as const;
 export type CrashPoint = (typeof CRASH_POINTS)[number];
 

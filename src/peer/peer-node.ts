@@ -13,6 +13,7 @@ import { Store } from '../memory/store.ts';
 import type { StoreHandle } from '../memory/store.ts';
 import { CrashPoints } from './crash-point.ts';
 import type { DirectoryChange } from './directory.ts';
+import { Drain } from './drain.ts';
 import { FeatureSwitches } from './feature-switches.ts';
 import { HandoverTracer } from './handover-tracer.ts';
 import type { JournalEvent } from './journal.ts';
@@ -45,6 +46,7 @@ export class PeerNode {
   readonly #tracer: HandoverTracer;
   #store!: Store;
   #parts!: PeerParts;
+  #drain!: Drain;
   #neighbours: Neighbours | undefined;
   #membership: Membership | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -96,6 +98,7 @@ export class PeerNode {
       onError: (error) => this.#note('warn', 'a pause of handovers could not be removed', { error: String(error) }),
     });
     this.#parts = this.#createParts();
+    this.#drain = this.#createDrain();
     // Before what is recovered: the journal may hold records of another version.
     this.#parts.records.learn(await directory.schemas());
     this.#parts.core.step({ kind: 'start', me, content: journal.content });
@@ -126,15 +129,33 @@ export class PeerNode {
     if (!this.#hasFailed && this.#membership?.mayAct() === true) {
       await this.#writeLastState();
       // While the lock is held: a neighbour that finds it free takes this node for dead.
-      await directory.leave(this.#me).catch((error: unknown) => {
-        this.#note('warn', 'the directory could not be told', { error: String(error) });
-      });
+      if (!(await this.#handIn())) await this.#leave();
     }
     this.#parts?.balancer.close();
     this.#membership?.stop();
     await this.#neighbours?.close();
     await journal[Symbol.asyncDispose]();
     await directory.close();
+  }
+
+  /** Asks that this node may leave; `drained` tells when it can stop. @throws DirectoryError */
+  async drain(): Promise<boolean> {
+    return await this.#membered.directory.drain({ ...this.#me, isDraining: true });
+  }
+
+  #createDrain(): Drain {
+    return new Drain({
+      store: this.#store,
+      me: this.#me,
+      name: this.#settings.name,
+      directory: this.#membered.directory,
+      core: this.#parts.core,
+      crashPoints: this.#crashPoints,
+      events: {
+        over: ({ restarts }) => this.#tell({ type: 'drained', restarts }),
+        note: (level, message, details) => this.#note(level, message, details),
+      },
+    });
   }
 
   #createParts(): PeerParts {
@@ -149,7 +170,11 @@ export class PeerNode {
       membership: () => this.#membership,
       neighbours: () => this.#neighbours,
       room: (slots) =>
-        this.#parts.core.step({ kind: 'room', entities: this.#hasFailed ? 0 : slots, isDraining: false }),
+        this.#parts.core.step({
+          kind: 'room',
+          entities: this.#hasFailed || this.#drain.isLeaving ? 0 : slots,
+          isDraining: this.#drain.isLeaving,
+        }),
       tell: this.#tell,
       stopped: (reason) => this.#fail(reason),
     });
@@ -238,6 +263,7 @@ export class PeerNode {
     this.#parts.core.flush();
     this.#parts.router.time(nowMs);
     this.#parts.players.time(nowMs);
+    this.#drain.time(nowMs);
     this.#parts.logins.time(nowMs);
     this.#parts.keeper.time(nowMs);
     this.#parts.loads.time(nowMs);
@@ -269,6 +295,7 @@ export class PeerNode {
   // Directory.
 
   #see(change: DirectoryChange): void {
+    this.#drain.see(change);
     if (change.schemas !== undefined) this.#parts.records.learn(change.schemas);
     if (change.members !== undefined) this.#seeMembers(change.members);
     if (change.blocks !== undefined) {
@@ -361,6 +388,21 @@ export class PeerNode {
   }
 
   // The end.
+
+  /** False when the journal stays this node's own. */
+  async #handIn(): Promise<boolean> {
+    if (!this.#drain.isOver || this.#hasFailed) return false;
+    // From here on this process hears nobody, says nothing and renews nothing: its last state is what the successor finds.
+    this.#membership?.stop();
+    await this.#neighbours?.close();
+    return await this.#drain.handIn();
+  }
+
+  async #leave(): Promise<void> {
+    await this.#membered.directory.leave(this.#me).catch((error: unknown) => {
+      this.#note('warn', 'the directory could not be told', { error: String(error) });
+    });
+  }
 
   /** The simulation has stopped: what it left in the rings, and then every entity once more, on disk. */
   async #writeLastState(): Promise<void> {

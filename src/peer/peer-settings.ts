@@ -75,6 +75,8 @@ export type PeerEvent =
   | ({ readonly type: 'spans' } & SpanBatch)
   /** The members of the cluster, for the viewer. */
   | { readonly type: 'nodes'; readonly nodes: readonly KnownNode[] }
+  /** The node was to leave, and has nothing left: it is to stop. `restarts`: and to be started again. */
+  | { readonly type: 'drained'; readonly restarts: boolean }
   /** This process may not go on: it was fenced, or its journal failed beyond repair. */
   | { readonly type: 'stopped'; readonly reason: string };
 

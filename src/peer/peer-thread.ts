@@ -79,6 +79,11 @@ export class PeerThread implements AsyncDisposable {
     await Promise.race([this.#api.setClientUrl(clientUrl), this.died]);
   }
 
+  /** The node is to leave its cluster: `drained` is told when it has nothing left. False when that cannot be. */
+  async drain(): Promise<boolean> {
+    return await Promise.race([this.#api.drain(), this.died]);
+  }
+
   /** Call it when the simulation has stopped. */
   async stop(): Promise<void> {
     try {

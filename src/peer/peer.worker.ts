@@ -41,6 +41,10 @@ function createApi(events: MessagePort) {
       await peer?.setClientUrl(clientUrl);
     },
 
+    async drain(): Promise<boolean> {
+      return (await peer?.drain()) ?? false;
+    },
+
     async stop(): Promise<void> {
       await peer?.stop();
     },

@@ -65,7 +65,7 @@ async function run({ module, settings, development, recordFile }: RunOptions): P
   const stopped = Promise.race([stopSignal(), ...(supervised ? [supervised.lost] : [])]);
   const { loadWorldModule, moduleUrl } = await import('../world-module.ts');
   // The module is looked at in its thread while this one loads the rest.
-  const url = moduleUrl(module ?? DEFAULT_MODULE, { folder: process.cwd() });
+  const url = moduleUrl(module ?? (settings.module || DEFAULT_MODULE), { folder: process.cwd() });
   const loading = loadWorldModule(url);
   loading.catch(() => {});
   const { NodeThreads } = await import('../node-threads.ts');

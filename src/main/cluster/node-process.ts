@@ -2,8 +2,8 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { LineSplitter } from './log-lines.core.ts';
-import { readyFrom } from './supervised.ts';
-import type { NodeReady } from './supervised.ts';
+import { drainedFrom, readyFrom } from './supervised.ts';
+import type { NodeDrained, NodeReady } from './supervised.ts';
 
 export interface NodeProcessOptions {
   /** A program for Node, and its arguments; '' when this executable is the program itself. */
@@ -12,6 +12,7 @@ export interface NodeProcessOptions {
   readonly environment: NodeJS.ProcessEnv;
   readonly onLine: (line: string, from: { readonly isError: boolean }) => void;
   readonly onReady: (ready: NodeReady) => void;
+  readonly onDrained: (drained: NodeDrained) => void;
 }
 
 export interface ProcessEnd {
@@ -24,7 +25,7 @@ export class NodeProcess {
   /** Resolves when the process is gone and all it wrote has been read. */
   readonly ended: Promise<ProcessEnd>;
 
-  constructor({ program, args, environment, onLine, onReady }: NodeProcessOptions) {
+  constructor({ program, args, environment, onLine, onReady, onDrained }: NodeProcessOptions) {
     // In a process group of its own: Ctrl+C on a terminal reaches the supervisor alone, which then stops the nodes in order.
     const child = spawn(process.execPath, program === '' ? args : [program, ...args], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -42,6 +43,8 @@ export class NodeProcess {
     child.on('message', (message: unknown) => {
       const ready = readyFrom(message);
       if (ready) onReady(ready);
+      const drained = drainedFrom(message);
+      if (drained) onDrained(drained);
     });
     this.ended = new Promise((resolve) => {
       child.once('error', (error) => {

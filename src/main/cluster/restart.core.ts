@@ -2,6 +2,7 @@
  * What to do when a node's process has ended. Pure.
  *
  *   ended by a stop, or with 0 ─────────────────────────▶ stopped: somebody wanted it
+ *   drained, and to come back ──────────────────────────▶ again, at once, and its failures are forgotten
  *   ended with an error before any node of that name was ever ready ─▶ fatal: it would end so each time, and so would the others
  *   died ──▶ again, at once; then 250 ms, 500 ms, … 10 s later ──▶ gave up, after FAILURES_MAX without a stable run between
  */
@@ -17,6 +18,8 @@ export interface NodeExit {
   readonly code: number | null;
   /** For how long it had been ready; undefined when it never was this time. */
   readonly readyMs: number | undefined;
+  /** It left its cluster and is to come back (worldmesh drain --restart). */
+  readonly comesBack: boolean;
   /** The whole cluster is being stopped. */
   readonly isStopping: boolean;
 }
@@ -40,9 +43,10 @@ export const NO_HISTORY: RestartHistory = { failures: 0, wasReady: false };
 
 export function decideAfterExit(
   history: RestartHistory,
-  { code, readyMs, isStopping }: NodeExit,
+  { code, readyMs, isStopping, comesBack }: NodeExit,
   { restarts }: { readonly restarts: boolean },
 ): RestartDecision {
+  if (!isStopping && code === 0 && comesBack) return { kind: 'restart', delayMs: 0, failures: 0 };
   if (isStopping || code === 0) return { kind: 'stopped' };
   const wasReady = history.wasReady || readyMs !== undefined;
   if (!wasReady && code !== null) return { kind: 'fatal', code };

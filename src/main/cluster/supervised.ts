@@ -14,10 +14,18 @@ export interface NodeReady {
   readonly peerAddress: string;
 }
 
+/** What a node tells before it ends because it was drained. */
+export interface NodeDrained {
+  readonly type: 'drained';
+  /** It is to be started again. */
+  readonly restarts: boolean;
+}
+
 export interface Supervised {
   /** Resolves when the supervisor is gone. */
   readonly lost: Promise<undefined>;
   ready(news: Omit<NodeReady, 'type'>): void;
+  drained(news: Omit<NodeDrained, 'type'>): void;
 }
 
 /** Undefined when this process was not started by a supervisor. */
@@ -36,6 +44,9 @@ export function connectToSupervisor(): Supervised | undefined {
     ready(news) {
       if (process.connected) process.send?.({ type: 'ready', ...news } satisfies NodeReady);
     },
+    drained(news) {
+      if (process.connected) process.send?.({ type: 'drained', ...news } satisfies NodeDrained);
+    },
   };
 }
 
@@ -46,4 +57,10 @@ export function readyFrom(message: unknown): NodeReady | undefined {
   const isReady = type === 'ready' && typeof url === 'string' && typeof port === 'number' && typeof world === 'string';
   if (!isReady || typeof incarnation !== 'number' || typeof peerAddress !== 'string') return undefined;
   return { type, url, port, world, incarnation, peerAddress };
+}
+
+export function drainedFrom(message: unknown): NodeDrained | undefined {
+  if (typeof message !== 'object' || message === null) return undefined;
+  const { type, restarts } = message as Partial<NodeDrained>;
+  return type === 'drained' && typeof restarts === 'boolean' ? { type, restarts } : undefined;
 }

@@ -12,7 +12,7 @@ import type { ProcessEnd } from './node-process.ts';
 import type { NodePlan } from './node-plan.core.ts';
 import { NO_HISTORY, decideAfterExit } from './restart.core.ts';
 import type { RestartDecision, RestartHistory } from './restart.core.ts';
-import type { NodeReady } from './supervised.ts';
+import type { NodeDrained, NodeReady } from './supervised.ts';
 
 export interface SupervisorOptions {
   readonly nodes: readonly NodePlan[];
@@ -44,6 +44,8 @@ interface SupervisedNode {
   run: NodeProcess | undefined;
   ready: NodeReady | undefined;
   readySinceMs: number;
+  /** It was drained, and this is what was said of its return. */
+  drained: NodeDrained | undefined;
   history: RestartHistory;
   timer: NodeJS.Timeout | undefined;
 }
@@ -76,6 +78,7 @@ export class Supervisor implements AsyncDisposable {
       run: undefined,
       ready: undefined,
       readySinceMs: 0,
+      drained: undefined,
       history: NO_HISTORY,
       timer: undefined,
     }));
@@ -116,12 +119,16 @@ export class Supervisor implements AsyncDisposable {
     const { name, args } = node.plan;
     node.timer = undefined;
     node.ready = undefined;
+    node.drained = undefined;
     const run = new NodeProcess({
       program,
       args: [...command, ...args, '--port', String(node.port)],
       environment,
       onLine: (line, from) => log.line(name, line, from),
       onReady: (ready) => this.#nodeReady(node, ready),
+      onDrained: (drained) => {
+        node.drained = drained;
+      },
     });
     node.run = run;
     void run.ended.then((end) => this.#nodeEnded(node, end));
@@ -145,7 +152,8 @@ export class Supervisor implements AsyncDisposable {
 
   #nodeEnded(node: SupervisedNode, end: ProcessEnd): void {
     const readyMs = node.ready === undefined ? undefined : performance.now() - node.readySinceMs;
-    const exit = { code: end.code, readyMs, isStopping: this.#isStopping };
+    const comesBack = node.drained?.restarts ?? false;
+    const exit = { code: end.code, readyMs, isStopping: this.#isStopping, comesBack };
     const decision = decideAfterExit(node.history, exit, { restarts: this.#options.restarts });
     node.history = {
       failures: 'failures' in decision ? decision.failures : node.history.failures,
@@ -153,7 +161,7 @@ export class Supervisor implements AsyncDisposable {
     };
     node.run = undefined;
     node.ready = undefined;
-    this.#tell(node.plan.name, { end, decision });
+    this.#tell(node, { end, decision });
     this.#obey(node, { end, decision });
     this.#endIfAllDown();
   }
@@ -175,18 +183,25 @@ export class Supervisor implements AsyncDisposable {
     }
   }
 
-  #tell(node: string, { end, decision }: { end: ProcessEnd; decision: RestartDecision }): void {
+  #tell(
+    { plan: { name: node }, drained }: SupervisedNode,
+    { end, decision }: { end: ProcessEnd; decision: RestartDecision },
+  ): void {
     const { log } = this.#options;
     const how = end.signal ? `was ended by ${end.signal}` : `ended with exit code ${end.code}`;
     const fields = { node, code: end.code, signal: end.signal };
     switch (decision.kind) {
       case 'stopped':
-        if (!this.#isStopping) log.tell('info', `${node} was stopped; it is not started again`, fields);
-        else if (end.code !== 0) log.tell('warn', `${node} ${how} while stopping`, fields);
+        if (!this.#isStopping) {
+          const what = drained === undefined ? 'stopped' : 'drained';
+          log.tell('info', `${node} was ${what}; it is not started again`, fields);
+        } else if (end.code !== 0) log.tell('warn', `${node} ${how} while stopping`, fields);
         return;
       case 'fatal':
         return log.tell('error', `${node} cannot start (exit code ${end.code}): the cluster stops`, fields);
       case 'restart': {
+        if (drained !== undefined && end.code === 0)
+          return log.tell('info', `${node} was drained; it starts again`, fields);
         const when = decision.delayMs === 0 ? 'at once' : `in ${decision.delayMs} ms`;
         return log.tell('warn', `${node} ${how}; it starts again ${when}`, { ...fields, delayMs: decision.delayMs });
       }

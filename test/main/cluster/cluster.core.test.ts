@@ -9,7 +9,7 @@ import type { NodeExit, RestartHistory } from '../../../src/main/cluster/restart
 import { readyFrom } from '../../../src/main/cluster/supervised.ts';
 import { resolveConfig } from '../../../src/main/config/resolve.ts';
 
-const DIED: NodeExit = { code: null, readyMs: 10, isStopping: false };
+const DIED: NodeExit = { code: null, readyMs: 10, isStopping: false, comesBack: false };
 const RESTARTS = { restarts: true };
 
 test('the first restart is at once, later ones wait longer, and there is an end', (t) => {
