@@ -188,7 +188,7 @@ function spread(state: BalancerState, facts: BalanceFacts, open: readonly NodeSh
   for (const source of sources) {
     const move = growMove(weighing, { state, facts, source, targets });
     if (move === undefined) continue;
-    const kind = share(move.to.node) < mean * JOIN_START ? 'join' : 'spread';
+    const kind = weighing.isByCount || share(move.to.node) < mean * JOIN_START ? 'join' : 'spread';
     const from = source.node;
     return { kind, from, to: move.to.node, blocks: move.blocks, text: spreadText(weighing, { source, move, known }) };
   }

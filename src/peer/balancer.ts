@@ -47,6 +47,7 @@ export class Balancer {
   #state: BalancerState | undefined;
   #decisions: Decision[] = [];
   readonly #saidMs = new Map<string, number>();
+  #idleSaid = '';
   #emptySinceMs = 0;
   #dueMs = 0;
   #isBusy = false;
@@ -188,11 +189,10 @@ export class Balancer {
         }),
       );
     }
-    if (idle.length === 0) return;
     const names = idle.map((node) => this.#nameOf(node)).join(', ');
-    this.#say(`idle ${names}`, nowMs, () =>
-      this.#note({ ...nothing, kind: 'idle', from: '', blocks: [], text: wanted.reason }),
-    );
+    if (names === this.#idleSaid) return;
+    this.#idleSaid = names;
+    if (names !== '') this.#note({ ...nothing, kind: 'idle', from: '', blocks: [], text: wanted.reason });
   }
 
   #note(decision: Omit<Decision, 'atMs' | 'by'>): void {
