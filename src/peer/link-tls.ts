@@ -2,6 +2,7 @@
  * TLS 1.3 between nodes, both sides with a certificate of the cluster's own authority (`worldmesh keys`). The name of a node is
  * in its certificate: host names and addresses are not looked at, because a node may move or dial out from anywhere.
  */
+import type { X509Certificate } from 'node:crypto';
 import { connect, createServer as createPlainServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import { connect as connectSecurely, createServer as createSecureServer } from 'node:tls';
@@ -68,7 +69,11 @@ export function dial(address: LinkAddress, tls: LinkTls | undefined, onConnect: 
 export function certificateNames(socket: Socket): string[] | undefined {
   if (!('getPeerX509Certificate' in socket)) return undefined;
   const certificate = (socket as TLSSocket).getPeerX509Certificate();
-  if (certificate === undefined) return [];
+  return certificate === undefined ? [] : namesIn(certificate);
+}
+
+/** The node names that a certificate vouches for. */
+export function namesIn(certificate: X509Certificate): string[] {
   const alternatives = certificate.subjectAltName?.split(', ').filter((entry) => entry.startsWith('DNS:')) ?? [];
   if (alternatives.length > 0) return alternatives.map((entry) => entry.slice('DNS:'.length));
   return certificate.subject.split('\n').flatMap((entry) => (entry.startsWith('CN=') ? [entry.slice(3)] : []));

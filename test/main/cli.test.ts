@@ -34,7 +34,7 @@ const USAGE_ERRORS: readonly (readonly [readonly string[], RegExp])[] = [
   [['bench', '--entities', 'many'], /whole number from 1 to/],
   [['bots', '--count', '0'], /whole number from 1 to/],
   [['replay'], /missing required argument 'file'/],
-  [['config', 'check', '--config', 'missing.yaml'], /missing\.yaml is not found/],
+  [['config', 'print', '--config', 'missing.yaml'], /missing\.yaml is not found/],
 ];
 
 for (const [args, expected] of USAGE_ERRORS) {

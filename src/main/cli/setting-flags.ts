@@ -2,6 +2,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 import { readConfigOfProcess } from '../config/read.ts';
+import type { ConfigInputs } from '../config/read.ts';
 import type { ResolvedConfig } from '../config/resolve.ts';
 import { defaultText } from '../config/settings-doc.ts';
 import { SETTING_NAMES, flagOf, metaOf, optionOf } from '../config/settings.ts';
@@ -10,24 +11,25 @@ import type { SettingName } from '../config/settings.ts';
 export interface SettingFlags {
   /** The settings that the flags of this run, the environment and the file give. @throws ConfigError */
   read(overrides?: Partial<Record<SettingName, string>>): ResolvedConfig;
+  /** What the flags of this run say. An override counts where there is no flag. */
+  given(overrides?: Partial<Record<SettingName, string>>): Pick<ConfigInputs, 'flags' | 'file'>;
 }
 
 /** Adds `--config FILE` and a flag for each named setting; all settings by default. */
 export function addSettingFlags(command: Command, names: readonly SettingName[] = SETTING_NAMES): SettingFlags {
   command.option('-c, --config <file>', 'YAML or JSON file with settings (also WORLDMESH_CONFIG)');
   for (const name of names) for (const option of optionsFor(name)) command.addOption(option);
-  return {
-    read(overrides = {}) {
-      const given = command.opts<Record<string, unknown>>();
-      const flags = new Map<string, unknown>();
-      for (const name of names) {
-        const value = given[optionOf(name)];
-        if (value !== undefined) flags.set(name, Array.isArray(value) ? value.join(',') : value);
-      }
-      for (const [name, value] of Object.entries(overrides)) if (!flags.has(name)) flags.set(name, value);
-      return readConfigOfProcess({ flags, file: given['config'] as string | undefined });
-    },
+  const given: SettingFlags['given'] = (overrides = {}) => {
+    const options = command.opts<Record<string, unknown>>();
+    const flags = new Map<string, unknown>();
+    for (const name of names) {
+      const value = options[optionOf(name)];
+      if (value !== undefined) flags.set(name, Array.isArray(value) ? value.join(',') : value);
+    }
+    for (const [name, value] of Object.entries(overrides)) if (!flags.has(name)) flags.set(name, value);
+    return { flags, file: options['config'] as string | undefined };
   };
+  return { given, read: (overrides) => readConfigOfProcess(given(overrides)) };
 }
 
 function optionsFor(name: SettingName): Option[] {

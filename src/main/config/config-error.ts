@@ -1,7 +1,16 @@
 /** The configuration cannot be used. Lists every problem found, each with its setting, value, source and remedy. */
 import { WorldmeshError } from '../../base/errors.ts';
 
-export type ConfigErrorCode = 'ERR_CONFIG_UNKNOWN' | 'ERR_CONFIG_VALUE' | 'ERR_CONFIG_CONFLICT' | 'ERR_CONFIG_FILE';
+export type ConfigErrorCode =
+  | 'ERR_CONFIG_UNKNOWN'
+  | 'ERR_CONFIG_VALUE'
+  | 'ERR_CONFIG_CONFLICT'
+  | 'ERR_CONFIG_FILE'
+  /** Found by looking further than at the values: `worldmesh config check`. */
+  | 'ERR_CONFIG_CLUSTER'
+  | 'ERR_CONFIG_KEYS'
+  | 'ERR_CONFIG_PLACE'
+  | 'ERR_CONFIG_WORLD';
 
 export interface ConfigProblem {
   readonly code: ConfigErrorCode;
@@ -27,7 +36,8 @@ export class ConfigError extends WorldmeshError {
   }
 }
 
-function problemText({ setting, found, source, allowed, remedy }: ConfigProblem): string {
+/** As every command says it. */
+export function problemText({ setting, found, source, allowed, remedy }: Omit<ConfigProblem, 'code'>): string {
   const value = found === '' ? '' : ` is ${found}`;
   const expected = allowed === '' ? '' : `\n  allowed: ${allowed}`;
   return `${setting}${value} (${source})${expected}\n  remedy:  ${remedy}`;

@@ -10,6 +10,7 @@
  */
 import { readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { resolve } from 'node:path';
 import type * as Yaml from 'yaml';
 import { NODE_NAME_SHAPE } from './address.ts';
 import { CLUSTER_NODES_MAX } from './cluster-settings.ts';
@@ -29,9 +30,12 @@ export interface ConfigFile {
   readonly nodes: ReadonlyMap<string, ConfigSource> | undefined;
 }
 
-/** @throws ConfigError code ERR_CONFIG_FILE */
-export function readConfigFile(path: string): ConfigFile {
-  const content = readText(path);
+/**
+ * @param folder where a relative path begins.
+ * @throws ConfigError code ERR_CONFIG_FILE
+ */
+export function readConfigFile(path: string, { folder = '.' }: { readonly folder?: string } = {}): ConfigFile {
+  const content = readText(path, folder);
   // Loaded only for a file: few nodes have one, and it would cost each of them 10 ms at start.
   const yaml = createRequire(import.meta.url)('yaml') as typeof Yaml;
   const lines = new yaml.LineCounter();
@@ -129,16 +133,17 @@ function valueOf(document: Yaml.Document.Parsed, path: string): unknown {
   throw fileError(path, { found, remedy: 'correct the YAML or JSON at that place' });
 }
 
-function readText(path: string): string {
+function readText(path: string, folder: string): string {
   try {
-    const { size } = statSync(path);
+    const file = resolve(folder, path);
+    const { size } = statSync(file);
     if (size > FILE_BYTES_MAX) {
       throw fileError(path, {
         found: `${size} bytes large`,
         remedy: `a configuration has at most ${FILE_BYTES_MAX} bytes`,
       });
     }
-    return readFileSync(path, 'utf8');
+    return readFileSync(file, 'utf8');
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     const { code } = error as NodeJS.ErrnoException;

@@ -74,12 +74,12 @@ export function resolveConfig(sources: readonly ConfigSource[]): ResolvedConfig 
 /** A value as it may be printed: short, on one line, and hidden when secret. */
 export function printable(value: unknown, { secret }: { secret: boolean }): string {
   if (secret) return value === '' ? '""' : '(hidden)';
-  const text = withoutPassword(typeof value === 'string' ? JSON.stringify(value) : renderValue(value));
+  const text = hidePassword(typeof value === 'string' ? JSON.stringify(value) : renderValue(value));
   return text.length > VALUE_TEXT_MAX ? `${text.slice(0, VALUE_TEXT_MAX)}…` : text;
 }
 
 /** What stands between a user's name and the host of a URL, such as that of a database. */
-function withoutPassword(text: string): string {
+export function hidePassword(text: string): string {
   return text.replaceAll(/(\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@"]*):[^\s/@"]+@/gi, '$1:(hidden)@');
 }
 

@@ -2,7 +2,7 @@
  * One setting: its default, what it is, and the zod schema of the values it takes. Made from a few kinds; settings.ts lists them
  * all. What a value is checked by and what `--help` and the documentation say of it come from the same line.
  */
-import type * as Zod from 'zod/mini';
+import type * as Zod from './zod-parts.ts';
 import { loadZod } from './zod.ts';
 
 /** What there is to know of a setting beside its values. */

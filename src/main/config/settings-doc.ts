@@ -31,7 +31,11 @@ Each message says what was found and what to do. Exit codes: 0 done, 1 failed, 2
 | \`ERR_CONFIG_UNKNOWN\` | a name that is not a setting; the nearest one is suggested |
 | \`ERR_CONFIG_VALUE\` | a value that the setting does not allow |
 | \`ERR_CONFIG_CONFLICT\` | settings that do not go together |
-| \`ERR_CONFIG_FILE\` | the file is not there, too large, or not YAML or JSON |
+| \`ERR_CONFIG_FILE\` | the file is not there, too large, or not YAML or JSON; or it is of a whole cluster and has no such node |
+| \`ERR_CONFIG_CLUSTER\` | \`config check\`: what is fine for each node, and not for all of them together |
+| \`ERR_CONFIG_KEYS\` | \`config check\`: certificates, private keys and keys of tokens that cannot be used, or not for long |
+| \`ERR_CONFIG_PLACE\` | \`config check\`: the directory or the data folder cannot be used, or belongs to another world |
+| \`ERR_CONFIG_WORLD\` | \`config check\`: the world module, the page or the login hook cannot be loaded |
 | \`ERR_NODE_DATA_DIR\` | the data folder cannot be written |
 | \`ERR_NODE_INCARNATION_CORRUPT\` | the file that keeps entity ids from repeating is damaged |
 | \`ERR_NODE_INCARNATION_MAX\` | the data folder was started from two million times |

@@ -19,6 +19,12 @@ const WORKERS_DEFAULT_MAX = 8;
 const PARAMS_MAX = 64;
 
 const SETTINGS = {
+  module: text('', {
+    group: 'Process',
+    max: 4096,
+    defaultText: 'the meadow example',
+    about: 'World module, a .ts or .js file; the argument of serve, dev and cluster beats it',
+  }),
   port: integer(7777, {
     group: 'Process',
     min: 0,

@@ -3,8 +3,8 @@
  * a node that was given nothing has nothing to check, because defaults are right by a test.
  */
 import { createRequire } from 'node:module';
-import type * as Zod from 'zod/mini';
+import type * as Zod from './zod-parts.ts';
 
 export function loadZod(): typeof Zod {
-  return createRequire(import.meta.url)('zod/mini') as typeof Zod;
+  return createRequire(import.meta.url)('./zod-parts.ts') as typeof Zod;
 }
