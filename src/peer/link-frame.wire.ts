@@ -194,7 +194,9 @@ export class FrameDecoder {
   #checked(header: FrameHeader, frame: Buffer): Buffer {
     const found = frame.readUInt32LE(AT.checksum);
     const expected = checksumOf(frame, this.seed);
-    if (found !== expected) {
+    // A dialer that gives up before HELLO_OK has reached it, as when both dial at once, does not know the seed.
+    const isEarlyClose = header.type === FRAME_TYPE.close && header.sequence === 2;
+    if (found !== expected && !(isEarlyClose && found === checksumOf(frame, 0))) {
       throw new LinkError(
         'ERR_LINK_CHECKSUM',
         `frame ${header.sequence} of type ${header.type} carries the checksum ${hex(found)}, its bytes give ${hex(expected)}`,

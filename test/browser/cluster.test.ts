@@ -5,10 +5,12 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import test, { type ExecutionContext } from 'ava';
-import type { Browser, Page } from 'playwright-core';
+import test from 'ava';
+import type { Browser } from 'playwright-core';
 import type { DebugState } from '../../viewer/debug-state.ts';
 import { launchChromium } from './chromium.ts';
+import { openPage, readState, untilState } from './viewer-page.ts';
+import type { WatchedPage } from './viewer-page.ts';
 
 const ROOT = path.join(import.meta.dirname, '..', '..');
 const OUTPUT = path.join(import.meta.dirname, 'output');
@@ -23,10 +25,8 @@ interface RunningNode {
   readonly url: string;
 }
 
-interface Scope {
+interface Scope extends WatchedPage {
   readonly browser: Browser;
-  readonly page: Page;
-  readonly errors: string[];
   readonly cluster: ChildProcess;
   readonly nodes: readonly RunningNode[];
   readonly dataDirectory: string;
@@ -46,12 +46,7 @@ test.before(async () => {
   });
   const nodes = await readyNodes(cluster);
   const browser = await launchChromium();
-  const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
-  const errors: string[] = [];
-  page.on('pageerror', (error) => errors.push(error.stack ?? error.message));
-  page.on('response', (response) => {
-    if (response.status() >= 400) errors.push(`${response.status()} ${response.url()}`);
-  });
+  const { page, errors } = await openPage(browser, { width: 1280, height: 800, hears: ['responses'] });
   scope = { browser, page, errors, cluster, nodes, dataDirectory };
   await page.goto(nodes[0]!.url);
 });
@@ -67,7 +62,12 @@ test.after.always(async () => {
 
 test.serial('three nodes are one world, each with a colour and a line of the legend', async (t) => {
   const { page, errors } = scope!;
-  const state = await until(t, 'all nodes show', ({ nodes }) => nodes.length === 3 && nodes.every(isAtWork));
+  const state = await untilState(
+    scope!,
+    t,
+    'all nodes show',
+    ({ nodes }) => nodes.length === 3 && nodes.every(isAtWork),
+  );
   t.deepEqual(
     state.nodes.map(({ name }) => name),
     NODES,
@@ -84,7 +84,7 @@ test.serial('three nodes are one world, each with a colour and a line of the leg
   }
   t.regex((await page.locator('#connection').textContent()) ?? '', /3 nodes/);
   // Each entity is drawn once: its owner's word counts, not its ghosts.
-  const drawn = await until(t, 'every entity is drawn', ({ entities, nodes }) => {
+  const drawn = await untilState(scope!, t, 'every entity is drawn', ({ entities, nodes }) => {
     const owned = nodes.reduce((sum, node) => sum + node.entities, 0);
     return Math.abs(entities - owned) <= owned * 0.02;
   });
@@ -94,16 +94,16 @@ test.serial('three nodes are one world, each with a colour and a line of the leg
 
 test.serial('handovers between nodes are drawn as they happen', async (t) => {
   const { page, errors } = scope!;
-  await until(t, 'entities are handed over', ({ peerHandovers }) => peerHandovers >= 3);
+  await untilState(scope!, t, 'entities are handed over', ({ peerHandovers }) => peerHandovers >= 3);
   await page.fill('#name', 'Ada');
   await page.click('#join-button');
-  await until(t, 'the player is in the world', ({ player }) => player.x !== undefined);
+  await untilState(scope!, t, 'the player is in the world', ({ player }) => player.x !== undefined);
   t.regex((await page.locator('#hud-place').textContent()) ?? '', /^cell -?\d+, -?\d+ · node [abc] · /);
   await page.screenshot({ path: path.join(OUTPUT, 'cluster-walking.png') });
   await page.click('#leave');
   await page.locator('#join').waitFor();
   await page.click('#fit');
-  await until(t, 'the world fits again', ({ entities }) => entities > 2000);
+  await untilState(scope!, t, 'the world fits again', ({ entities }) => entities > 2000);
   await page.screenshot({ path: path.join(OUTPUT, 'cluster.png') });
   t.deepEqual(errors, []);
 });
@@ -111,17 +111,17 @@ test.serial('handovers between nodes are drawn as they happen', async (t) => {
 test.serial('a node dies: it greys out, and its cells change colour when they are taken over', async (t) => {
   const { page, nodes } = scope!;
   const dead = nodes.find(({ name }) => name === 'c')!;
-  const before = (await read(page)).entities;
+  const before = (await readState(page)).entities;
   process.kill(dead.pid, 'SIGKILL');
-  await until(t, 'it is down', (state) => state.nodes.some(({ name, isUp }) => name === 'c' && !isUp));
-  await until(t, 'its cells are taken over', (state) => {
+  await untilState(scope!, t, 'it is down', (state) => state.nodes.some(({ name, isUp }) => name === 'c' && !isUp));
+  await untilState(scope!, t, 'its cells are taken over', (state) => {
     const living = state.nodes.filter(({ name }) => name !== 'c');
     return living.reduce((sum, { cells }) => sum + cells, 0) === 64;
   });
-  await until(t, 'its entities are back', ({ entities }) => entities >= before * 0.98);
+  await untilState(scope!, t, 'its entities are back', ({ entities }) => entities >= before * 0.98);
   t.regex((await page.locator('#connection').textContent()) ?? '', /2 nodes/);
   await page.screenshot({ path: path.join(OUTPUT, 'cluster-taken-over.png') });
-  t.is((await read(page)).malformedCount, 0);
+  t.is((await readState(page)).malformedCount, 0);
 });
 
 function isAtWork({ isUp, cells, entities }: DebugState['nodes'][number]): boolean {
@@ -145,30 +145,4 @@ async function readyNodes(child: ChildProcess): Promise<readonly RunningNode[]> 
     child.stdout!.resume();
   }
   throw new Error(`the cluster did not become ready; it printed: ${seen.join('\n')}`);
-}
-
-async function read(page: Page): Promise<DebugState> {
-  return page.evaluate(() => (globalThis as unknown as { worldmesh: { state: DebugState } }).worldmesh.state);
-}
-
-/** Polls the page until its state is as wanted; a failure shows the last state. */
-async function until(
-  t: ExecutionContext,
-  what: string,
-  isReached: (state: DebugState) => boolean,
-  withinMs = 40_000,
-): Promise<DebugState> {
-  const { page, errors } = scope!;
-  const deadline = Date.now() + withinMs;
-  await page.waitForFunction(() => 'worldmesh' in globalThis);
-  for (;;) {
-    const state = await read(page);
-    if (isReached(state)) return state;
-    if (Date.now() > deadline) {
-      const shown = JSON.stringify({ ...state, overview: state.overview.length });
-      throw t.fail(`not within ${withinMs} ms: ${what}; state ${shown}; errors ${errors.join('\n')}`) as never;
-    }
-    // Paces the polling; the condition above decides.
-    await page.waitForTimeout(100);
-  }
 }

@@ -2,24 +2,21 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
 import type { Browser, Page } from 'playwright-core';
-import type { DebugState } from '../../viewer/debug-state.ts';
 import { launchChromium } from './chromium.ts';
 import { ServerProcess } from './server-process.ts';
+import { openPage, readState, untilState } from './viewer-page.ts';
+import type { WatchedPage } from './viewer-page.ts';
 
 const OUTPUT = path.join(import.meta.dirname, 'output');
 const FLAGS = ['--param', 'botsPerCell=40', '--param', 'joinSpread=60'];
 const WITHIN_MS = 30_000;
-/** The driver's remark on taking a screenshot of software WebGL. */
-const SOFTWARE_GL = /GPU stall due to ReadPixels/;
 /** A round trip over the slow line takes four times this at least. */
 const LATENCY_MS = 120;
 
-interface Scope {
+interface Scope extends WatchedPage {
   readonly browser: Browser;
-  readonly page: Page;
-  readonly errors: string[];
 }
 
 let scope: Scope | undefined;
@@ -31,13 +28,7 @@ test.before(async () => {
   dataDirectory = await mkdtemp(path.join(tmpdir(), 'worldmesh-playground-'));
   server = await ServerProcess.start({ port: 0, dataDirectory, flags: FLAGS });
   const browser = await launchChromium();
-  const page = await browser.newPage({ viewport: { width: 1360, height: 860 } });
-  const errors: string[] = [];
-  page.on('console', (message) => {
-    const isWorse = message.type() === 'error' || message.type() === 'warning';
-    if (isWorse && !SOFTWARE_GL.test(message.text())) errors.push(message.text());
-  });
-  page.on('pageerror', (error) => errors.push(error.stack ?? error.message));
+  const { page, errors } = await openPage(browser, { width: 1360, height: 860, hears: ['console'] });
   scope = { browser, page, errors };
   await page.goto(server.url);
 });
@@ -54,27 +45,28 @@ test.serial(
     const { page } = scope!;
     await page.fill('#name', 'Ada');
     await page.click('#join-button');
-    await until(
+    await untilState(
+      scope!,
       t,
       'Ada is in the world',
       ({ clients }) => clients[0]?.state === 'playing' && clients[0].x !== undefined,
     );
     await page.fill('.add-client input[aria-label="Name"]', 'Bob');
     await page.click('.add-client .primary');
-    await until(t, 'both are in the world', ({ clients }) => {
+    await untilState(scope!, t, 'both are in the world', ({ clients }) => {
       return clients.length === 2 && clients.every(({ state, x }) => state === 'playing' && x !== undefined);
     });
     t.is(await page.locator('#hud-name').textContent(), 'Bob');
     await page.click('.roster [data-client="1"] .choose');
     await page.locator('#hud-name', { hasText: 'Ada' }).waitFor();
-    await until(t, 'the camera comes to Ada', ({ camera, clients }) => {
+    await untilState(scope!, t, 'the camera comes to Ada', ({ camera, clients }) => {
       return Math.hypot(camera.centreX - clients[0]!.x!, camera.centreZ - clients[0]!.z!) < 1;
     });
     await page.locator('#map').focus();
     await page.keyboard.press('2');
     await page.locator('#hud-name', { hasText: 'Bob' }).waitFor();
     t.deepEqual(
-      (await read(page)).clients.map(({ name }) => name),
+      (await readState(page)).clients.map(({ name }) => name),
       ['Ada', 'Bob'],
     );
   },
@@ -88,17 +80,17 @@ test.serial(
     await field.fill('7');
     await page.click('.input-form .primary');
     await page.locator('.input-form em', { hasText: 'from -1 to 1' }).waitFor();
-    t.is((await read(page)).clients[1]!.inputsSent, 0);
+    t.is((await readState(page)).clients[1]!.inputsSent, 0);
     await field.fill('0.5');
-    const before = (await read(page)).clients;
+    const before = (await readState(page)).clients;
     await page.click('.input-form .primary');
-    await until(t, 'Bob walks', ({ clients }) => clients[1]!.x! - before[1]!.x! > 1);
-    const { clients } = await read(page);
+    await untilState(scope!, t, 'Bob walks', ({ clients }) => clients[1]!.x! - before[1]!.x! > 1);
+    const { clients } = await readState(page);
     t.is(clients[1]!.inputsSent, 1);
     t.is(clients[0]!.inputsSent, 0);
     t.is(clients[0]!.x, before[0]!.x);
     await page.click('.input-form .hold');
-    await until(t, 'it is sent again and again', (state) => state.clients[1]!.inputsSent >= 5);
+    await untilState(scope!, t, 'it is sent again and again', (state) => state.clients[1]!.inputsSent >= 5);
     await page.click('.input-form .hold');
     await page.locator('.input-form .hold', { hasText: 'Hold' }).waitFor();
   },
@@ -107,7 +99,7 @@ test.serial(
 test.serial('the entity of a client is seen live, with its alias in both views', async (t) => {
   const { page } = scope!;
   await page.locator('.client-detail header button').click();
-  const { clients } = await read(page);
+  const { clients } = await readState(page);
   const inspector = page.locator('#inspector');
   await inspector.locator('[data-value="id"]', { hasText: String(clients[1]!.id) }).waitFor();
   await inspector.locator('[data-component="look"] [data-value="name"]', { hasText: '“Bob”' }).waitFor();
@@ -125,14 +117,14 @@ test.serial('the entity of a client is seen live, with its alias in both views',
   await page.click('.input-form .primary');
   await page.click('#tab-entity');
   await inspector.locator('[data-value="velocity"]', { hasText: /^0\.00, 0\.00 m\/s$/ }).waitFor();
-  t.is((await read(page)).selectedId, clients[1]!.id!);
+  t.is((await readState(page)).selectedId, clients[1]!.id!);
 });
 
 test.serial('a component that no client is told changes before the eyes of whoever runs the world', async (t) => {
   const { page } = scope!;
   await page.click('#tab-world');
-  const { clients, camera } = await read(page);
-  const bot = (await read(page)).player.others.find(({ id }) => clients.every((client) => client.id !== id))!;
+  const { clients, camera } = await readState(page);
+  const bot = (await readState(page)).player.others.find(({ id }) => clients.every((client) => client.id !== id))!;
   t.truthy(bot, 'a bot is in view');
   await page.keyboard.press('Escape');
   const box = (await page.locator('#map').boundingBox())!;
@@ -153,7 +145,7 @@ test.serial('a slow network is felt by one client only', async (t) => {
   await page.click('#tab-clients');
   await page.locator('[data-condition="latencyMs"]').fill(String(LATENCY_MS));
   // A busy machine adds to both round trips.
-  await until(t, 'Bob’s round trip grows, and not that of Ada', ({ clients }) => {
+  await untilState(scope!, t, 'Bob’s round trip grows, and not that of Ada', ({ clients }) => {
     return clients[1]!.pingMs >= 2 * LATENCY_MS && clients[1]!.pingMs - clients[0]!.pingMs >= LATENCY_MS;
   });
   await page.screenshot({ path: path.join(OUTPUT, 'playground.png') });
@@ -164,14 +156,14 @@ test.serial('a slow network is felt by one client only', async (t) => {
 
 test.serial('a network that is cut silently goes on where it was', async (t) => {
   const { page, errors } = scope!;
-  const before = (await read(page)).clients;
+  const before = (await readState(page)).clients;
   await page.click('[data-cut="2"]');
-  await until(t, 'Bob is cut off', ({ clients }) => clients[1]!.isCut);
+  await untilState(scope!, t, 'Bob is cut off', ({ clients }) => clients[1]!.isCut);
   await page.locator('.roster [data-client="2"][data-state="cut"]').waitFor();
-  const bytes = (await read(page)).clients[1]!.bytesIn;
-  await until(t, 'Ada is not', ({ clients }) => clients[0]!.bytesIn > before[0]!.bytesIn + 2000);
-  await until(t, 'the cut ends', ({ clients }) => !clients[1]!.isCut && clients[1]!.bytesIn > bytes);
-  const after = (await read(page)).clients;
+  const bytes = (await readState(page)).clients[1]!.bytesIn;
+  await untilState(scope!, t, 'Ada is not', ({ clients }) => clients[0]!.bytesIn > before[0]!.bytesIn + 2000);
+  await untilState(scope!, t, 'the cut ends', ({ clients }) => !clients[1]!.isCut && clients[1]!.bytesIn > bytes);
+  const after = (await readState(page)).clients;
   t.is(after[1]!.state, 'playing');
   t.is(after[1]!.id, before[1]!.id);
   t.deepEqual(errors, []);
@@ -179,42 +171,26 @@ test.serial('a network that is cut silently goes on where it was', async (t) => 
 
 test.serial('a connection that is reset is lost, and comes back with the same entity', async (t) => {
   const { page, errors } = scope!;
-  const before = (await read(page)).clients;
+  const before = (await readState(page)).clients;
   await page.check('input[name="cut-kind"][value="reset"]');
   await page.click('[data-cut="2"]');
-  await until(t, 'Bob is lost', ({ clients }) => clients[1]!.state === 'reconnecting');
-  t.is((await read(page)).clients[0]!.state, 'playing');
-  await until(t, 'Bob is back', ({ clients }) => clients[1]!.state === 'playing' && clients[1]!.x !== undefined);
-  const after = (await read(page)).clients;
+  await untilState(scope!, t, 'Bob is lost', ({ clients }) => clients[1]!.state === 'reconnecting');
+  t.is((await readState(page)).clients[0]!.state, 'playing');
+  await untilState(
+    scope!,
+    t,
+    'Bob is back',
+    ({ clients }) => clients[1]!.state === 'playing' && clients[1]!.x !== undefined,
+  );
+  const after = (await readState(page)).clients;
   t.is(after[1]!.id, before[1]!.id);
   t.true(Math.hypot(after[1]!.x! - before[1]!.x!, after[1]!.z! - before[1]!.z!) < 1);
   await page.locator('.log .good', { hasText: 'online, session resumed' }).waitFor();
   await page.click('.roster [data-client="2"] .leave');
-  await until(t, 'Bob has left', ({ clients }) => clients.length === 1);
+  await untilState(scope!, t, 'Bob has left', ({ clients }) => clients.length === 1);
   t.is(await page.locator('#hud-name').textContent(), 'Ada');
   t.deepEqual(errors, []);
 });
-
-async function read(page: Page): Promise<DebugState> {
-  return page.evaluate(() => (globalThis as unknown as { worldmesh: { state: DebugState } }).worldmesh.state);
-}
-
-/** Polls the page until its state is as wanted; a failure shows the last state. */
-async function until(t: ExecutionContext, what: string, isReached: (state: DebugState) => boolean): Promise<void> {
-  const { page, errors } = scope!;
-  const deadline = Date.now() + WITHIN_MS;
-  await page.waitForFunction(() => 'worldmesh' in globalThis);
-  for (;;) {
-    const state = await read(page);
-    if (isReached(state)) return;
-    if (Date.now() > deadline) {
-      const shown = JSON.stringify({ ...state, overview: [], player: { ...state.player, others: [] } });
-      return t.fail(`not within ${WITHIN_MS} ms: ${what}; state ${shown}; errors ${errors.join('\n')}`);
-    }
-    // Paces the polling; the condition above decides.
-    await page.waitForTimeout(100);
-  }
-}
 
 /** Waits until the element says something else. */
 async function changed(page: Page, selector: string, was: string | null): Promise<void> {

@@ -3,10 +3,12 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import type { DebugState } from '../../viewer/debug-state.ts';
 import { launchChromium } from './chromium.ts';
 import { ServerProcess } from './server-process.ts';
+import { openPage, readState, untilState } from './viewer-page.ts';
+import type { WatchedPage } from './viewer-page.ts';
 
 const OUTPUT = path.join(import.meta.dirname, 'output');
 /** 64 cells of these make 10,240 entities. */
@@ -14,15 +16,9 @@ const FLAGS = ['--param', 'botsPerCell=160'];
 const ENTITIES_MIN = 8000;
 /** The page reaches twice this on two quiet cores without a graphics card; a busy machine must not fail the test. */
 const FPS_MIN = 12;
-/** The driver's remark on taking a screenshot of software WebGL. */
-const SOFTWARE_GL = /GPU stall due to ReadPixels/;
-/** Across half a cell of 256 m at 6 m/s, and some. */
-const WALK_WITHIN_MS = 40_000;
 
-interface Scope {
+interface Scope extends WatchedPage {
   readonly browser: Browser;
-  readonly page: Page;
-  readonly errors: string[];
 }
 
 let scope: Scope | undefined;
@@ -34,16 +30,7 @@ test.before(async () => {
   dataDirectory = await mkdtemp(path.join(tmpdir(), 'worldmesh-browser-'));
   server = await ServerProcess.start({ port: 0, dataDirectory, flags: FLAGS });
   const browser = await launchChromium();
-  const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
-  const errors: string[] = [];
-  page.on('console', (message) => {
-    const isWorse = message.type() === 'error' || message.type() === 'warning';
-    if (isWorse && !SOFTWARE_GL.test(message.text())) errors.push(message.text());
-  });
-  page.on('pageerror', (error) => errors.push(error.stack ?? error.message));
-  page.on('response', (response) => {
-    if (response.status() >= 400) errors.push(`${response.status()} ${response.url()}`);
-  });
+  const { page, errors } = await openPage(browser, { width: 1280, height: 800 });
   scope = { browser, page, errors };
   await page.goto(server.url);
 });
@@ -56,13 +43,18 @@ test.after.always(async () => {
 
 test('the world shows, moves, and runs smoothly with 10,000 entities', async (t) => {
   const { page, errors } = scope!;
-  await until(t, 'the overview arrives', (state) => state.entities >= ENTITIES_MIN);
-  const before = await read(page);
-  await until(t, 'entities move', (state) => movedCount(before.overview, state.overview, ({ slot }) => slot) >= 10);
+  await untilState(scope!, t, 'the overview arrives', (state) => state.entities >= ENTITIES_MIN);
+  const before = await readState(page);
+  await untilState(
+    scope!,
+    t,
+    'entities move',
+    (state) => movedCount(before.overview, state.overview, ({ slot }) => slot) >= 10,
+  );
   await page.evaluate(() => (globalThis as unknown as { worldmesh: { resetFps(): void } }).worldmesh.resetFps());
-  const startTick = (await read(page)).tick;
-  await until(t, 'five seconds pass', (state) => state.tick >= startTick + 100);
-  const { fps, longestFrameMs } = await read(page);
+  const startTick = (await readState(page)).tick;
+  await untilState(scope!, t, 'five seconds pass', (state) => state.tick >= startTick + 100);
+  const { fps, longestFrameMs } = await readState(page);
   t.log(
     `${fps.toFixed(1)} frames a second with ${before.entities} entities, longest frame ${longestFrameMs.toFixed(0)} ms`,
   );
@@ -80,14 +72,14 @@ test('the charts and figures are filled', async (t) => {
 
 test('zoom, select and the keyboard', async (t) => {
   const { page } = scope!;
-  const before = (await read(page)).camera.scale;
+  const before = (await readState(page)).camera.scale;
   await page.click('#zoom-in');
-  await until(t, 'the map zooms in', (state) => state.camera.scale > before * 1.4);
+  await untilState(scope!, t, 'the map zooms in', (state) => state.camera.scale > before * 1.4);
   await page.locator('#map').focus();
   await page.keyboard.press('ArrowRight');
-  await until(t, 'the map moves', (state) => state.camera.centreX > 10);
+  await untilState(scope!, t, 'the map moves', (state) => state.camera.centreX > 10);
   await page.keyboard.press('0');
-  await until(t, 'the world fits', (state) => Math.abs(state.camera.scale - before) < before * 0.01);
+  await untilState(scope!, t, 'the world fits', (state) => Math.abs(state.camera.scale - before) < before * 0.01);
   await page.mouse.click(450, 400);
   await page.locator('#inspector').waitFor({ state: 'visible' });
   // Its id and what no client is told come from the node's store.
@@ -103,9 +95,15 @@ test('join, walk across a cell border, see others move', async (t) => {
   const { page, errors } = scope!;
   await page.fill('#name', 'Ada');
   await page.click('#join-button');
-  await until(t, 'the player is in the world', ({ player }) => player.state === 'playing' && player.x !== undefined);
-  const start = await read(page);
-  await until(
+  await untilState(
+    scope!,
+    t,
+    'the player is in the world',
+    ({ player }) => player.state === 'playing' && player.x !== undefined,
+  );
+  const start = await readState(page);
+  await untilState(
+    scope!,
     t,
     'others in view move',
     ({ player }) => movedCount(start.player.others, player.others, ({ id }) => id) >= 3,
@@ -113,15 +111,15 @@ test('join, walk across a cell border, see others move', async (t) => {
   await inspectSelf(t, start);
   const key = keyToNearestBorder(start);
   await page.keyboard.down(key);
-  await until(
+  await untilState(
+    scope!,
     t,
     `the player crosses a border, holding ${key}`,
     ({ player }) => player.cellX !== start.player.cellX || player.cellZ !== start.player.cellZ,
-    WALK_WITHIN_MS,
   );
   await page.screenshot({ path: path.join(OUTPUT, 'walking.png') });
   await page.keyboard.up(key);
-  const end = await read(page);
+  const end = await readState(page);
   t.is(end.player.id, start.player.id);
   t.is(end.malformedCount, 0);
   t.deepEqual(errors, []);
@@ -130,15 +128,25 @@ test('join, walk across a cell border, see others move', async (t) => {
 test('a killed server: the page says so, and recovers with its player when the server is back', async (t) => {
   const { page, errors } = scope!;
   const { port } = server!;
-  const before = await read(page);
+  const before = await readState(page);
   await server!.kill();
-  await until(t, 'the banner shows', (state) => state.isBannerShown);
+  await untilState(scope!, t, 'the banner shows', (state) => state.isBannerShown);
   t.regex((await page.locator('#banner').textContent()) ?? '', /lost|not reachable/);
   await page.screenshot({ path: path.join(OUTPUT, 'disconnected.png') });
   server = await ServerProcess.start({ port, dataDirectory, flags: FLAGS });
-  await until(t, 'the world is back', (state) => !state.isBannerShown && state.feed === 'live' && state.entities > 0);
-  await until(t, 'the player is back', ({ player }) => player.state === 'playing' && player.x !== undefined);
-  const after = await read(page);
+  await untilState(
+    scope!,
+    t,
+    'the world is back',
+    (state) => !state.isBannerShown && state.feed === 'live' && state.entities > 0,
+  );
+  await untilState(
+    scope!,
+    t,
+    'the player is back',
+    ({ player }) => player.state === 'playing' && player.x !== undefined,
+  );
+  const after = await readState(page);
   t.not(after.player.id, before.player.id, 'a new world has a new player');
   const unexpected = errors.filter((error) => !/WebSocket connection|ERR_CONNECTION/.test(error));
   t.deepEqual(unexpected, []);
@@ -147,7 +155,8 @@ test('a killed server: the page says so, and recovers with its player when the s
 /** The map follows the player, so it stands in the middle; a click there shows its id and components. */
 async function inspectSelf(t: ExecutionContext, { player }: DebugState): Promise<void> {
   const { page } = scope!;
-  await until(
+  await untilState(
+    scope!,
     t,
     'the map follows the player',
     ({ camera }) => Math.hypot(camera.centreX - player.x!, camera.centreZ - player.z!) < 0.5,
@@ -158,32 +167,6 @@ async function inspectSelf(t: ExecutionContext, { player }: DebugState): Promise
   t.regex((await page.locator('#inspector').textContent()) ?? '', /^Ada.*kindplayer.*look.*name“Ada”/);
   await page.keyboard.press('Escape');
   await page.locator('#inspector').waitFor({ state: 'hidden' });
-}
-
-async function read(page: Page): Promise<DebugState> {
-  return page.evaluate(() => (globalThis as unknown as { worldmesh: { state: DebugState } }).worldmesh.state);
-}
-
-/** Polls the page until its state is as wanted; a failure shows the last state. */
-async function until(
-  t: ExecutionContext,
-  what: string,
-  isReached: (state: DebugState) => boolean,
-  withinMs = 20_000,
-): Promise<void> {
-  const { page, errors } = scope!;
-  const deadline = Date.now() + withinMs;
-  await page.waitForFunction(() => 'worldmesh' in globalThis);
-  for (;;) {
-    const state = await read(page);
-    if (isReached(state)) return;
-    if (Date.now() > deadline) {
-      const shown = JSON.stringify({ ...state, overview: state.overview.slice(0, 3) });
-      return t.fail(`not within ${withinMs} ms: ${what}; state ${shown}; errors ${errors.join('\n')}`);
-    }
-    // Paces the polling; the condition above decides.
-    await page.waitForTimeout(100);
-  }
 }
 
 function movedCount<Row extends { readonly x: number; readonly z: number }>(

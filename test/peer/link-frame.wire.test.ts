@@ -181,6 +181,23 @@ test('every single flipped bit of a frame is found', (t) => {
   }
 });
 
+test('a dialer may close before it knows the seed, and nobody else, nor with anything else', (t) => {
+  const take = (header: Partial<FrameHeader>) => {
+    const decoder = new FrameDecoder();
+    decoder.seed = 0xabcd;
+    const frame = encodeFrame({ ...HEADER, type: FRAME_TYPE.close, sequence: 2, ...header }, Buffer.from('bye'), 0);
+    let taken = '';
+    decoder.push(frame, (_header, payload) => {
+      taken = payload.toString();
+      return true;
+    });
+    return taken;
+  };
+  t.is(take({}), 'bye');
+  t.throws(() => take({ sequence: 3 }), { code: 'ERR_LINK_CHECKSUM' });
+  t.throws(() => take({ type: FRAME_TYPE.ping }), { code: 'ERR_LINK_CHECKSUM' });
+});
+
 test('sequences go round', (t) => {
   t.is(nextSequence(0xffff_ffff), 0);
   t.is(sequenceDistance(0, 0xffff_ffff), 1);
