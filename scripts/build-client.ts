@@ -12,7 +12,7 @@ import type { BuildOptions, Plugin } from 'esbuild';
 
 const ROOT = path.join(import.meta.dirname, '..');
 /** Rooms that no public declaration names: the test world runs on them, and hides them. */
-const PRIVATE_ROOMS = ['memory', 'net', 'workers'];
+const PRIVATE_ROOMS = ['memory', 'workers'];
 const JSON_BUNDLE = './worldmesh-client-json.js';
 
 /** The JSON format stays out of the bundle, and is found beside it. */

@@ -60,7 +60,7 @@ const ALLOWED_FOLDERS: Readonly<Record<string, readonly string[]>> = {
   net: ['base', 'wire', 'memory', 'net'],
   peer: ['base', 'wire', 'memory', 'peer'],
   client: ['base', 'wire', 'client'],
-  testing: ['base', 'wire', 'memory', 'workers', 'net', 'testing'],
+  testing: ['base', 'wire', 'memory', 'workers', 'testing'],
   main: ['base', 'wire', 'memory', 'workers', 'net', 'peer', 'client', 'main', 'scripts', 'package.json'],
   viewer: ['base', 'wire', 'client', 'viewer'],
 };

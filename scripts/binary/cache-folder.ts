@@ -127,11 +127,23 @@ function writeFile(file: string, { bytes, isProgram }: { bytes: Uint8Array; isPr
 
 /** @throws Error when it is not this user's, or others can write to it. */
 function makePrivate(cache: string): void {
-  mkdirSync(cache, { recursive: true, mode: FOLDER_MODE });
+  makeFolder(cache);
   const found = lstatSync(cache);
   if (!found.isDirectory()) throw new Error('is not a folder');
   if (found.uid !== process.getuid?.()) throw new Error(`belongs to user ${found.uid}`);
   if ((found.mode & 0o077) !== 0) chmodSync(cache, FOLDER_MODE);
+}
+
+/** Node's own `recursive` does not end where a file system lets nobody make folders, such as /proc. */
+function makeFolder(folder: string): void {
+  if (statSync(folder, { throwIfNoEntry: false }) !== undefined) return;
+  makeFolder(path.dirname(folder));
+  try {
+    mkdirSync(folder, { mode: FOLDER_MODE });
+  } catch (error) {
+    // Another process was faster.
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
 }
 
 /** After a new version has come: removes those that no process has used for long. */

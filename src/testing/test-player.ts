@@ -6,7 +6,6 @@ import type { EventsOf, InputOf } from '../base/world.ts';
 import { writeInput, writeLeave } from '../memory/intake.ts';
 import { SESSION_STATE } from '../memory/sessions.ts';
 import type { Store } from '../memory/store.ts';
-import { clampPacked } from '../net/input-range.core.ts';
 import type { Snapshot } from '../wire/messages.ts';
 import type { TestEntity, TestWorld } from './test-world.ts';
 
@@ -54,12 +53,11 @@ export class TestPlayer<W> {
     return [...this.#aliases.values()];
   }
 
-  /** Acts in the next tick. Numbers out of range are brought into it, as a gateway does. */
+  /** Acts in the next tick. What is left out is zero. @throws WireError for a value out of its range. */
   input(values: Partial<InputOf<W>>): void {
     if (this.#hasLeft) throw new Error(`${this.name} has left`);
     const fields = this.#store.schema.input;
     const payload = this.#payload.subarray(0, packFields(fields, values, this.#payload));
-    clampPacked(fields, new DataView(payload.buffer, payload.byteOffset, payload.byteLength), 0);
     this.#sequence++;
     const head = { session: this.#session, generation: this.#generation, sequence: this.#sequence, back: 0 };
     if (!writeInput(this.#store.inputRing, { ...head, payload })) throw new Error('too many inputs for one tick');
