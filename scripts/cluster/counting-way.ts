@@ -8,12 +8,17 @@ import type { Way } from '../../src/main/bots/walk.core.ts';
 
 const TURN_MS_MIN = 2000;
 const TURN_MS_MAX = 6000;
-/** Metres from the middle beyond which everybody turns back. */
-const TURN_BACK = 220;
+/** Beyond it everybody turns back. */
+const EVERYWHERE = { x: 0, z: 0, radius: 220 };
 /** The SDK sends at most one input a tick (50 ms), and of two the later: each number shall be sent. */
 const INTERVAL_MS_MIN = 60;
 /** Over the border, beyond hysteresis and dwell, before a shuttle turns. */
 const TURN_AFTER_MS = 400;
+
+/** Where all players go and stay, as long as there is such a place. */
+export interface Meeting {
+  place: { readonly x: number; readonly z: number; readonly radius: number } | undefined;
+}
 
 export class CountingWay implements Way {
   /** Of the last input that the SDK took. */
@@ -23,16 +28,19 @@ export class CountingWay implements Way {
   #takenMs = 0;
   #heading = 0;
   #turnAtMs = 0;
+  readonly #meeting: Meeting;
 
-  constructor(random: Random) {
+  constructor(random: Random, meeting: Meeting = { place: undefined }) {
     this.random = random;
+    this.#meeting = meeting;
     this.#heading = random.between(-Math.PI, Math.PI);
   }
 
   next(nowMs: number, self: { readonly x: number; readonly z: number }): Values | undefined {
     if (nowMs - this.#takenMs < INTERVAL_MS_MIN) return undefined;
-    if (Math.hypot(self.x, self.z) > TURN_BACK) {
-      this.#heading = Math.atan2(-self.z, -self.x) + this.random.between(-0.5, 0.5);
+    const { x, z, radius } = this.#meeting.place ?? EVERYWHERE;
+    if (Math.hypot(self.x - x, self.z - z) > radius) {
+      this.#heading = Math.atan2(z - self.z, x - self.x) + this.random.between(-0.5, 0.5);
       this.#turnAtMs = nowMs + TURN_MS_MIN;
     } else if (nowMs >= this.#turnAtMs) {
       this.#heading = this.turn(this.#heading);

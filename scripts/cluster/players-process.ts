@@ -4,6 +4,7 @@ import { Crowd } from '../../src/main/bots/crowd.ts';
 import type { Bot } from '../../src/main/bots/bot.ts';
 import { newRedirectCounts } from '../../src/main/bots/redirect-watch.core.ts';
 import { CountingWay, ShuttleWay } from './counting-way.ts';
+import type { Meeting } from './counting-way.ts';
 import type { PlayerLog, PlayersAnswer, PlayersOptions, PlayersOrder } from './players.ts';
 
 const NAME_PREFIX = 'player-';
@@ -12,6 +13,7 @@ const LOOK_MS = 100;
 const GAPS_TOLD = 5;
 
 class PlayersProcess {
+  readonly meeting: Meeting = { place: undefined };
   readonly #crowd: Crowd;
   readonly #timer: NodeJS.Timeout;
   #ending = new AbortController();
@@ -22,7 +24,8 @@ class PlayersProcess {
     this.#crowd = new Crowd({
       ...rest,
       namePrefix: NAME_PREFIX,
-      newWay: (random) => (ways === 'roam' ? new CountingWay(random) : new ShuttleWay(random)),
+      newWay: (random) =>
+        ways === 'roam' ? new CountingWay(random, this.meeting) : new ShuttleWay(random, this.meeting),
     });
     this.#timer = setInterval(() => this.#tellState(), STATE_MS);
   }
@@ -36,6 +39,10 @@ class PlayersProcess {
     this.#ending = new AbortController();
     this.#crowd.beginMeasuring();
     this.#walking = this.#crowd.walk(this.#ending.signal);
+  }
+
+  meet(place: Meeting['place']): void {
+    this.meeting.place = place;
   }
 
   beginPhase(): void {
@@ -132,6 +139,7 @@ process.on('message', (message) => {
   if (order.kind === 'join') players = new PlayersProcess(order.options);
   if (order.kind === 'join') void players?.join();
   else if (order.kind === 'walk') players?.walk();
+  else if (order.kind === 'meet') players?.meet(order.place);
   else if (order.kind === 'phase') players?.beginPhase();
   else if (order.kind === 'rest') void players?.rest(order.timeoutMs);
   else if (order.kind === 'tell') players?.tell();

@@ -9,6 +9,7 @@ import { addRedirects, newRedirectCounts } from '../../src/main/bots/redirect-wa
 import type { RedirectCounts } from '../../src/main/bots/redirect-watch.core.ts';
 import type { ClientMode } from '../../src/wire/messages.ts';
 import type { InputLog } from './cluster-auditor.ts';
+import type { Meeting } from './counting-way.ts';
 
 export interface PlayersOptions {
   readonly urls: readonly string[];
@@ -22,10 +23,11 @@ export interface PlayersOptions {
   readonly ways: 'roam' | 'shuttle';
 }
 
-/** From the parent: join; walk and measure; count redirects anew; walk no more, and answer when all is durable; tell all; leave. */
+/** From the parent: join; walk and measure; meet somewhere, or part again; count redirects anew; walk no more, and answer when all is durable; tell all; leave. */
 export type PlayersOrder =
   | { readonly kind: 'join'; readonly options: PlayersOptions }
   | { readonly kind: 'walk' }
+  | { readonly kind: 'meet'; readonly place: Meeting['place'] }
   | { readonly kind: 'phase' }
   | { readonly kind: 'rest'; readonly timeoutMs: number }
   | { readonly kind: 'tell' }
@@ -141,6 +143,11 @@ export class Players implements AsyncDisposable {
 
   walk(): void {
     for (const child of this.#children) child.order({ kind: 'walk' });
+  }
+
+  /** All go there and stay; undefined: they part. */
+  meet(place: Meeting['place']): void {
+    for (const child of this.#children) child.order({ kind: 'meet', place });
   }
 
   /** Redirects that are offered from now on are counted apart. */

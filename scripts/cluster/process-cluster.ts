@@ -29,6 +29,8 @@ const AGAIN_MS = 500;
 
 export interface ProcessClusterOptions {
   readonly nodes: number;
+  /** Nodes beyond these that are made, and started by whoever wants them. */
+  readonly reserve?: number;
   /** How long the others wait for a dead node to come back. */
   readonly takeoverAfterMs: number;
   readonly leaseMs: number;
@@ -90,7 +92,7 @@ export class ProcessCluster implements AsyncDisposable {
   /** Resolves when all nodes let players in. */
   static async start(options: ProcessClusterOptions): Promise<ProcessCluster> {
     const folder = mkdtempSync(path.join(tmpdir(), 'worldmesh-cluster-'));
-    const names = NAMES.slice(0, options.nodes);
+    const names = NAMES.slice(0, options.nodes + (options.reserve ?? 0));
     const ports = await freePorts(2 * names.length);
     const peerPorts = new Map(names.map((name, index) => [name, ports[names.length + index]!]));
     const links = (options.withProxies ?? true) ? await openProxies(names, peerPorts) : [];
@@ -105,10 +107,11 @@ export class ProcessCluster implements AsyncDisposable {
     });
     const diskNode = options.withDisk ? mountDisk(path.join(folder, 'data'), names.at(-1)!) : undefined;
     const cluster = new ProcessCluster({ keep: options.keep ?? false, folder, nodes, links, diskNode, door });
-    for (const node of nodes) node.start();
-    const areReady = await Promise.all(nodes.map((node) => node.ready()));
+    const first = nodes.slice(0, options.nodes);
+    for (const node of first) node.start();
+    const areReady = await Promise.all(first.map((node) => node.ready()));
     if (areReady.every(Boolean)) return cluster;
-    const silent = nodes.filter((_, index) => !areReady[index]);
+    const silent = first.filter((_, index) => !areReady[index]);
     const said = silent.map(({ name, output }) => `${name}:\n${output.join('\n')}`).join('\n');
     await cluster[Symbol.asyncDispose]();
     throw new Error(`nodes did not get ready: ${said}`);
@@ -152,8 +155,13 @@ export class ProcessCluster implements AsyncDisposable {
 
   /** Switches handovers on and off in the directory. */
   async setHandoverPercent(percent: number): Promise<void> {
+    await this.putSetting('handoverPercent', String(percent));
+  }
+
+  /** Of the whole cluster, in its directory. */
+  async putSetting(key: string, value: string): Promise<void> {
     await using directory = await openDirectory(this.directoryUrl, { facts: undefined });
-    await directory.putSetting('handoverPercent', String(percent));
+    await directory.putSetting(key, value);
   }
 
   /** Undoes every fault on links and processes, and starts what is not running. */
@@ -273,7 +281,7 @@ function mountDisk(dataFolder: string, name: string): string | undefined {
 }
 
 /** Ports that were free a moment ago; a node that is started again must come back under the same ones. */
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
   await Promise.all(servers.map((server) => new Promise((resolve) => server.once('listening', resolve))));
   const ports = servers.map((server) => (server.address() as AddressInfo).port);

@@ -33,7 +33,7 @@ export class ProcessNode implements AsyncDisposable {
   readonly port: number;
   readonly peerPort: number;
   readonly ends: UnexpectedEnd[] = [];
-  readonly #args: readonly string[];
+  #args: readonly string[];
   readonly #environment: Readonly<Record<string, string>>;
   #child: ChildProcess | undefined;
   #output: string[] = [];
@@ -72,6 +72,12 @@ export class ProcessNode implements AsyncDisposable {
   /** The last lines that the process wrote. */
   get output(): readonly string[] {
     return this.#output;
+  }
+
+  /** From its next start on the node runs this world module. */
+  useWorld(file: string): void {
+    const [command = '', , ...rest] = this.#args;
+    this.#args = [command, file, ...rest];
   }
 
   start(environment: Readonly<Record<string, string>> = {}): void {
