@@ -28,6 +28,8 @@ class Manager implements Disposable {
   constructor() {
     this.#child = spawn('perl', ['-e', LISTENER, this.socket], { stdio: ['ignore', 'pipe', 'inherit'] });
     createInterface({ input: this.#child.stdout! }).on('line', (line) => {
+      // systemd-notify waits by it until its word was taken.
+      if (line.startsWith('BARRIER=')) return;
       this.heard.push(line);
       for (const look of this.#waiting) look();
     });
