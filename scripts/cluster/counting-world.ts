@@ -25,17 +25,7 @@ const countingWorld = defineWorld({
   },
   input: {
     fields: { moveX: f32({ min: -1, max: 1 }), moveZ: f32({ min: -1, max: 1 }), number: u32() },
-    apply(self, { moveX, moveZ, number }) {
-      self.vx = moveX * PLAYER_SPEED;
-      self.vz = moveZ * PLAYER_SPEED;
-      const { tally } = self;
-      if (number <= tally.last) {
-        tally.repeats += 1;
-        return;
-      }
-      tally.missed += number - tally.last - 1;
-      tally.last = number;
-    },
+    apply: countInput,
   },
   systems: {
     wander: {
@@ -53,18 +43,50 @@ const countingWorld = defineWorld({
       },
     },
   },
-  start(cell) {
-    const { minX, minZ, maxX, maxZ } = cell;
-    for (let wanderer = 0; wanderer < cell.params.wanderersPerCell; wanderer++) {
-      cell.spawn('wanderer', {
-        x: minX + cell.random() * (maxX - minX),
-        z: minZ + cell.random() * (maxZ - minZ),
-      });
-    }
-  },
-  join({ name, random }) {
-    return { kind: 'player', x: (random() - 0.5) * 400, z: (random() - 0.5) * 400, look: { name } };
-  },
+  start: populate,
+  join: playerFrom,
 });
 
 export default countingWorld;
+
+// What the next version shares with this one.
+
+interface CountingPlayer {
+  vx: number;
+  vz: number;
+  readonly tally: { last: number; repeats: number; missed: number };
+}
+
+export function countInput(
+  self: CountingPlayer,
+  { moveX, moveZ, number }: { readonly moveX: number; readonly moveZ: number; readonly number: number },
+): void {
+  self.vx = moveX * PLAYER_SPEED;
+  self.vz = moveZ * PLAYER_SPEED;
+  const { tally } = self;
+  if (number <= tally.last) {
+    tally.repeats += 1;
+    return;
+  }
+  tally.missed += number - tally.last - 1;
+  tally.last = number;
+}
+
+export function populate(cell: {
+  readonly minX: number;
+  readonly minZ: number;
+  readonly maxX: number;
+  readonly maxZ: number;
+  readonly params: { readonly wanderersPerCell: number };
+  random(): number;
+  spawn(kind: 'wanderer', init: { x: number; z: number }): void;
+}): void {
+  const { minX, minZ, maxX, maxZ } = cell;
+  for (let wanderer = 0; wanderer < cell.params.wanderersPerCell; wanderer++) {
+    cell.spawn('wanderer', { x: minX + cell.random() * (maxX - minX), z: minZ + cell.random() * (maxZ - minZ) });
+  }
+}
+
+export function playerFrom({ name, random }: { readonly name: string; random(): number }) {
+  return { kind: 'player' as const, x: (random() - 0.5) * 400, z: (random() - 0.5) * 400, look: { name } };
+}

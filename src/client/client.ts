@@ -10,6 +10,7 @@
 import type { EntityId } from '../base/brand.ts';
 import type { Values } from '../base/pack.ts';
 import type { Schema } from '../base/schema.ts';
+import { viewHash } from '../base/view-hash.ts';
 import type { World } from '../base/world.ts';
 import type { Handover, Welcome } from '../wire/messages.ts';
 import { SNAPSHOT_FLAG } from '../wire/snapshot.wire.ts';
@@ -353,7 +354,8 @@ export class Client<W extends World = World> {
   }
 
   #start(welcome: Welcome, schema: Schema, { isSwitch }: { isSwitch: boolean }): void {
-    const isSameWorld = this.#schema?.hash === schema.hash && this.#view !== undefined;
+    const isSameWorld =
+      this.#schema !== undefined && viewHash(this.#schema) === viewHash(schema) && this.#view !== undefined;
     const isContinued = isSameWorld && welcome.resumed;
     // Nobody from before a new session is there any more, the own entity least of all.
     if (this.#view !== undefined && !isContinued) this.#tell(this.#view.clear());

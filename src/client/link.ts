@@ -5,6 +5,7 @@
  * wait for its first snapshot; of one that was given up nothing is heard.
  */
 import type { Schema } from '../base/schema.ts';
+import { viewHash } from '../base/view-hash.ts';
 import { PROTOCOL_VERSION } from '../wire/messages.ts';
 import type { ClientMessage, ClientMode, Handover, Welcome } from '../wire/messages.ts';
 import type { BackoffOptions } from './backoff.core.ts';
@@ -242,7 +243,7 @@ export class Link {
     return {
       type: 'hello',
       protocolVersion: PROTOCOL_VERSION,
-      schemaHash: schema?.hash ?? 0,
+      schemaHash: schema === undefined ? 0 : viewHash(schema),
       name,
       token,
       resumeToken,

@@ -7,6 +7,7 @@
  * Invariant: after `ended` was told, or `hangUp` was called, nothing more is.
  */
 import type { Schema } from '../base/schema.ts';
+import { viewHash } from '../base/view-hash.ts';
 import { WireError } from '../base/errors.ts';
 import { decodeServerMessage } from '../wire/client.wire.ts';
 import { CLOSE_CODE, MESSAGE } from '../wire/messages.ts';
@@ -237,11 +238,13 @@ export class SocketSession {
   #welcome(welcome: Welcome): void {
     const { schema } = this;
     if (this.#stage !== 'hello') throw new WireError('ERR_WIRE_TYPE', 'a welcome that was not asked for');
-    if (schema !== undefined && schema.hash !== welcome.schemaHash) {
-      const message = `this client has schema ${schema.hash} of "${schema.name}", the server runs ${welcome.schemaHash}; reload the client`;
+    // Who was not built for a version takes that of each node; else the node has agreed to the hash of what both see.
+    const isAgreed = schema !== undefined && [viewHash(schema), schema.hash].includes(welcome.schemaHash);
+    if (welcome.schema === undefined && schema !== undefined && !isAgreed) {
+      const message = `this client has schema ${viewHash(schema)} of "${schema.name}", the server runs ${welcome.schemaHash}; reload the client`;
       throw new ClientError('ERR_CLIENT_SCHEMA', message);
     }
-    this.schema = schema ?? welcome.schema;
+    this.schema = welcome.schema ?? schema;
     if (this.schema === undefined) {
       throw new ClientError('ERR_CLIENT_PROTOCOL', 'a welcome without the schema asked for');
     }

@@ -5,6 +5,7 @@
  * session. In a cluster its player is looked for then, and the welcome waits for the owner's word. With a token that opens nothing
  * the client is told (ERR_SESSION_EXPIRED) and gets a new session, if it may have one.
  */
+import { viewHash } from '../base/view-hash.ts';
 import { PROTOCOL_VERSION } from '../wire/messages.ts';
 import type { ClientMessage, Welcome } from '../wire/messages.ts';
 import { isLoopback } from './address-count.core.ts';
@@ -42,7 +43,8 @@ export class Admission {
   /** The connection's stage tells what came of it; only the check of a login token takes time. */
   admit(connection: Connection, hello: Hello): void {
     const { schema } = this.#context.store;
-    if (hello.schemaHash !== 0 && hello.schemaHash !== schema.hash) {
+    const isKnown = [0, schema.hash, viewHash(schema)].includes(hello.schemaHash);
+    if (!isKnown) {
       const message = `the world is "${schema.name}" version ${schema.version} with schema hash ${schema.hash}`;
       return connection.fail('ERR_PROTOCOL_SCHEMA', `${message}, the client has ${hello.schemaHash}`);
     }
@@ -155,7 +157,8 @@ export class Admission {
       resumeToken,
       mode: connection.mode,
       gateways: this.#redirects.otherUrls(),
-      schemaHash: store.schema.hash,
+      // What the client has said it goes by; without, that of the schema which it is sent.
+      schemaHash: hello.schemaHash === 0 ? store.schema.hash : hello.schemaHash,
       schema: hello.schemaHash === 0 ? store.schema : undefined,
     };
     connection.send(welcome);

@@ -35,6 +35,8 @@ const TIMER_MS = 10;
 /** A turn is taken at least this often, whether the bell rang or not. */
 const BELL_TIMEOUT_MS = 100;
 const REPORT_MS = 200;
+/** In the time of one lease, by a node that starts. */
+const RENEWALS_WHILE_JOINING = 4;
 
 export class PeerNode {
   readonly #settings: PeerSettings;
@@ -50,6 +52,9 @@ export class PeerNode {
   #neighbours: Neighbours | undefined;
   #membership: Membership | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #joiningTimer: NodeJS.Timeout | undefined;
+  /** When the renewal was sent that was granted last, before the membership is there. */
+  #leaseSentMs = 0;
   #running: Promise<void> | undefined;
   #switches!: FeatureSwitches;
   #isStopping = false;
@@ -82,6 +87,8 @@ export class PeerNode {
     const { gridWidth: width, gridDepth: depth } = settings;
     this.#grid = blockGrid({ width, depth, blockCells: settings.facts.blockCells });
     setListener((event) => this.#hearJournal(event));
+    this.#leaseSentMs = parts.membered.joinedMs;
+    this.#joiningTimer = setInterval(() => void this.#keepJoining(), settings.leaseMs / RENEWALS_WHILE_JOINING);
   }
 
   /** Attaches to the store, links up, recovers, and becomes active. @throws LinkError when it cannot listen. */
@@ -123,6 +130,7 @@ export class PeerNode {
     if (this.#isStopping) return;
     this.#isStopping = true;
     clearInterval(this.#timer);
+    clearInterval(this.#joiningTimer);
     this.#store?.control.ringPeerBell();
     await this.#running;
     const { journal, directory } = this.#membered;
@@ -132,6 +140,7 @@ export class PeerNode {
       if (!(await this.#handIn())) await this.#leave();
     }
     this.#parts?.balancer.close();
+    await this.#parts?.desk.stop();
     this.#membership?.stop();
     await this.#neighbours?.close();
     await journal[Symbol.asyncDispose]();
@@ -211,12 +220,20 @@ export class PeerNode {
     });
   }
 
+  /** A store of gigabytes takes longer to make than a lease lasts, and nobody else renews it until the membership is there. */
+  async #keepJoining(): Promise<void> {
+    const sentMs = monotonicMs();
+    const renewed = await this.#membered.directory.renew(this.#me).catch(() => 'unreachable' as const);
+    if (typeof renewed === 'object') this.#leaseSentMs = Math.max(this.#leaseSentMs, sentMs);
+  }
+
   #openMembership(): void {
+    clearInterval(this.#joiningTimer);
     const { leaseMs, takeoverAfterMs } = this.#settings;
     this.#membership = new Membership({
       directory: this.#membered.directory,
       me: this.#me,
-      joinedMs: this.#membered.joinedMs,
+      joinedMs: this.#leaseSentMs,
       times: { renewMs: leaseMs / 4, leaseMs, fenceMs: leaseMs * 1.1 },
       takeoverAfterMs,
       nowMs: monotonicMs,
@@ -265,6 +282,7 @@ export class PeerNode {
     this.#parts.players.time(nowMs);
     this.#drain.time(nowMs);
     this.#parts.logins.time(nowMs);
+    this.#parts.desk.time(nowMs);
     this.#parts.keeper.time(nowMs);
     this.#parts.loads.time(nowMs);
     this.#parts.balancer.time(nowMs);
@@ -406,6 +424,8 @@ export class PeerNode {
 
   /** The simulation has stopped: what it left in the rings, and then every entity once more, on disk. */
   async #writeLastState(): Promise<void> {
+    // What the sink took last is noted, too.
+    await this.#parts.desk.stop();
     if (this.#parts.core.isRunning) {
       this.#parts.reader.readToEnd();
       const rows = lastState(this.#store, (slot) => this.#parts.players.passengerOf(slot));
