@@ -38,6 +38,8 @@ export interface BalancerEvents {
 const LOOK_MS = 1000;
 /** The same words are not said again for so long. */
 const SAID_MS = 60_000;
+/** Nor that the same nodes could be switched off. */
+const IDLE_SAID_MS = 600_000;
 
 export class Balancer {
   readonly #options: BalancerOptions;
@@ -48,6 +50,7 @@ export class Balancer {
   #decisions: Decision[] = [];
   readonly #saidMs = new Map<string, number>();
   #idleSaid = '';
+  #idleSaidMs = 0;
   #emptySinceMs = 0;
   #dueMs = 0;
   #isBusy = false;
@@ -190,9 +193,10 @@ export class Balancer {
       );
     }
     const names = idle.map((node) => this.#nameOf(node)).join(', ');
-    if (names === this.#idleSaid) return;
+    if (names === '' || (names === this.#idleSaid && nowMs - this.#idleSaidMs < IDLE_SAID_MS)) return;
     this.#idleSaid = names;
-    if (names !== '') this.#note({ ...nothing, kind: 'idle', from: '', blocks: [], text: wanted.reason });
+    this.#idleSaidMs = nowMs;
+    this.#note({ ...nothing, kind: 'idle', from: '', blocks: [], text: wanted.reason });
   }
 
   #note(decision: Omit<Decision, 'atMs' | 'by'>): void {

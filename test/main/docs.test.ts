@@ -15,3 +15,8 @@ test('every code of a module, capacity or system error is documented, and no oth
   const codesOf = (file: string): string[] => [...new Set(read(file).match(pattern))].sort();
   t.deepEqual(codesOf('docs/WORLD-MODULES.md'), codesOf('src/base/errors.ts'));
 });
+
+test('every code of the commands about cells is documented, and no other', (t) => {
+  const codesOf = (file: string): string[] => [...new Set(read(file).match(/ERR_CELLS_[A-Z]+/g))].sort();
+  t.deepEqual(codesOf('docs/BALANCING.md'), codesOf('src/main/cells/cells-error.ts'));
+});

@@ -45,7 +45,10 @@ export function statusText(status: ClusterStatus, paint: Paint): string {
     ...(blocksUnowned > 0 ? [paint('red', `${blocksUnowned} blocks have no owner`)] : []),
     ...(fenced > 0 ? [`${fenced} ledgers were taken over`] : []),
     ...(names > 0 ? [`${names} names`] : []),
-    ...Object.entries(settings).map(([key, value]) => `${key} = ${value}`),
+    // The balancer's decisions are shown by "worldmesh cells".
+    ...Object.entries(settings)
+      .filter(([key]) => key !== 'balancerLog')
+      .map(([key, value]) => `${key} = ${value}`),
   ];
   if (remarks.length > 0) lines.push('', paint('dim', remarks.join(' · ')));
   for (const { name, down } of nodes) if (down !== '') lines.push(paint('yellow', `${name}: ${down}`));
