@@ -28,10 +28,12 @@ const NAMED_ENTRIES: Readonly<Record<string, string>> = {
 };
 const ADDRESS = /new URL\(\s*'([^']+)',\s*import\.meta\.url\s*\)/g;
 const LAZY_REQUIRE = /createRequire\(import\.meta\.url\)\('([^']+)'\)/g;
-/** esbuild's stand-in for `require` in code that was CommonJS; it takes the real one where there is one. */
+/**
+ * esbuild's stand-in for `require` in code that was CommonJS; it takes the real one where there is one. It shares a file with what pages use
+ * of a world module, so it must not import anything.
+ */
 const REQUIRE_STAND_IN = 'var __require = ';
-const REAL_REQUIRE = `import { createRequire as createRequireHere } from 'node:module';
-const require = createRequireHere(import.meta.url);
+const REAL_REQUIRE = `const require = globalThis.process?.getBuiltinModule?.('node:module').createRequire(import.meta.url);
 `;
 
 interface Entries {

@@ -106,7 +106,12 @@ async function write(
   { files, html }: { files: ReadonlyMap<string, Uint8Array>; html: string },
 ): Promise<void> {
   await mkdir(directory, { recursive: true });
-  for (const [name, contents] of files) await writeFile(path.join(directory, name), contents);
+  for (const [name, contents] of files) {
+    const file = path.join(directory, name);
+    // Its name has the hash of its contents: what is there already may be being read.
+    const found = await stat(file).catch(() => undefined);
+    if (found?.size !== contents.length) await writeFile(file, contents);
+  }
   const draft = path.join(directory, `index-${process.pid}.tmp`);
   await writeFile(draft, html);
   await rename(draft, path.join(directory, 'index.html'));

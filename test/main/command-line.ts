@@ -18,6 +18,8 @@ export interface Ended {
 export interface CommandOptions {
   readonly environment?: Readonly<Record<string, string>>;
   readonly folder?: string;
+  /** Another copy of the program than this clone. */
+  readonly program?: string;
 }
 
 export function temporaryFolder(): string {
@@ -36,8 +38,11 @@ export class RunningCommand implements AsyncDisposable {
   #stdout = '';
   #stderr = '';
 
-  constructor(args: readonly string[], { environment = {}, folder = temporaryFolder() }: CommandOptions = {}) {
-    const child = spawn(process.execPath, [BIN, ...args], {
+  constructor(
+    args: readonly string[],
+    { environment = {}, folder = temporaryFolder(), program = BIN }: CommandOptions = {},
+  ) {
+    const child = spawn(process.execPath, [program, ...args], {
       cwd: folder,
       env: { ...withoutSettings(process.env), ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
