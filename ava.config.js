@@ -1,5 +1,5 @@
 export default {
-  files: ['test/**/*.test.ts', '!test/browser/**', '!test/long/**'],
+  files: ['test/**/*.test.ts', '!test/browser/**', '!test/long/**', '!test/observe/**'],
   extensions: ['ts', 'js'],
   workerThreads: false,
   concurrency: 2,
