@@ -90,6 +90,10 @@ function inherit(command: Command, parent: Command): void {
 }
 
 function errorText(text: string): string {
-  const message = text.trim().replace(/^error: /, '');
+  // The value of a mistyped flag may be a secret.
+  const message = text
+    .trim()
+    .replace(/^error: /, '')
+    .replace(/(unknown option '[^=']+)=[\s\S]*'/, "$1'");
   return `${styled(['bold', 'red'], 'worldmesh:', process.stderr)} ${message}; see "worldmesh --help"\n`;
 }

@@ -96,7 +96,8 @@ function clusterOverrides(count: number): Partial<Record<SettingName, string>> {
   };
 }
 
-function checkJson({ findings, notes, nodes }: CheckResult): object {
+/** What is said with --json. */
+export function checkJson({ findings, notes, nodes }: CheckResult): object {
   return {
     ok: findings.every(({ severity }) => severity === 'warning'),
     nodes: nodes.map(({ file, settings, origins }) => ({
@@ -109,6 +110,7 @@ function checkJson({ findings, notes, nodes }: CheckResult): object {
   };
 }
 
+/** What is said to people. */
 export function checkText({ findings, notes, nodes }: CheckResult): string {
   const errors = findings.filter(({ severity }) => severity === 'error').length;
   const warnings = findings.length - errors;
@@ -120,14 +122,22 @@ export function checkText({ findings, notes, nodes }: CheckResult): string {
     errors > 0
       ? styled('red', `Not usable: ${count(errors, 'error')}, ${count(warnings, 'warning')}.`)
       : styled('green', `${what} is valid${warnings > 0 ? `, with ${count(warnings, 'warning')}` : ''}.`);
-  return [...findings.map(findingText), ...notes.map(({ text }) => styled('dim', `found:   ${text}`)), verdict].join(
-    '\n',
-  );
+  return [
+    ...findings.map((finding) => findingText(finding, { isOneOfMany: nodes.length > 1 })),
+    ...notes.map(({ text }) => styled('dim', `found:   ${text}`)),
+    verdict,
+  ].join('\n');
 }
 
-function findingText(finding: Finding): string {
-  const head = styled(finding.severity === 'error' ? 'red' : 'yellow', `${finding.severity}:`);
-  return `${head.padEnd(head.length + 'warning:'.length - finding.severity.length - 1)} ${problemText(finding)}\n`;
+function findingText(finding: Finding, { isOneOfMany }: { isOneOfMany: boolean }): string {
+  const { severity, source, file, node } = finding;
+  const places = [
+    source,
+    ...(isOneOfMany && node !== '' ? [`node ${node}`] : []),
+    ...(file !== '' && !source.includes(file) && finding.setting !== file ? [file] : []),
+  ];
+  const head = styled(severity === 'error' ? 'red' : 'yellow', `${severity}:`);
+  return `${head}${' '.repeat('warning: '.length - severity.length - 1)}${problemText({ ...finding, source: places.join(', ') })}\n`;
 }
 
 function addPrint(config: Command): void {

@@ -152,6 +152,48 @@ export const CLUSTER_SETTINGS = {
     powerOfTwo: true,
     about: 'Entities, ghosts and sessions on their way between the simulation and other nodes, for each direction',
   }),
+  outboxSink: shapedText('', {
+    group: 'Cluster',
+    max: 1024,
+    accepts: isSink,
+    shape: 'file:FOLDER, or a URL with http, https, postgres or postgresql',
+    example: 'https://audit.example/publications',
+    defaultText: 'file:dataDir/outbox',
+    about:
+      'Where publications of world code are delivered: a file per node in a folder, a webhook, or a table in PostgreSQL',
+  }),
+  outboxToken: text('', {
+    group: 'Cluster',
+    max: 4096,
+    secret: true,
+    about: 'Sent to a webhook as "Authorization: Bearer"',
+  }),
+  outboxTimeoutMs: integer(10_000, {
+    group: 'Cluster',
+    unit: 'ms',
+    min: 100,
+    max: 600_000,
+    about: 'A sink that has not answered by then is taken for down, and tried again',
+  }),
+  outboxFileBytes: bytes(64 * MIB, {
+    group: 'Cluster',
+    min: 4 * KIB,
+    max: 64 * 1024 * MIB,
+    about: 'A file of publications that has grown beyond is closed, named by its time, and another is begun',
+  }),
+  outboxEventsMax: integer(100_000, {
+    group: 'Cluster',
+    unit: 'publications',
+    min: 1,
+    max: 10_000_000,
+    about: 'Publications of this node that may wait for the sink; beyond, publish throws',
+  }),
+  outboxBytesMax: bytes(64 * MIB, {
+    group: 'Cluster',
+    min: 64 * KIB,
+    max: 16 * 1024 * MIB,
+    about: 'Bytes of publications of this node that may wait for the sink; beyond, publish throws',
+  }),
   otlpUrl: shapedText('', {
     group: 'Cluster',
     max: 512,
@@ -180,3 +222,9 @@ export const CLUSTER_SETTINGS = {
       'File with the certificate of the cluster authority, PEM: "worldmesh keys init" and "keys issue" make all three',
   }),
 };
+
+function isSink(given: string): boolean {
+  if (/^file:./.test(given)) return !given.includes('\0');
+  if (!/^(?:https?|postgres|postgresql):\/\/[^\s/]+(?:\/\S*)?$/.test(given)) return false;
+  return URL.canParse(given);
+}

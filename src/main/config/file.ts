@@ -108,7 +108,7 @@ function nodesOf(
     entries.map(([name, values]) => {
       if (!NODE_NAME_SHAPE.test(name) || !(values === null || isObject(values))) {
         throw fileError(path, {
-          found: `with ${JSON.stringify(name.slice(0, NAME_LENGTH_SHOWN))} under "nodes", which is no node with settings`,
+          found: `wrong under "nodes": ${JSON.stringify(name.slice(0, NAME_LENGTH_SHOWN))} is no node with settings`,
           remedy:
             'write the name of a node (small letters, digits and "-") and its settings, such as "a: { port: 7777 }"',
         });

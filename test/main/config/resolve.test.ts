@@ -248,8 +248,8 @@ test('whoever is given a file of a whole cluster says which node it is', (t) => 
   t.regex(refused({ file: CLUSTER_FILE, flags: { node: 'c' } }), /of the nodes a, b only[\s\S]*instead of "c"/);
   t.regex(refused({ file: 'nodes: [a, b]' }), /under "nodes"/);
   t.regex(refused({ file: 'nodes: {}' }), /without names under "nodes"/);
-  t.regex(refused({ file: 'nodes: { A: {} }' }), /"A" under "nodes"/);
-  t.regex(refused({ file: 'nodes: { a: 7 }' }), /"a" under "nodes"/);
+  t.regex(refused({ file: 'nodes: { A: {} }' }), /under "nodes": "A" is/);
+  t.regex(refused({ file: 'nodes: { a: 7 }' }), /under "nodes": "a" is/);
   t.regex(refused({ file: 'nodes: { a: { prot: 1 } }', flags: { node: 'a' } }), /prot .*yaml[\s\S]*did you mean port/);
 });
 

@@ -112,7 +112,7 @@ async function looked(
   const { world, findings: worldFindings } = await checkWorld(plain, { module, folder });
   if (world !== undefined) {
     note(
-      `world "${world.schema.name}" version ${world.schema.version}, ${settings.worldSize ?? world.size} m, from ${path.relative(folder, module) || module}`,
+      `world "${world.schema.name}" version ${world.schema.version}, ${settings.worldSize ?? world.size} m, from ${shownPath(module, folder)}`,
     );
   }
   const keys = checkLinkKeys(plain, request);
@@ -135,6 +135,12 @@ async function looked(
     ...(await checkHook(node, request)),
   );
   return node;
+}
+
+/** As short as it is still found from the folder. */
+function shownPath(file: string, folder: string): string {
+  const relative = path.relative(folder, path.resolve(folder, file));
+  return relative.startsWith('..') ? path.resolve(folder, file) : relative;
 }
 
 /** `worldmesh cluster` counts ports up from the one that is set. */

@@ -1,6 +1,7 @@
 /** What is fine in each node's configuration, but not among several: they are to be one world on one host. Pure. */
 import path from 'node:path';
 import { parsePeer } from '../address.ts';
+import { metaOf } from '../settings.ts';
 import type { SettingName } from '../settings.ts';
 import { endpointFindings, peerFindings } from './address-check.core.ts';
 import { findingOf, nodeText, shownValue } from './finding.ts';
@@ -121,7 +122,10 @@ function* sameFindings(members: readonly CheckedNode[]): Generator<Finding> {
       yield findingOf(node, name, {
         code: 'ERR_CONFIG_CLUSTER',
         severity: isRefused ? 'error' : 'warning',
-        allowed: `${shownValue(name, usual.settings[name])}, as ${nodeText(usual)} has it`,
+        allowed:
+          metaOf(name).secret === true
+            ? `the same that ${nodeText(usual)} has`
+            : `${shownValue(name, usual.settings[name])}, as ${nodeText(usual)} has it`,
         remedy: isRefused
           ? `set ${name} to the same on all nodes; the directory refuses a node that differs`
           : `set ${name} to the same on all nodes, unless the difference is meant`,

@@ -37,7 +37,7 @@ export async function checkWorld(
     if (!(error instanceof WorldmeshError)) throw error;
     const finding = findingOf(node, 'module', {
       code: 'ERR_CONFIG_WORLD',
-      found: `${JSON.stringify(module)}: ${error.message}`,
+      found: `${JSON.stringify(module)}: ${withoutPrefix(error.message, module)}`,
       allowed: 'a world module, a .ts or .js file that exports what defineWorld makes',
       remedy: 'correct the path, or the module at that place',
     });
@@ -56,6 +56,11 @@ export async function checkWorld(
     });
     return { findings: [finding], world };
   }
+}
+
+/** The message begins with what stands before it already. */
+function withoutPrefix(message: string, module: string): string {
+  return message.startsWith(`${module}: `) ? message.slice(module.length + 2) : message;
 }
 
 export async function checkPage(node: CheckedNode, { folder }: { folder: string }): Promise<readonly Finding[]> {
