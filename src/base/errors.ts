@@ -25,6 +25,7 @@ export type CapacityErrorCode =
   | 'ERR_CAPACITY_HEAP'
   | 'ERR_CAPACITY_COMMANDS'
   | 'ERR_CAPACITY_RING'
+  | 'ERR_CAPACITY_PUBLICATIONS'
   | 'ERR_CAPACITY_MEMORY';
 
 /** The world module is not usable. `field` is the path inside the module, such as `components.look.name`. */

@@ -49,6 +49,7 @@ const DECLARATION_KEYS = new Set([
   'kinds',
   'input',
   'events',
+  'publications',
   'params',
   'systems',
   'on',
@@ -75,7 +76,8 @@ export function checkWorld(value: unknown): Schema {
   const components = checkComponents(tableAt(world['components'], 'components'));
   const kinds = checkKinds(tableAt(world['kinds'], 'kinds'), components);
   const input = checkInput(world['input']);
-  const events = checkEvents(world['events']);
+  const events = checkEvents(world['events'], 'events');
+  publicationsOf(world);
   checkParams(world['params']);
   checkSystems(tableAt(world['systems'], 'systems'), kinds);
   checkHandlers(world['on'], events);
@@ -84,6 +86,11 @@ export function checkWorld(value: unknown): Schema {
   if (world['start'] !== undefined) functionAt(world['start'], 'start');
   const body = { name, version, components, kinds, input, events };
   return { ...body, hash: hashText(JSON.stringify(body)) };
+}
+
+/** What the world may publish. No part of its schema: clients and other nodes have no need of it. */
+export function publicationsOf(declaration: { readonly publications?: unknown }): EventSchema[] {
+  return checkEvents(declaration.publications, 'publications');
 }
 
 function checkComponents(table: Table): ComponentSchema[] {
@@ -230,23 +237,23 @@ function checkInput(value: unknown): FieldSchema[] {
   return fields;
 }
 
-function checkEvents(value: unknown): EventSchema[] {
+function checkEvents(value: unknown, path: 'events' | 'publications'): EventSchema[] {
   if (value === undefined) return [];
-  const table = tableAt(value, 'events');
+  const table = tableAt(value, path);
   const names = Object.keys(table);
-  countAt(names.length, 'events', EVENTS_MAX);
+  countAt(names.length, path, EVENTS_MAX);
   return names.map((name, index) => {
-    nameAt(name, `events.${name}`);
-    const fields = checkFields(tableAt(table[name], `events.${name}`), `events.${name}`);
+    nameAt(name, `${path}.${name}`);
+    const fields = checkFields(tableAt(table[name], `${path}.${name}`), `${path}.${name}`);
     for (const field of fields) {
       if (field.type === 'list') {
         throw new ModuleError('ERR_MODULE_FIELD', {
-          field: `events.${name}.${field.name}`,
-          message: 'an event cannot hold a list',
+          field: `${path}.${name}.${field.name}`,
+          message: path === 'events' ? 'an event cannot hold a list' : 'a publication cannot hold a list',
         });
       }
     }
-    sizeAt(fields, `events.${name}`, EVENT_BYTES_MAX);
+    sizeAt(fields, `${path}.${name}`, EVENT_BYTES_MAX);
     return { name, index, fields };
   });
 }

@@ -64,7 +64,7 @@ type InitValue<Value> = Value extends (infer Item)[] ? readonly Readonly<Item>[]
  * What a system works with: one cell in one tick. The rows of `slots[first … end)` are its to write; entities of
  * other cells can be found with `near` and read through `seen`, as they were at the start of the tick.
  */
-export interface Cell<C, K, E, P> {
+export interface Cell<C, K, E, P, O = any> {
   readonly index: CellIndex;
   readonly minX: number;
   readonly minZ: number;
@@ -127,16 +127,22 @@ export interface Cell<C, K, E, P> {
    * there: what it stands for then survives a crash. On a node without a journal the event comes in the next tick.
    */
   durable<Name extends keyof E>(slot: number, event?: Name, payload?: ValuesOf<E[Name]>): void;
+  /**
+   * Tells the outside of an entity of this cell (audit, analytics): on disk together with what the entity is at the end of this
+   * tick, then delivered to the node's sink at least once, in order per entity (docs/OUTBOX.md).
+   * @throws CapacityError when the outbox is full.
+   */
+  publish<Name extends keyof O>(slot: number, publication: Name, payload: ValuesOf<O[Name]>): void;
   /** Tells the clients that have this entity in view. */
   announce<Name extends keyof E>(slot: number, event: Name, payload: ValuesOf<E[Name]>): void;
 }
 
-export interface System<C, K, E, P> {
+export interface System<C, K, E, P, O = any> {
   /** Runs once per cell and kind with entities of these kinds. Without it, once per cell, empty cells included. */
   readonly kinds?: readonly (keyof K)[];
   /** The greatest radius that `near` is called with, in metres; at most half a cell. */
   readonly near?: number;
-  run(cell: Cell<C, K, E, P>): void;
+  run(cell: Cell<C, K, E, P, O>): void;
 }
 
 export interface JoinContext<P> {
@@ -153,7 +159,7 @@ export interface JoinContext<P> {
   random(): number;
 }
 
-export interface WorldDeclaration<C, K, I, E, P> {
+export interface WorldDeclaration<C, K, I, E, P, O = any> {
   readonly name: string;
   readonly version: number;
   /** Metres: the side of the square world, centred on the origin. The setting `worldSize` overrides it. */
@@ -173,15 +179,17 @@ export interface WorldDeclaration<C, K, I, E, P> {
     apply(self: Self<C>, input: ValuesOf<I>): void;
   };
   readonly events?: E;
+  /** What world code tells the outside with `publish`. */
+  readonly publications?: O;
   /** Numbers an operator may set with `--param name=value`; these are the defaults. */
   readonly params?: P;
-  readonly systems: { readonly [system: string]: System<C, K, E, P> };
+  readonly systems: { readonly [system: string]: System<C, K, E, P, O> };
   /** Handlers for events sent with `emit`. */
   readonly on?: {
-    readonly [Name in keyof E]?: (self: Self<C>, event: ValuesOf<E[Name]>, cell: Cell<C, K, E, P>) => void;
+    readonly [Name in keyof E]?: (self: Self<C>, event: ValuesOf<E[Name]>, cell: Cell<C, K, E, P, O>) => void;
   };
   /** Runs once per cell in the first tick of a new world, to populate it. */
-  start?(cell: Cell<C, K, E, P>): void;
+  start?(cell: Cell<C, K, E, P, O>): void;
   /** The entity that a new player gets. */
   join(context: JoinContext<P>): { readonly kind: keyof K } & Init<C>;
   /** How to read records of older versions: see docs/WORLD-MODULES.md. */
@@ -192,8 +200,8 @@ export interface WorldDeclaration<C, K, I, E, P> {
 export type Migration = (values: { readonly [path: string]: unknown }) => { readonly [path: string]: unknown };
 
 /** A checked world: the declaration and its schema. */
-export interface World<C = any, K = any, I = any, E = any, P = any> {
-  readonly declaration: WorldDeclaration<C, K, I, E, P>;
+export interface World<C = any, K = any, I = any, E = any, P = any, O = any> {
+  readonly declaration: WorldDeclaration<C, K, I, E, P, O>;
   readonly schema: Schema;
 }
 
@@ -213,8 +221,9 @@ export function defineWorld<
   const I extends Fields = Record<never, never>,
   const E extends EventsDeclaration = Record<never, never>,
   const P extends ParamsDeclaration = Record<never, never>,
+  const O extends EventsDeclaration = Record<never, never>,
 >(
-  declaration: WorldDeclaration<C, K, I, E, { readonly [N in keyof P]: number }> & { params?: P },
-): World<C, K, I, E, { readonly [N in keyof P]: number }> {
+  declaration: WorldDeclaration<C, K, I, E, { readonly [N in keyof P]: number }, O> & { params?: P },
+): World<C, K, I, E, { readonly [N in keyof P]: number }, O> {
   return { declaration, schema: checkWorld(declaration) };
 }

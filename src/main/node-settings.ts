@@ -6,6 +6,7 @@ import { Grid } from '../memory/grid.ts';
 import type { StoreOptions } from '../memory/store.ts';
 import { PROTECTION_SETTINGS } from '../net/protection.ts';
 import type { GatewaySettings } from '../net/settings.ts';
+import type { DeliverySettings } from '../peer/delivery.ts';
 import type { LinkTls } from '../peer/link-tls.ts';
 import type { PeerSettings } from '../peer/peer-settings.ts';
 import { blockGrid } from '../peer/placement.core.ts';
@@ -22,6 +23,9 @@ import type { WorldModule } from './world-module.ts';
 
 /** Of the thread that reads a journal for the viewer. */
 const TRACE_READER = new URL('./audit/trace.worker.ts', import.meta.url).href;
+
+/** Delivers publications. */
+const DELIVERY_THREAD = new URL('./outbox/delivery.worker.ts', import.meta.url).href;
 
 /** The settings by which a store is laid out. */
 export type StoreSettings = Pick<
@@ -97,8 +101,21 @@ export function peerSettings(
     graceMs: settings.resumeGraceMs,
     reach: settings.aoiRadius + settings.aoiHysteresis + settings.overhang,
     takenJournalsMax: settings.takenJournalsMax,
+    publications: world.publications,
+    delivery: deliverySettings(settings),
     traceShare: traceShareOf(settings),
     crashPoint: readCrashPoint(),
+  };
+}
+
+function deliverySettings(settings: Settings): DeliverySettings {
+  const { dataDir, outboxSink, outboxToken, outboxTimeoutMs, outboxFileBytes } = settings;
+  return {
+    workerUrl: DELIVERY_THREAD,
+    sink: outboxSink === '' ? `file:${path.join(dataDir, 'outbox')}` : outboxSink,
+    token: outboxToken,
+    timeoutMs: outboxTimeoutMs,
+    fileBytesMax: outboxFileBytes,
   };
 }
 
@@ -132,7 +149,10 @@ export function phaseOptions(
     snapshotBytesPerSecond: settings.snapshotBytesPerSecond,
     pauseOnFailure,
     cluster: isClustered(settings)
-      ? { ...CLUSTER_PHASE_DEFAULTS, ...pick(settings, ['overhang', 'dwellMs', 'checkpointMs']) }
+      ? {
+          ...CLUSTER_PHASE_DEFAULTS,
+          ...pick(settings, ['overhang', 'dwellMs', 'checkpointMs', 'outboxEventsMax', 'outboxBytesMax']),
+        }
       : undefined,
   };
 }

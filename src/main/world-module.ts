@@ -8,7 +8,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { ModuleError } from '../base/errors.ts';
 import type { ModuleErrorCode } from '../base/errors.ts';
-import type { Schema } from '../base/schema.ts';
+import type { EventSchema, Schema } from '../base/schema.ts';
 
 /** What the main thread knows of a world module: data only, none of its functions. */
 export interface WorldModule {
@@ -19,6 +19,8 @@ export interface WorldModule {
   readonly edge: 'bounce' | 'stop';
   readonly params: Readonly<Record<string, number>>;
   readonly systems: readonly string[];
+  /** What it may publish. */
+  readonly publications: readonly EventSchema[];
   /** Absolute paths of the module and of all it imports, save what lies in node_modules and in Worldmesh itself. */
   readonly files: readonly string[];
 }

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
 import { ModuleError } from '../base/errors.ts';
-import { checkWorld } from '../base/world-check.ts';
+import { checkWorld, publicationsOf } from '../base/world-check.ts';
 import type { World } from '../base/world.ts';
 import { resolveOwnPackage } from '../workers/own-package.ts';
 import type { ModuleAnswer } from './world-module.ts';
@@ -52,6 +52,7 @@ function describe(exported: unknown, { file, files }: { file: string; files: rea
     edge: declaration.edge ?? 'bounce',
     params: { ...(declaration.params as Record<string, number> | undefined) },
     systems: Object.keys(declaration.systems),
+    publications: publicationsOf(declaration),
     files,
   };
 }

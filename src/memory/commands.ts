@@ -1,5 +1,5 @@
 /**
- * What systems ask for during simulate (spawn, despawn, emit, announce, durable) and the conductor carries out in settle.
+ * What systems ask for during simulate (spawn, despawn, emit, announce, durable, publish) and the conductor carries out in settle.
  *
  * Each worker writes to a buffer of its own, and per cell is noted which buffer holds its commands and where. The
  * conductor goes through the cells in order, so the result does not depend on which worker ran which cell. There
@@ -14,12 +14,13 @@
  *     emit      target id low u32 · high u32 · packed fields of the event
  *     announce  slot u32 · 0 u32 · packed fields of the event
  *     durable   slot u32 · 0 u32 · packed fields of the event; event NO_EVENT: none
+ *     publish   slot u32 · 0 u32 · packed fields of the publication
  *
  * When a buffer is full: the system gets a CapacityError naming `commandBytes`.
  */
 import { CapacityError } from '../base/errors.ts';
 
-export const COMMAND = { spawn: 1, despawn: 2, emit: 3, announce: 4, durable: 5 } as const;
+export const COMMAND = { spawn: 1, despawn: 2, emit: 3, announce: 4, durable: 5, publish: 6 } as const;
 /** In place of the event of a `durable` without one. */
 export const NO_EVENT = 255;
 export const COMMAND_HEAD_BYTES = 4;

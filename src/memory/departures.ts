@@ -1,11 +1,11 @@
 /**
  * Frames from the conductor to the peer thread, in the ring `departures`, little-endian:
  *
- *   release       u8 1 · u8 targetNode · u16 0 · id low u32 · id high u32 · seq u32 · targetCell u32 · recordBytes u32
- *                 · frozenMs f64 · passenger (passenger.ts) · record
- *   checkpoint    u8 2 · u8 atRest · u16 0 · id low u32 · id high u32 · seq u32 · 0 u32 · recordBytes u32 · 0 f64
- *                 · passenger · record
- *   despawn       u8 3 · u8 0 · u16 0 · id low u32 · id high u32
+ *   release       u8 1 · u8 targetNode · u8 publications · u8 0 · id low u32 · id high u32 · seq u32 · targetCell u32 · recordBytes u32
+ *                 · frozenMs f64 · passenger (passenger.ts) · record · publications
+ *   checkpoint    u8 2 · u8 atRest · u8 publications · u8 0 · id low u32 · id high u32 · seq u32 · 0 u32 · recordBytes u32 · 0 f64
+ *                 · passenger · record · publications
+ *   despawn       u8 3 · u8 0 · u8 publications · u8 0 · id low u32 · id high u32 · publications
  *   ghosts        u8 4 · u8 node · u16 0 · bytes u32 · for that node's conductor (ghost.wire.ts)
  *   emit          u8 5 · u8 event · u8 hint · u8 0 · entity low u32 · entity high u32 · payloadBytes u32 · packed event
  *   input         u8 6 · u8 payloadBytes · u16 back · session low u32 · session high u32 · sequence u32 · packed input
@@ -17,6 +17,9 @@
  *   tick          u8 11 · u8 0 · u16 0 · tick u32
  *   go            u8 14 · u8 0 · u16 0                 the releases above need not wait for the end of the tick
  *   populated     u8 13 · u8 0 · u16 0 · cells u32 · cell u32 × cells
+ *
+ *   publications, as many as the head says: u8 publication · u8 0 · u16 payloadBytes · packed fields. They stand in the frame that tells what
+ *   their entity is, so that they are in the ring together, or neither is.
  *
  * Writer: the conductor, in ticks. Reader: the peer thread, woken by the peer bell after `tick`.
  *
@@ -56,6 +59,18 @@ const LIST_BYTES = 8;
 /** Plenty for `room` and `tick`. */
 const TICK_END_BYTES = 256;
 
+/** Publications of one entity in one frame: what it may publish in one tick. */
+export const PUBLICATIONS_PER_FRAME_MAX = 64;
+const PUBLICATION_HEAD_BYTES = 4;
+
+/** What world code has published and the peer thread has not heard of yet. */
+export interface PublicationDraft {
+  /** Index in the world's publications. */
+  readonly publication: number;
+  /** Packed fields. */
+  readonly payload: Uint8Array;
+}
+
 /** Frozen: in this store it is a ghost of `targetNode` from now on. */
 export interface Release {
   readonly targetNode: number;
@@ -68,6 +83,7 @@ export interface Release {
   readonly passenger: EntityPassenger;
   readonly pendingInputs: readonly PassengerInput[];
   readonly record: Uint8Array;
+  readonly publications: readonly PublicationDraft[];
 }
 
 export interface Checkpoint {
@@ -77,6 +93,7 @@ export interface Checkpoint {
   /** A player who has left: no longer in the store. */
   readonly atRest: boolean;
   readonly record: Uint8Array;
+  readonly publications: readonly PublicationDraft[];
 }
 
 export interface EmittedEvent {
@@ -120,8 +137,16 @@ export function writeCheckpoint(ring: Ring, checkpoint: Checkpoint): boolean {
   });
 }
 
-export function writeDespawn(ring: Ring, { id }: { id: number }): boolean {
-  return writePair(ring, DEPARTURE.despawn, id);
+export function writeDespawn(
+  ring: Ring,
+  { id, publications }: { id: number; publications: readonly PublicationDraft[] },
+): boolean {
+  const at = ring.reserve(12 + publicationsBytes(publications));
+  if (at < 0) return false;
+  writeHead(ring, at, { type: DEPARTURE.despawn, byte: 0 });
+  writeU53(ring.view, at + 4, id);
+  ring.commit(writePublications(ring, { at, end: at + 12 }, publications) - at);
+  return true;
 }
 
 /** The first `sizeBytes` of `bytes` are for the conductor of `node`. */
@@ -239,7 +264,7 @@ export function writePopulated(ring: Ring, { cells }: { cells: Uint32Array }): b
 export interface DepartureVisitor {
   release(release: Release): void;
   checkpoint(checkpoint: Checkpoint): void;
-  despawn(id: number): void;
+  despawn(id: number, publications: readonly PublicationDraft[]): void;
   ghosts(node: number, bytes: Uint8Array): void;
   emit(emitted: EmittedEvent): void;
   input(input: ArrivedInput): void;
@@ -263,7 +288,7 @@ export function readDeparture(source: ByteSpan, at: number, visitor: DepartureVi
     case DEPARTURE.go:
       return visitor.go();
     case DEPARTURE.despawn:
-      return visitor.despawn(readU53(view, at + 4));
+      return visitor.despawn(readU53(view, at + 4), readPublications(source, { at, first: at + 12 }));
     case DEPARTURE.ghosts:
       return visitor.ghosts(byte, bytes.slice(at + LIST_BYTES, at + LIST_BYTES + view.getUint32(at + 4, true)));
     case DEPARTURE.emit:
@@ -313,6 +338,7 @@ function readNotice({ bytes, view }: ByteSpan, at: number, visitor: DepartureVis
 }
 
 const NO_INPUTS: readonly PassengerInput[] = [];
+const NO_PUBLICATIONS: readonly PublicationDraft[] = [];
 
 interface EntityFrame {
   readonly type: number;
@@ -324,10 +350,13 @@ interface EntityFrame {
   readonly passenger: EntityPassenger;
   readonly pendingInputs: readonly PassengerInput[];
   readonly record: Uint8Array;
+  readonly publications: readonly PublicationDraft[];
 }
 
 function writeEntity(ring: Ring, frame: EntityFrame): boolean {
-  const at = ring.reserve(ENTITY_BYTES + passengerBytesMax(frame) + frame.record.length);
+  const at = ring.reserve(
+    ENTITY_BYTES + passengerBytesMax(frame) + frame.record.length + publicationsBytes(frame.publications),
+  );
   if (at < 0) return false;
   writeHead(ring, at, frame);
   writeU53(ring.view, at + 4, frame.id);
@@ -337,21 +366,63 @@ function writeEntity(ring: Ring, frame: EntityFrame): boolean {
   ring.view.setFloat64(at + 24, frame.frozenMs, true);
   const recordAt = writePassenger(ring, at + ENTITY_BYTES, frame);
   ring.bytes.set(frame.record, recordAt);
-  ring.commit(recordAt + frame.record.length - at);
+  const end = writePublications(ring, { at, end: recordAt + frame.record.length }, frame.publications);
+  ring.commit(end - at);
   return true;
 }
 
 function readEntity(source: ByteSpan, at: number): Omit<EntityFrame, 'type' | 'byte' | 'frozenMs'> {
   const { bytes, view } = source;
   const { passenger, pendingInputs, end } = readPassenger(source, at + ENTITY_BYTES);
+  const recordEnd = end + view.getUint32(at + 20, true);
   return {
     targetCell: view.getUint32(at + 16, true),
     id: readU53(view, at + 4),
     seq: view.getUint32(at + 12, true),
     passenger,
     pendingInputs,
-    record: bytes.slice(end, end + view.getUint32(at + 20, true)),
+    record: bytes.slice(end, recordEnd),
+    publications: readPublications(source, { at, first: recordEnd }),
   };
+}
+
+function publicationsBytes(publications: readonly PublicationDraft[]): number {
+  let sizeBytes = 0;
+  for (const { payload } of publications) sizeBytes += PUBLICATION_HEAD_BYTES + payload.length;
+  return sizeBytes;
+}
+
+/** Writes their number into the head of the frame and them to its end; returns where they end. */
+function writePublications(
+  { bytes, view }: ByteSpan,
+  frame: { readonly at: number; readonly end: number },
+  publications: readonly PublicationDraft[],
+): number {
+  assert(publications.length <= PUBLICATIONS_PER_FRAME_MAX, 'an entity publishes a bounded number of times in a tick');
+  bytes[frame.at + 2] = publications.length;
+  let { end } = frame;
+  for (const { publication, payload } of publications) {
+    view.setUint32(end, publication | (payload.length << 16), true);
+    bytes.set(payload, end + PUBLICATION_HEAD_BYTES);
+    end += PUBLICATION_HEAD_BYTES + payload.length;
+  }
+  return end;
+}
+
+function readPublications(
+  { bytes, view }: ByteSpan,
+  { at, first }: { readonly at: number; readonly first: number },
+): readonly PublicationDraft[] {
+  if (bytes[at + 2] === 0) return NO_PUBLICATIONS;
+  const publications: PublicationDraft[] = [];
+  let from = first;
+  for (let left = bytes[at + 2]!; left > 0; left--) {
+    const head = view.getUint32(from, true);
+    const end = from + PUBLICATION_HEAD_BYTES + (head >>> 16);
+    publications.push({ publication: head & 0xff, payload: bytes.slice(from + PUBLICATION_HEAD_BYTES, end) });
+    from = end;
+  }
+  return publications;
 }
 
 function writePair(ring: Ring, type: number, value: number): boolean {

@@ -39,6 +39,7 @@ export const COUNTERS = [
   'eventsArrived',
   'eventsRepeated',
   'checkpoints',
+  'publicationsLost',
 ] as const;
 export type Counter = (typeof COUNTERS)[number];
 
@@ -53,6 +54,7 @@ export const GAUGES = [
   'ghosts',
   'overhanging',
   'activationsWaiting',
+  'publicationsHeld',
 ] as const;
 export type Gauge = (typeof GAUGES)[number];
 

@@ -35,6 +35,7 @@ export const COUNTER_HELP: Readonly<Record<Counter, string>> = {
   eventsArrived: 'Durable events from other nodes that acted',
   eventsRepeated: 'Durable events from other nodes that had acted before',
   checkpoints: 'Checkpoints of entities handed to the journal',
+  publicationsLost: 'Publications of a node without a journal, which has nowhere to write them',
 };
 
 export const GAUGE_HELP: Readonly<Record<Gauge, string>> = {
@@ -47,6 +48,7 @@ export const GAUGE_HELP: Readonly<Record<Gauge, string>> = {
   ghosts: 'Entities of other nodes that are seen here',
   overhanging: 'Entities owned here that stand in the land of other nodes',
   activationsWaiting: 'Entities owned here that wait for room',
+  publicationsHeld: 'Publications that had no room on their way to the journal in the last tick',
   load: 'Share of a tick that the simulation needs, smoothed; 1 is all of it',
 };
 

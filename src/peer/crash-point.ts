@@ -17,6 +17,7 @@ export const CRASH_POINTS = [
   'afterFence',
   'beforeImport',
   'afterImport',
+  'afterDelivery',
   'beforeHandIn',
   'afterHandIn',
 ] as const;

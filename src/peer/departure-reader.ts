@@ -6,12 +6,23 @@
  *   everything else ──▶ with the `tick` that ends it, as one turn: what a tick changed and what it told others about that are
  *                       written together, however the ring was read in between
  */
+import { assert } from '../base/assert.ts';
 import type { EntityId } from '../base/brand.ts';
+import { unpackFields } from '../base/pack.ts';
+import type { EventSchema } from '../base/schema.ts';
 import type { ArrivedInput } from '../memory/arrivals.ts';
-import type { BoundSession, Checkpoint, DepartureVisitor, EmittedEvent, Release } from '../memory/departures.ts';
+import type {
+  BoundSession,
+  Checkpoint,
+  DepartureVisitor,
+  EmittedEvent,
+  PublicationDraft,
+  Release,
+} from '../memory/departures.ts';
 import { readDeparture } from '../memory/departures.ts';
 import type { Store } from '../memory/store.ts';
-import type { CoreEvent, EntityRow, NodeNumber, PeerIdentity } from './protocol.ts';
+import { valuesToJson } from '../wire/json-values.wire.ts';
+import type { CheckpointRow, CoreEvent, EntityRow, NewPublication, NodeNumber, PeerIdentity } from './protocol.ts';
 
 export interface DepartureSink {
   step(event: CoreEvent): void;
@@ -30,10 +41,13 @@ export interface DepartureSink {
   /** Answer with this number when everything until now is on disk. */
   durable(number: number): void;
   room(slots: number): void;
+  /** UTC. */
+  utcMs(): number;
 }
 
 type Emitted = Extract<CoreEvent, { kind: 'emit' }>['messages'][number];
 
+const NO_NEWS: readonly NewPublication[] = [];
 const ROWS_PER_EVENT_MAX = 1024;
 /** Durable messages that have not acted yet; more are refused and counted. */
 const MESSAGES_WAITING_MAX = 65_536;
@@ -41,16 +55,20 @@ const MESSAGES_WAITING_MAX = 65_536;
 export class DepartureReader implements DepartureVisitor {
   readonly #store: Store;
   readonly #sink: DepartureSink;
+  readonly #publications: readonly EventSchema[];
   /** What the tick that is being read asks for, but for its releases. */
   #steps: (() => void)[] = [];
-  #rows: EntityRow[] = [];
+  #rows: CheckpointRow[] = [];
   #despawns: EntityId[] = [];
+  #lastWords = new Map<EntityId, readonly NewPublication[]>();
   #emits: Emitted[] = [];
   #releases: Release[] = [];
   #tick = 0;
 
-  constructor(store: Store, sink: DepartureSink) {
+  /** @param publications What the world may publish. */
+  constructor(store: Store, sink: DepartureSink, publications: readonly EventSchema[]) {
     this.#store = store;
+    this.#publications = publications;
     this.#sink = sink;
   }
 
@@ -79,14 +97,16 @@ export class DepartureReader implements DepartureVisitor {
     if (this.#steps.length === 0 && this.#rows.length === 0) this.#flushReleases();
   }
 
-  checkpoint({ id, seq, record, passenger, atRest }: Checkpoint): void {
+  checkpoint({ id, seq, record, passenger, atRest, publications }: Checkpoint): void {
     if (this.#rows.length === 0 || this.#rows.length >= ROWS_PER_EVENT_MAX) this.#gather();
-    this.#rows.push({ id: id as EntityId, seq, record, passenger, atRest });
+    const row: EntityRow = { id: id as EntityId, seq, record, passenger, atRest };
+    this.#rows.push(publications.length === 0 ? row : { ...row, publications: this.#news(publications) });
   }
 
-  despawn(id: number): void {
+  despawn(id: number, publications: readonly PublicationDraft[]): void {
     if (this.#despawns.length === 0) this.#gather();
     this.#despawns.push(id as EntityId);
+    if (publications.length > 0) this.#lastWords.set(id as EntityId, this.#news(publications));
   }
 
   emit({ entity, event, payload, hint }: EmittedEvent): void {
@@ -156,10 +176,12 @@ export class DepartureReader implements DepartureVisitor {
     }
     if (this.#despawns.length > 0) {
       const ids = this.#despawns;
+      const publications = this.#lastWords;
       this.#despawns = [];
+      if (publications.size > 0) this.#lastWords = new Map();
       this.#steps.push(() => {
         for (const id of ids) this.#sink.despawned(id);
-        this.#sink.step({ kind: 'despawn', ids });
+        this.#sink.step({ kind: 'despawn', ids, publications });
       });
     }
     if (this.#emits.length > 0) {
@@ -186,9 +208,23 @@ export class DepartureReader implements DepartureVisitor {
     if (target === undefined) {
       throw new RangeError(`${releases.length} entities were released to node ${node}, which nobody is`);
     }
-    const items = releases.map(({ id, seq, targetCell, record, passenger, pendingInputs }) => {
-      return { id: id as EntityId, seq, targetCell, record, passenger, pendingInputs };
+    const items = releases.map(({ id, seq, targetCell, record, passenger, pendingInputs, publications }) => {
+      const news = this.#news(publications);
+      return { id: id as EntityId, seq, targetCell, record, passenger, pendingInputs, publications: news };
     });
     this.#sink.step({ kind: 'release', tick: this.#tick, target, items });
+  }
+
+  /** As JSON: whoever delivers them needs no schema. */
+  #news(drafts: readonly PublicationDraft[]): readonly NewPublication[] {
+    if (drafts.length === 0) return NO_NEWS;
+    const publishedMs = Math.trunc(this.#sink.utcMs());
+    this.#store.peerStats.add('publicationsWritten', drafts.length);
+    return drafts.map(({ publication, payload }) => {
+      const schema = this.#publications[publication];
+      assert(schema !== undefined, 'a publication is one of the world');
+      const body = JSON.stringify(valuesToJson(unpackFields(schema.fields, payload)));
+      return { name: schema.name, body, publishedMs };
+    });
   }
 }

@@ -4,6 +4,7 @@ import { beginBarrier, checkBuddy, onProtection, resumeStream } from './handover
 import { resend } from './handover-commit.core.ts';
 import { checkMessages, hurryMessages } from './handover-messages.core.ts';
 import { expirePointers } from './handover-pointers.core.ts';
+import { checkPublications } from './handover-publications.core.ts';
 import { run } from './handover-recovery.core.ts';
 import { checkResolves } from './handover-resolve.core.ts';
 import { isBlocked, isFenced, targetOf } from './handover-state.core.ts';
@@ -35,6 +36,7 @@ export function linkUp(state: HandoverState, effects: CoreEffect[], peer: PeerId
   if (state.phase !== 'running') return;
   resend(state, effects, target);
   hurryMessages(state, peer.node);
+  state.publicationsAskAtMs = state.nowMs;
 }
 
 export function linkDown(state: HandoverState, peer: PeerIdentity): void {
@@ -103,4 +105,5 @@ export function checkAll(state: HandoverState, effects: CoreEffect[]): void {
   checkTargets(state, effects);
   checkResolves(state, effects);
   checkMessages(state, effects);
+  checkPublications(state, effects);
 }

@@ -31,6 +31,14 @@ export interface HandoverDescription {
   readonly importCount: number;
   readonly messageCount: number;
   readonly deliveryCount: number;
+  readonly publications: {
+    readonly rows: number;
+    readonly sizeBytes: number;
+    readonly parked: number;
+    readonly blocked: number;
+    /** UTC of the oldest that is not parked; 0 without one. */
+    readonly oldestMs: number;
+  };
   readonly pointerCount: number;
   readonly waitingCount: number;
   readonly position: number;
@@ -88,6 +96,11 @@ export function describe(state: HandoverState): HandoverDescription {
     importCount: [...state.imports.values()].filter(({ isDone }) => !isDone).length,
     messageCount: [...state.messageOf.values()].reduce((sum, { size }) => sum + size, 0),
     deliveryCount: state.deliveries.size,
+    publications: {
+      ...state.publicationCounts,
+      blocked: state.publicationsBlocked.size,
+      oldestMs: oldestPublicationMs(state),
+    },
     pointerCount: state.pointers.size,
     waitingCount: waitingCount(releases) + waitingCount(accepts) + waitingCount(others),
     position: state.position,
@@ -97,6 +110,15 @@ export function describe(state: HandoverState): HandoverDescription {
     violationCount: state.violationCount,
     targets,
   };
+}
+
+function oldestPublicationMs({ publications }: HandoverState): number {
+  let oldestMs = 0;
+  for (const { rows } of publications.values()) {
+    const publishedMs = rows[0]?.publishedMs ?? 0;
+    if (publishedMs > 0 && (oldestMs === 0 || publishedMs < oldestMs)) oldestMs = publishedMs;
+  }
+  return oldestMs;
 }
 
 function countPassed(rows: ReadonlyMap<number, unknown>, watermark: number): number {

@@ -10,6 +10,7 @@
 import { assert } from '../base/assert.ts';
 import { noteMarks } from './handover-marks.core.ts';
 import { queueMessages } from './handover-messages.core.ts';
+import { notePublished, recoverPublications } from './handover-publications.core.ts';
 import { resend } from './handover-commit.core.ts';
 import { channelOf, enterOutgoing, incomingOf, targetOf } from './handover-state.core.ts';
 import type { HandoverState, Import } from './handover-state.core.ts';
@@ -26,6 +27,7 @@ export function start(state: HandoverState, { me, content }: Extract<CoreEvent, 
   state.stream.content = content;
   state.recovered = content.entities;
   state.recoveredMessages = content.messages;
+  state.recoveredPublications = content.publications;
   state.messageNumber = content.messageNumber;
   for (const row of content.imports) state.imports.set(row.ledger, importFrom(row, true));
   enterRows(state, content.outbox, content.transferSeqs);
@@ -41,6 +43,7 @@ export function run(state: HandoverState, effects: CoreEffect[]): void {
   state.phase = 'running';
   for (const row of state.recovered) {
     state.owned.set(row.id, row.seq);
+    notePublished(state, row);
     const { marks } = row.passenger;
     if (marks.length > 0) noteMarks(state, { id: row.id, marks, position: state.position, isLeaving: false });
     effects.push({ kind: 'activate', cause: 'recovery', row, targetCell: -1, pendingInputs: [] });
@@ -48,6 +51,8 @@ export function run(state: HandoverState, effects: CoreEffect[]): void {
   state.recovered = [];
   const messages = state.recoveredMessages.toSorted((a, b) => a.number - b.number);
   state.recoveredMessages = [];
+  recoverPublications(state, state.recoveredPublications);
+  state.recoveredPublications = [];
   queueMessages(
     state,
     effects,

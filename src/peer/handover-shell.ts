@@ -30,6 +30,7 @@ import type {
   Ledger,
   NodeNumber,
   PeerIdentity,
+  PublicationRow,
   SessionId,
 } from './protocol.ts';
 
@@ -46,6 +47,8 @@ export interface HandoverShellOptions {
   /** A player who rests in this ledger. */
   readonly rests: (row: EntityRow) => void;
   readonly importStable: () => void;
+  /** For the sink. */
+  readonly offer: (rows: readonly PublicationRow[]) => void;
   readonly stopped: (reason: string) => void;
   readonly crashPoints: CrashPoints;
   readonly tickMs: number;
@@ -161,6 +164,7 @@ export class HandoverShell {
     for (const effect of effects) this.#obey(effect);
     effects.length = 0;
     this.#isStepping = false;
+    this.#reportPublications();
   }
 
   linkUp(peer: PeerIdentity): void {
@@ -200,7 +204,7 @@ export class HandoverShell {
     const batches = this.#turn;
     this.#turn = undefined;
     if (batches === undefined || batches.length === 0) return;
-    const isOne = batches.some(({ writes }) => writes.some(({ kind }) => kind === 'message'));
+    const isOne = batches.some(({ writes }) => writes.some(({ kind }) => kind === 'message' || kind === 'publication'));
     const last = batches.at(-1);
     if (isOne && last !== undefined)
       this.#options.append(
@@ -242,6 +246,15 @@ export class HandoverShell {
     this.step({ kind: 'fsynced', position });
   }
 
+  /** At once: `publish` of the simulation looks here whether there is room. */
+  #reportPublications(): void {
+    const { peerStats } = this.#options.store;
+    const { rows, sizeBytes, parked } = this.#state.publicationCounts;
+    peerStats.setGauge('publicationsWaiting', rows);
+    peerStats.setGauge('publicationsWaitingBytes', sizeBytes);
+    peerStats.setGauge('publicationsInPark', parked);
+  }
+
   #obey(effect: CoreEffect): void {
     switch (effect.kind) {
       case 'journal':
@@ -255,6 +268,8 @@ export class HandoverShell {
         this.#options.store.peerStats.add('messagesDelivered', 1);
         return this.#options.arrivals.event({ issuer, number, entity, event, payload });
       }
+      case 'offer':
+        return this.#options.offer(effect.rows);
       case 'credits':
         return this.#grant(effect.node, effect.credits);
       case 'stage':

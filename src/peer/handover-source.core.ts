@@ -29,12 +29,14 @@ import {
 import type { Channel, HandoverState, Outgoing, Waiting } from './handover-state.core.ts';
 import { notePointer } from './handover-pointers.core.ts';
 import { noteMarks } from './handover-marks.core.ts';
+import { notePublished, publish, withPublished } from './handover-publications.core.ts';
 import type {
   CoreEffect,
   CoreEvent,
   EntityRow,
   NodeNumber,
   OutboxRow,
+  Passenger,
   PeerIdentity,
   PeerMessage,
   PendingInput,
@@ -74,7 +76,7 @@ export function release(state: HandoverState, effects: CoreEffect[], event: Rele
       id: item.id,
       seq: item.seq,
       record: item.record,
-      passenger: item.passenger,
+      passenger: told(state, item),
     };
     return beginRelease(state, effects, channel, row, {
       tick: event.tick,
@@ -110,12 +112,19 @@ function beginRelease(
     older: undefined,
   };
   state.owned.delete(row.id);
+  state.published.delete(row.id);
   enterOutgoing(state, outgoing);
   channel.target.unanswered += 1;
   const position = write(state, { kind: 'release', row });
   noteMarks(state, { id: row.id, marks: row.passenger.marks, position, isLeaving: true });
   stage(effects, 'released', outgoing);
   return outgoing;
+}
+
+/** Its last publications are written, and its passenger knows of them. */
+function told(state: HandoverState, { id, passenger, publications }: Release['items'][number]): Passenger {
+  publish(state, id, publications);
+  return withPublished(state, id, passenger);
 }
 
 /** The target cannot be reached any more: nothing was named, so the entity stays, under the seq its record carries. */
@@ -126,9 +135,10 @@ function giveBack(state: HandoverState, item: Release['items'][number]): void {
     id: item.id,
     seq: item.seq,
     record: item.record,
-    passenger: item.passenger,
+    passenger: told(state, item),
     atRest: false,
   };
+  state.published.delete(item.id);
   const position = write(state, { kind: 'entity', row });
   noteMarks(state, { id: row.id, marks: row.passenger.marks, position, isLeaving: false });
   awaitStable(state, {
@@ -254,6 +264,7 @@ export function comeBack({ id, seq, record, passenger }: OutboxRow): EntityRow {
 export function onReclaimed(state: HandoverState, effects: CoreEffect[], old: Outgoing, row: EntityRow): void {
   leaveOutgoing(state, old);
   state.owned.set(row.id, row.seq);
+  notePublished(state, row);
   stage(effects, 'reclaimed', old);
   const { pendingInputs } = old;
   effects.push({ kind: 'activate', cause: 'reclaim', row, targetCell: old.row.targetCell, pendingInputs });
@@ -292,5 +303,6 @@ export function onReturned(
 ): void {
   state.returning.delete(row.id);
   state.owned.set(row.id, row.seq);
+  notePublished(state, row);
   effects.push({ kind: 'activate', cause: 'reclaim', row, targetCell, pendingInputs });
 }

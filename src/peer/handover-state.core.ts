@@ -25,6 +25,7 @@ import type {
   Mark,
   MessageRow,
   Mutation,
+  PublicationRow,
   NodeNumber,
   OutboxRow,
   PeerIdentity,
@@ -144,6 +145,20 @@ export interface Delivery {
   readonly number: number;
 }
 
+/** Publications of one entity that lie in this journal, stably. */
+export interface PublicationQueue {
+  readonly entity: EntityId;
+  /** Not parked, in order of number. */
+  readonly rows: PublicationRow[];
+  /** Numbers that the sink is given, and has not answered for. */
+  readonly offered: Set<number>;
+  readonly parked: Map<number, PublicationRow>;
+  /** Numbers that were parked once: they come late, whatever stands before them. */
+  readonly replayed: Set<number>;
+  /** All up to this number are known to be delivered or parked, wherever they lay. */
+  settled: number;
+}
+
 export interface Pointer {
   readonly node: NodeNumber;
   readonly seq: number;
@@ -177,8 +192,10 @@ export type Waiting =
       readonly outbox: readonly OutboxRow[];
       readonly transferSeqs: JournalContent['transferSeqs'];
       readonly messages: readonly MessageRow[];
+      readonly publications: readonly PublicationRow[];
     }
   | { readonly kind: 'emitted'; readonly position: number; readonly rows: readonly HintedMessage[] }
+  | { readonly kind: 'published'; readonly position: number; readonly rows: readonly PublicationRow[] }
   | { readonly kind: 'acted'; readonly position: number; readonly done: readonly Delivery[] };
 
 export interface HintedMessage {
@@ -271,6 +288,16 @@ export interface HandoverState {
   readonly deliveries: Map<EntityId, Delivery[]>;
   /** The marks in the last journalled row of an owned entity, and where that row is in the log. */
   readonly marks: Map<EntityId, { readonly marks: readonly Mark[]; readonly position: number }>;
+  /** Of owned entities that have published: see Passenger. */
+  readonly published: Map<EntityId, Mark>;
+  readonly publications: Map<EntityId, PublicationQueue>;
+  /** Queues with rows that may be offered; and those whose next row stands behind another ledger. */
+  readonly publicationsReady: Set<PublicationQueue>;
+  readonly publicationsBlocked: Set<PublicationQueue>;
+  publicationsOffered: number;
+  publicationsAskAtMs: number;
+  /** Of this journal, parked ones too; written, perhaps not stable. */
+  readonly publicationCounts: { rows: number; sizeBytes: number; parked: number };
   /** Where entities that left went, for a while. Volatile. */
   readonly pointers: Map<EntityId, Pointer>;
   /** Entities that ended here, for a while: what is sent to them is done. */
@@ -282,6 +309,7 @@ export interface HandoverState {
   /** Content to be activated once the phase is `running`. */
   recovered: readonly EntityRow[];
   recoveredMessages: readonly MessageRow[];
+  recoveredPublications: readonly PublicationRow[];
   /** Messages that only a broken peer, or a broken rule, can send. */
   violationCount: number;
 }

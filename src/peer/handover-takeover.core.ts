@@ -7,6 +7,7 @@
  *   our rows to it    resolved by its inbox: there, or reclaimed
  *   inbox, watermark  frozen: the answers to RESOLVE, given once the import is stable
  *   messages          sent on as that ledger
+ *   publications      delivered from here
  *
  * Cut-off: from the takeover on nothing of the dead node's sessions is heard (isBlocked), and its numbers towards us
  * are closed; a COMMIT that it sent in its last moment must not meet an entity that was reclaimed.
@@ -16,6 +17,7 @@ import type { EntityId } from '../base/brand.ts';
 import { noteMarks } from './handover-marks.core.ts';
 import { queueMessages } from './handover-messages.core.ts';
 import { enterRows, importFrom } from './handover-recovery.core.ts';
+import { hurryPublications, notePublished, recoverPublications } from './handover-publications.core.ts';
 import { resend } from './handover-commit.core.ts';
 import { raiseWatermark } from './handover-target.core.ts';
 import { awaitRemoval, comeBack, finish, reclaim } from './handover-source.core.ts';
@@ -77,20 +79,30 @@ function importLedger(state: HandoverState, effects: CoreEffect[], content: Jour
   const ledgers = [content.ledger, ...inherited.map(({ ledger }) => ledger)];
   resolveOwn(state, effects, ledgers, entities);
   const rows = [...entities.values()];
-  const { messages, transferSeqs } = content;
+  const { messages, publications, transferSeqs } = content;
   const position = write(state, {
     kind: 'import',
     frozen,
     entities: rows,
     outbox,
     messages,
+    publications,
     imports: inherited,
     transferSeqs,
   });
   for (const { id, passenger } of rows) {
     if (passenger.marks.length > 0) noteMarks(state, { id, marks: passenger.marks, position, isLeaving: false });
   }
-  awaitStable(state, { kind: 'imported', position, ledgers, entities: rows, outbox, transferSeqs, messages });
+  awaitStable(state, {
+    kind: 'imported',
+    position,
+    ledgers,
+    entities: rows,
+    outbox,
+    transferSeqs,
+    messages,
+    publications,
+  });
 }
 
 /** Enters an entity of the dead ledger, unless this node has a younger right to it. */
@@ -169,7 +181,7 @@ function isSuperseded(entities: ReadonlyMap<EntityId, EntityRow>, { row }: Outgo
 export function onImported(
   state: HandoverState,
   effects: CoreEffect[],
-  { ledgers, entities, outbox, transferSeqs, messages }: Extract<Waiting, { kind: 'imported' }>,
+  { ledgers, entities, outbox, transferSeqs, messages, publications }: Extract<Waiting, { kind: 'imported' }>,
 ): void {
   state.isImporting = false;
   for (const ledger of ledgers) {
@@ -178,6 +190,7 @@ export function onImported(
   }
   for (const row of entities) {
     state.owned.set(row.id, row.seq);
+    notePublished(state, row);
     effects.push({ kind: 'activate', cause: 'takeover', row, targetCell: -1, pendingInputs: [] });
   }
   enterRows(state, outbox, transferSeqs);
@@ -204,6 +217,8 @@ export function onImported(
     effects,
     messages.toSorted((a, b) => a.number - b.number).map((row) => ({ row, hint: 0 })),
   );
+  recoverPublications(state, publications);
+  hurryPublications(state);
   state.resolveAtMs = state.nowMs;
   takeNext(state, effects);
 }

@@ -10,6 +10,7 @@
  */
 import { awaitRemoval, decide } from './handover-source.core.ts';
 import { noteMarks } from './handover-marks.core.ts';
+import { notePublished } from './handover-publications.core.ts';
 import { awaitStable } from './handover-stable.core.ts';
 import { incomingOf, isOpen, send, write } from './handover-state.core.ts';
 import type { Accepted, HandoverState, Incoming, Outgoing, Waiting } from './handover-state.core.ts';
@@ -174,6 +175,7 @@ function accept(state: HandoverState, effects: CoreEffect[], incoming: Incoming,
   const position = write(state, { kind: 'accept', row, from });
   noteMarks(state, { id, marks: passenger.marks, position, isLeaving: false });
   state.owned.set(id, seq);
+  notePublished(state, row);
   state.room -= 1;
   effects.push({ kind: 'activate', cause: 'handover', row, targetCell, pendingInputs });
   stage(effects, 'accepted', from);

@@ -9,11 +9,12 @@
  *   linkUp, linkDown, directory, takeover, room, time             └─▶ protect, unprotect, copy, stage, stop
  *
  * Rooms: -source and -commit (leaving), -target (arriving), -takeover and -resolve (fenced ledgers), -buddy (stable
- * beyond this machine), -messages and -marks (durable messages), -flow and -timers (liveness), -recovery (start).
+ * beyond this machine), -messages and -marks (durable messages), -publications (to the outside), -flow and -timers (liveness), -recovery (start).
  *
  * Rules R0–R9 hold; the fast path R10 (INTENT) is left out: every COMMIT waits for RELEASED.
  */
 import { assert, unreachable } from '../base/assert.ts';
+import type { EntityId } from '../base/brand.ts';
 import { Random } from '../base/random.ts';
 import {
   onCopied,
@@ -38,6 +39,17 @@ import {
   queueMessages,
 } from './handover-messages.core.ts';
 import { noteEnd } from './handover-pointers.core.ts';
+import {
+  offerPublications,
+  onPublicationsAsked,
+  onPublicationsSettled,
+  onRefused,
+  onReplayed,
+  onTaken,
+  publish,
+  queuePublications,
+  withPublished,
+} from './handover-publications.core.ts';
 import { start } from './handover-recovery.core.ts';
 import { onImportNeeded, onImportUnneeded, onResolve, onResolved } from './handover-resolve.core.ts';
 import { onAck, onReclaimed, onReleased, onRemoved, onReturned, release } from './handover-source.core.ts';
@@ -47,7 +59,7 @@ import type { HandoverState, MessageBetweenRunning, Waiting } from './handover-s
 import { onImported, takeOver } from './handover-takeover.core.ts';
 import { onAcceptedStable, onCancel, onCommit, onRoom, raiseWatermark } from './handover-target.core.ts';
 import { CREDITS_DEFAULT, NO_MUTATIONS } from './protocol.ts';
-import type { CoreEffect, CoreEvent, Ledger, Mutation, PeerIdentity, PeerMessage } from './protocol.ts';
+import type { CheckpointRow, CoreEffect, CoreEvent, Ledger, Mutation, PeerIdentity, PeerMessage } from './protocol.ts';
 
 export { describe } from './handover-describe.core.ts';
 export { ledgersToTake } from './handover-takeover.core.ts';
@@ -114,6 +126,13 @@ export function createHandover({
     messagesCheckAtMs: 0,
     deliveries: new Map(),
     marks: new Map(),
+    published: new Map(),
+    publications: new Map(),
+    publicationsReady: new Set(),
+    publicationsBlocked: new Set(),
+    publicationsOffered: 0,
+    publicationsAskAtMs: 0,
+    publicationCounts: { rows: 0, sizeBytes: 0, parked: 0 },
     pointers: new Map(),
     ended: new Map(),
     room: CREDITS_DEFAULT,
@@ -121,6 +140,7 @@ export function createHandover({
     grantsSaid: new Map(),
     recovered: [],
     recoveredMessages: [],
+    recoveredPublications: [],
     violationCount: 0,
   };
 }
@@ -139,6 +159,7 @@ export function stepTogether(state: HandoverState, events: readonly CoreEvent[],
   for (const event of events) handle(state, event, effects);
   if (state.phase === 'running' && state.heldMessages.length > 0) hearHeld(state, effects);
   for (let item = takeStable(state); item !== undefined; item = takeStable(state)) onStable(state, item, effects);
+  offerPublications(state, effects);
   flush(state, effects);
   if (state.creditsChanged.size > 0) sayCredits(state, effects);
 }
@@ -179,6 +200,15 @@ function handle(state: HandoverState, event: CoreEvent, effects: CoreEffect[]): 
     case 'emit':
       assertRunning(state, event.kind);
       emit(state, event);
+      return;
+    case 'publicationsTaken':
+      onTaken(state, event);
+      return;
+    case 'publicationsRefused':
+      onRefused(state, event);
+      return;
+    case 'publicationsReplayed':
+      onReplayed(state, event);
       return;
     case 'fsynced':
       assert(event.position <= state.position, `position ${event.position} was never written`);
@@ -314,6 +344,12 @@ function hearRunning(
     case 'found':
       onFound(state, message);
       return;
+    case 'publicationsAsked':
+      onPublicationsAsked(state, effects, from, message);
+      return;
+    case 'publicationsSettled':
+      onPublicationsSettled(state, message);
+      return;
     default:
       unreachable(message);
   }
@@ -347,6 +383,9 @@ function onStable(state: HandoverState, item: Waiting, effects: CoreEffect[]): v
     case 'emitted':
       queueMessages(state, effects, item.rows);
       return;
+    case 'published':
+      queuePublications(state, item.rows);
+      return;
     case 'acted':
       onActed(state, effects, item.done);
       return;
@@ -360,17 +399,30 @@ function checkpoint(state: HandoverState, { rows }: Extract<CoreEvent, { kind: '
     const owned = state.owned.get(row.id);
     if (owned === undefined) {
       // It left, or ended, while the row was on its way. A row of what was never here is a birth.
-      const isBirth = !state.outgoing.has(row.id) && !state.returning.has(row.id) && !state.ended.has(row.id);
-      if (!isBirth || (state.pointers.get(row.id)?.seq ?? -1) >= row.seq) continue;
+      if (!isUnheardOf(state, row.id) || (state.pointers.get(row.id)?.seq ?? -1) >= row.seq) continue;
       state.owned.set(row.id, row.seq);
     } else if (owned !== row.seq) continue;
-    const position = write(state, { kind: 'entity', row });
-    noteMarks(state, { id: row.id, marks: row.passenger.marks, position, isLeaving: false });
+    writeState(state, row);
   }
 }
 
-function despawn(state: HandoverState, { ids }: Extract<CoreEvent, { kind: 'despawn' }>): void {
+function isUnheardOf(state: HandoverState, id: EntityId): boolean {
+  return !state.outgoing.has(id) && !state.returning.has(id) && !state.ended.has(id);
+}
+
+/** The state and what was published of it, in this order of numbers and in one batch. */
+function writeState(state: HandoverState, { id, seq, record, passenger, atRest, publications }: CheckpointRow): void {
+  publish(state, id, publications);
+  const row = { id, seq, record, passenger: withPublished(state, id, passenger), atRest };
+  const position = write(state, { kind: 'entity', row });
+  noteMarks(state, { id, marks: passenger.marks, position, isLeaving: false });
+}
+
+function despawn(state: HandoverState, { ids, publications }: Extract<CoreEvent, { kind: 'despawn' }>): void {
   for (const id of ids) {
+    // Who was born and ended before the journal was told of it has last words, too.
+    if (state.owned.has(id) || isUnheardOf(state, id)) publish(state, id, publications?.get(id));
+    state.published.delete(id);
     if (!state.owned.delete(id)) continue;
     const position = write(state, { kind: 'despawn', id });
     noteEnd(state, id);

@@ -9,10 +9,12 @@
  *   3 release     outbox                                      ledger · list inbox · list (ledger · u53)
  *   4 accept      entity · inbox                              · list entity · list outbox · list message
  *   5 done        issuer · target · u53                       · list (issuer · target · u53)        list: count u32
+ *                                                           · list publication
  *   6 reclaim     issuer · target · u53        9 importDone   ledger
  *                 · entity                    10 message      message
  *  11 messageDone issuer · number u53         12 trace        atMs u53 · stage text · id u53 · seq u53 · session u53
  *                                                             · peer: u8 0, or 1 and ledger · transferSeq u53
+ *  13 publication publication                14 publicationDone entity u53 · number u53
  */
 import { assert } from '../base/assert.ts';
 import type { MessageBuffer } from './message-buffer.ts';
@@ -23,6 +25,7 @@ import {
   writeInteger,
   writeMessageRow,
   writeOutboxRow,
+  writePublicationRow,
   writeValue,
 } from './journal-row.wire.ts';
 
@@ -39,6 +42,8 @@ export const WRITE_KIND = {
   message: 10,
   messageDone: 11,
   trace: 12,
+  publication: 13,
+  publicationDone: 14,
 } as const satisfies Record<JournalWrite['kind'], number>;
 
 export const BATCH_HEADER_BYTES = 16;
@@ -65,7 +70,7 @@ export function rowsOf(writes: readonly JournalWrite[]): number {
   for (const write of writes) {
     if (write.kind !== 'import') continue;
     for (const { inbox, watermarks } of [write.frozen, ...write.imports]) rows += inbox.length + watermarks.length;
-    rows += write.entities.length + write.outbox.length + write.messages.length;
+    rows += write.entities.length + write.outbox.length + write.messages.length + write.publications.length;
   }
   return rows;
 }
@@ -99,6 +104,11 @@ function packWrite(buffer: MessageBuffer, write: JournalWrite): void {
       return writeValue(buffer, [write.issuer], write.number);
     case 'trace':
       return packTrace(buffer, write.row);
+    case 'publication':
+      return writePublicationRow(buffer, write.row);
+    case 'publicationDone':
+      writeInteger(buffer, write.entity);
+      return writeInteger(buffer, write.number);
   }
 }
 
@@ -110,6 +120,7 @@ function packImport(buffer: MessageBuffer, write: Import): void {
   packList(buffer, write.outbox, writeOutboxRow);
   packList(buffer, write.messages, writeMessageRow);
   packList(buffer, write.transferSeqs, (target, [issuer, ledger, last]) => writeValue(target, [issuer, ledger], last));
+  packList(buffer, write.publications, writePublicationRow);
 }
 
 function packImportRow(buffer: MessageBuffer, { ledger, inbox, watermarks }: ImportRow): void {

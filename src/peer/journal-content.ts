@@ -11,6 +11,8 @@ import { crc32c } from '../base/crc32c.ts';
 import { CORRUPT_ADVICE, JournalError } from './journal-error.ts';
 import {
   ACCOUNT_BYTES_MAX,
+  BODY_BYTES_MAX,
+  NAME_BYTES_MAX,
   PAYLOAD_BYTES_MAX,
   ledgerFrom,
   marksFrom,
@@ -19,6 +21,7 @@ import {
   writeInboxRow,
   writeMessageRow,
   writeOutboxRow,
+  writePublicationRow,
   writeValue,
 } from './journal-row.wire.ts';
 import type { Database } from './journal-schema.ts';
@@ -32,19 +35,21 @@ import type {
   Ledger,
   MessageRow,
   OutboxRow,
+  Mark,
   Passenger,
+  PublicationRow,
   SessionId,
 } from './protocol.ts';
 
 /** A row that was put aside. */
 export interface DamagedRow {
-  readonly table: 'entity' | 'outbox' | 'message';
+  readonly table: 'entity' | 'outbox' | 'message' | 'publication';
   readonly rowid: number;
   readonly error: JournalError;
 }
 export type Tables = Pick<
   JournalContent,
-  'entities' | 'outbox' | 'inbox' | 'watermarks' | 'messages' | 'imports' | 'transferSeqs'
+  'entities' | 'outbox' | 'inbox' | 'watermarks' | 'messages' | 'publications' | 'imports' | 'transferSeqs'
 >;
 type Cells = readonly unknown[];
 /** What stands in front of a row, for its checksum. */
@@ -53,10 +58,11 @@ type Pairs = (readonly [source: Ledger, value: number])[];
 
 /** In the table's order. Most entities have no marks, and an empty blob costs as much to hand over as a whole record. */
 const COLUMNS: Readonly<Record<DamagedRow['table'], string>> = {
-  entity: "id, seq, record, last_input, gateway, session, account, nullif(marks, x''), at_rest, checksum",
+  entity: "id, seq, record, last_input, gateway, session, account, nullif(marks, x''), at_rest, published, checksum",
   outbox: `issuer, target, transfer_seq, target_node, target_cell, id, seq, record, last_input, gateway, session, account,
-    nullif(marks, x''), checksum`,
+    nullif(marks, x''), published, checksum`,
   message: 'issuer, number, entity, event, payload, checksum',
+  publication: 'entity, number, behind, name, body, published_ms, parked, checksum',
 };
 
 /** @throws JournalError ERR_JOURNAL_CORRUPT, or what SQLite says. */
@@ -68,6 +74,7 @@ export function readTables(database: Database): { tables: Tables; damaged: Damag
     entities: readRows(reading, 'entity', entityFrom, writeEntityRow),
     outbox: readRows(reading, 'outbox', outboxFrom, writeOutboxRow),
     messages: readRows(reading, 'message', messageFrom, writeMessageRow),
+    publications: readRows(reading, 'publication', publicationFrom, writePublicationRow),
     inbox: readSound(reading, 'inbox', 'source, transfer_seq, id, seq, checksum', (cells) => inboxFrom(cells, buffer)),
     watermarks: readSound(reading, 'watermark', 'source, value, checksum', (cells) => valueFrom(cells, buffer)),
     transferSeqs: readSound(reading, 'transfer_seq', 'issuer, target, last, checksum', (cells) =>
@@ -155,8 +162,8 @@ function matches(buffer: MessageBuffer, cells: Cells, write: (buffer: MessageBuf
 }
 
 function entityFrom(cells: Cells): EntityRow | undefined {
-  const [id, seq, record, lastInput, gateway, session, account, marks, atRest] = cells;
-  const passenger = passengerFrom([lastInput, gateway, session, account, marks]);
+  const [id, seq, record, lastInput, gateway, session, account, marks, atRest, published] = cells;
+  const passenger = passengerFrom([lastInput, gateway, session, account, marks, published]);
   if (!isCount(id) || !isCount(seq) || !isBlob(record, RECORD_BYTES_MAX) || passenger === undefined) return undefined;
   if (atRest !== 0 && atRest !== 1) return undefined;
   return { id: id as EntityId, seq, record, passenger, atRest: atRest === 1 };
@@ -174,12 +181,31 @@ function outboxFrom(cells: Cells): OutboxRow | undefined {
   return { issuer, target, transferSeq, targetNode, targetCell, id: id as EntityId, seq, record, passenger };
 }
 
-function passengerFrom([lastInput, gateway, session, account, marksCell]: Cells): Passenger | undefined {
+function passengerFrom([lastInput, gateway, session, account, marksCell, publishedCell]: Cells): Passenger | undefined {
   const marks = marksCell === null ? [] : marksCell instanceof Uint8Array ? marksFrom(marksCell) : undefined;
   if (marks === undefined || !isCount(lastInput) || !isCount(session)) return undefined;
   if (!isCount(gateway) || gateway > NODES_MAX) return undefined;
   if (typeof account !== 'string' || Buffer.byteLength(account) > ACCOUNT_BYTES_MAX) return undefined;
-  return { lastInput, gateway, session: session as SessionId, account, marks };
+  const passenger = { lastInput, gateway, session: session as SessionId, account, marks };
+  if (publishedCell === null) return passenger;
+  const published = publishedFrom(publishedCell);
+  return published === undefined ? undefined : { ...passenger, published };
+}
+
+function publishedFrom(cell: unknown): Mark | undefined {
+  const marks = cell instanceof Uint8Array ? marksFrom(cell) : undefined;
+  return marks?.length === 1 ? marks[0] : undefined;
+}
+
+function publicationFrom(cells: Cells): PublicationRow | undefined {
+  const [entity, number, behindCell, name, body, publishedMs, parked] = cells;
+  const isFirst = behindCell === null || (behindCell instanceof Uint8Array && behindCell.length === 0);
+  const behind = isFirst ? '' : ledgerOf(behindCell);
+  if (!isCount(entity) || !isCount(number) || behind === undefined || !isCount(publishedMs)) return undefined;
+  if (typeof name !== 'string' || Buffer.byteLength(name) > NAME_BYTES_MAX || (parked !== 0 && parked !== 1))
+    return undefined;
+  if (typeof body !== 'string' || Buffer.byteLength(body) > BODY_BYTES_MAX) return undefined;
+  return { entity: entity as EntityId, number, behind, name, body, publishedMs, isParked: parked === 1 };
 }
 
 function messageFrom(cells: Cells): MessageRow | undefined {

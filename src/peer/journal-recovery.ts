@@ -44,7 +44,7 @@ export interface RecoveryOptions {
 }
 
 /** What checks of pages may say about single rows that the reading of rows puts aside by itself. */
-const ROW_PROBLEM = /^(?:NULL|non-[A-Z]+|[A-Z]+) value (?:missing from|in) (?:entity|outbox|message)\.\w+$/;
+const ROW_PROBLEM = /^(?:NULL|non-[A-Z]+|[A-Z]+) value (?:missing from|in) (?:entity|outbox|message|publication)\.\w+$/;
 const PROBLEMS_MAX = 100;
 
 /**
@@ -131,7 +131,7 @@ function quarantine(database: Database, damaged: readonly DamagedRow[]): void {
   database
     .transaction(() => {
       // A damaged key is in the index as it was before: only a new index lets the row be deleted.
-      database.exec('REINDEX outbox; REINDEX message');
+      database.exec('REINDEX outbox; REINDEX message; REINDEX publication');
       for (const { table, rowid, error } of damaged) {
         const where = Number.isSafeInteger(rowid) ? 'rowid = ?' : 'rowid NOT BETWEEN 0 AND 9007199254740991';
         const key = Number.isSafeInteger(rowid) ? [BigInt(rowid)] : [];

@@ -5,10 +5,11 @@
  *   u53: low u32, high u32 · ledger: 16 bytes · text: length u8, UTF-8 · blob: length u32, bytes
  *
  *   body      id u53 · seq u53 · lastInput u53 · session u53 · gateway u8 · atRest u8 · account text
- *             · marks: count u8, each ledger, u53 · record blob
+ *             · marks: count u8 (+ 128: behind them stands one more, of the last publication), each ledger, u53 · record blob
  *   entity    body
  *   outbox    issuer ledger · target ledger · transferSeq u53 · targetNode u8 · targetCell u32 · body (atRest 0)
  *   message   issuer ledger · number u53 · entity u53 · event u32 · payload blob
+ *   publication  entity u53 · number u53 · behind: u8 0, or 1 and ledger · publishedMs u53 · parked u8 · name text · body blob (UTF-8)
  *   inbox     source ledger · transferSeq u53 · id u53 · seq u53
  *   value     ledgers (1 or 2) · value u53: watermarks, last transferSeqs
  *   imported  1 u8 · ledger that was taken over · inbox, value (a watermark), or nothing: only as a checksum
@@ -22,12 +23,27 @@ import { readText, readU32, readU8 } from '../wire/cursor.wire.ts';
 import type { MessageBuffer } from './message-buffer.ts';
 import { readU53 } from './message-fields.wire.ts';
 import { LEDGER_BYTES, MARKS_MAX, RECORD_BYTES_MAX } from './protocol.ts';
-import type { EntityRow, InboxRow, Ledger, Mark, MessageRow, OutboxRow, Passenger } from './protocol.ts';
+import type {
+  EntityRow,
+  InboxRow,
+  Ledger,
+  Mark,
+  MessageRow,
+  OutboxRow,
+  Passenger,
+  PublicationRow,
+} from './protocol.ts';
 
 /** One mark in the `marks` column: 16 bytes of ledger, u53. */
 export const MARK_BYTES = LEDGER_BYTES + 8;
 export const ACCOUNT_BYTES_MAX = 255;
 export const PAYLOAD_BYTES_MAX = RECORD_BYTES_MAX;
+/** The JSON of a publication's fields, which take at most EVENT_BYTES_MAX packed. */
+export const BODY_BYTES_MAX = 16_384;
+/** A name in a world module is at most 32 letters and digits. */
+export const NAME_BYTES_MAX = 32;
+const PUBLISHED_FLAG = 0x80;
+const NO_LEDGER = new Uint8Array();
 
 /** Values in the order of the columns of table `entity`. */
 export type EntityColumns = [
@@ -41,6 +57,7 @@ export type EntityColumns = [
   marks: Uint8Array,
   atRest: number,
   checksum: number,
+  published: Uint8Array | null,
 ];
 
 /** Values in the order of the columns of table `outbox`. */
@@ -59,6 +76,7 @@ export type OutboxColumns = [
   account: string,
   marks: Uint8Array,
   checksum: number,
+  published: Uint8Array | null,
 ];
 
 /** Values in the order of the columns of table `message`. */
@@ -68,6 +86,18 @@ export type MessageColumns = [
   entity: number,
   event: number,
   payload: Uint8Array,
+  checksum: number,
+];
+
+/** Values in the order of the columns of table `publication`. */
+export type PublicationColumns = [
+  entity: number,
+  number: number,
+  behind: Uint8Array,
+  name: string,
+  body: string,
+  publishedMs: number,
+  parked: number,
   checksum: number,
 ];
 
@@ -105,12 +135,16 @@ function writeBody(buffer: MessageBuffer, { id, seq, record, passenger }: Body, 
   buffer.u8(atRest ? 1 : 0);
   assert(passenger.account.length * 3 <= ACCOUNT_BYTES_MAX || isShort(passenger.account), 'an account has 255 bytes');
   buffer.shortText(passenger.account);
-  buffer.u8(passenger.marks.length);
-  for (const { sender, number } of passenger.marks) {
-    buffer.ledger(sender);
-    writeInteger(buffer, number);
-  }
+  const { marks, published } = passenger;
+  buffer.u8(published === undefined ? marks.length : marks.length | PUBLISHED_FLAG);
+  for (const mark of marks) writeMark(buffer, mark);
+  if (published !== undefined) writeMark(buffer, published);
   buffer.blob(record);
+}
+
+function writeMark(buffer: MessageBuffer, { sender, number }: Mark): void {
+  buffer.ledger(sender);
+  writeInteger(buffer, number);
 }
 
 function isShort(text: string): boolean {
@@ -124,6 +158,19 @@ export function writeMessageRow(buffer: MessageBuffer, row: MessageRow): void {
   writeInteger(buffer, row.entity);
   buffer.u32(row.event);
   buffer.blob(row.payload);
+}
+
+export function writePublicationRow(buffer: MessageBuffer, row: PublicationRow): void {
+  writeInteger(buffer, row.entity);
+  writeInteger(buffer, row.number);
+  buffer.u8(row.behind === '' ? 0 : 1);
+  if (row.behind !== '') buffer.ledger(row.behind);
+  writeInteger(buffer, row.publishedMs);
+  buffer.u8(row.isParked ? 1 : 0);
+  buffer.shortText(row.name);
+  const body = Buffer.from(row.body);
+  assert(body.length <= BODY_BYTES_MAX, 'the body of a publication is not larger than BODY_BYTES_MAX');
+  buffer.blob(body);
 }
 
 export function writeInboxRow(buffer: MessageBuffer, row: InboxRow): void {
@@ -166,9 +213,10 @@ export function readEntityColumns(reader: Reader): EntityColumns {
   const gateway = readU8(reader);
   const atRest = readU8(reader);
   const account = readAccount(reader);
-  const marks = take(reader, readU8(reader) * MARK_BYTES);
+  const { marks, published } = readMarks(reader);
   const record = readView(reader, RECORD_BYTES_MAX);
-  return [id, seq, record, lastInput, gateway, session, account, marks, atRest, checksumOf(reader, first)];
+  const checksum = checksumOf(reader, first);
+  return [id, seq, record, lastInput, gateway, session, account, marks, atRest, checksum, published];
 }
 
 export function readOutboxColumns(reader: Reader): OutboxColumns {
@@ -185,7 +233,7 @@ export function readOutboxColumns(reader: Reader): OutboxColumns {
   const gateway = readU8(reader);
   readU8(reader);
   const account = readAccount(reader);
-  const marks = take(reader, readU8(reader) * MARK_BYTES);
+  const { marks, published } = readMarks(reader);
   const record = readView(reader, RECORD_BYTES_MAX);
   const checksum = checksumOf(reader, first);
   return [
@@ -203,6 +251,7 @@ export function readOutboxColumns(reader: Reader): OutboxColumns {
     account,
     marks,
     checksum,
+    published,
   ];
 }
 
@@ -216,6 +265,18 @@ export function readMessageColumns(reader: Reader): MessageColumns {
   return [issuer, number, entity, event, payload, checksumOf(reader, first)];
 }
 
+export function readPublicationColumns(reader: Reader): PublicationColumns {
+  const first = reader.at;
+  const entity = readU53(reader);
+  const number = readU53(reader);
+  const behind = readU8(reader) === 0 ? NO_LEDGER : take(reader, LEDGER_BYTES);
+  const publishedMs = readU53(reader);
+  const parked = readU8(reader);
+  const name = readText(reader, readU8(reader), { sizeBytesMax: NAME_BYTES_MAX, what: 'a publication' });
+  const body = Buffer.from(readView(reader, BODY_BYTES_MAX)).toString('utf8');
+  return [entity, number, behind, name, body, publishedMs, parked, checksumOf(reader, first)];
+}
+
 export function readInboxColumns(reader: Reader): InboxColumns {
   const first = reader.at;
   const source = take(reader, LEDGER_BYTES);
@@ -223,6 +284,12 @@ export function readInboxColumns(reader: Reader): InboxColumns {
   const id = readU53(reader);
   const seq = readU53(reader);
   return [source, transferSeq, id, seq, checksumOf(reader, first)];
+}
+
+function readMarks(reader: Reader): { marks: Uint8Array; published: Uint8Array | null } {
+  const head = readU8(reader);
+  const marks = take(reader, (head & ~PUBLISHED_FLAG) * MARK_BYTES);
+  return { marks, published: (head & PUBLISHED_FLAG) === 0 ? null : take(reader, MARK_BYTES) };
 }
 
 function checksumOf(reader: Reader, first: number): number {

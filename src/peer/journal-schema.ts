@@ -61,8 +61,22 @@ CREATE TABLE quarantine_outbox(
 CREATE TABLE quarantine_message(at_ms, reason, issuer, number, entity, event, payload, checksum);
 `;
 
+/** Publications, and in the record of an entity which number was the last (docs/OUTBOX.md). */
+const TABLES_3 = `
+CREATE TABLE publication(
+  entity INTEGER NOT NULL, number INTEGER NOT NULL, behind BLOB NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL,
+  published_ms INTEGER NOT NULL, parked INTEGER NOT NULL, checksum INTEGER NOT NULL,
+  PRIMARY KEY(entity, number)) STRICT;
+ALTER TABLE entity ADD COLUMN published BLOB;
+ALTER TABLE outbox ADD COLUMN published BLOB;
+ALTER TABLE quarantine_entity ADD COLUMN published;
+ALTER TABLE quarantine_outbox ADD COLUMN published;
+CREATE TABLE quarantine_publication(
+  at_ms, reason, entity, number, behind, name, body, published_ms, parked, checksum);
+`;
+
 /** Migration number n leads from version n to n + 1. Never change one that was released: old files have its tables. */
-const MIGRATIONS: readonly string[] = [TABLES_1, TABLES_2];
+const MIGRATIONS: readonly string[] = [TABLES_1, TABLES_2, TABLES_3];
 export const JOURNAL_VERSION = MIGRATIONS.length;
 
 /**

@@ -1,5 +1,11 @@
 /** The prepared statements of the writer, one a kind of row. Parameters are in the order of the columns. */
-import type { EntityColumns, InboxColumns, MessageColumns, OutboxColumns } from './journal-row.wire.ts';
+import type {
+  EntityColumns,
+  InboxColumns,
+  MessageColumns,
+  OutboxColumns,
+  PublicationColumns,
+} from './journal-row.wire.ts';
 import type { Database } from './journal-schema.ts';
 
 type Bytes = Uint8Array;
@@ -11,10 +17,12 @@ export function prepareStatements(database: Database) {
     metaUpdate: database.prepare<[value: unknown, checksum: number, key: string]>(
       'UPDATE meta SET value = ?, checksum = ? WHERE key = ?',
     ),
-    entityPut: database.prepare<EntityColumns>('INSERT OR REPLACE INTO entity VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'),
+    entityPut: database.prepare<EntityColumns>(
+      'INSERT OR REPLACE INTO entity VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    ),
     entityDelete: database.prepare<[id: number]>('DELETE FROM entity WHERE id = ?'),
     outboxPut: database.prepare<OutboxColumns>(
-      'INSERT OR REPLACE INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      'INSERT OR REPLACE INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
     ),
     outboxDelete: database.prepare<[issuer: Bytes, target: Bytes, transferSeq: number]>(
       'DELETE FROM outbox WHERE issuer = ? AND target = ? AND transfer_seq = ?',
@@ -44,6 +52,12 @@ export function prepareStatements(database: Database) {
     messagePut: database.prepare<MessageColumns>('INSERT OR REPLACE INTO message VALUES (?, ?, ?, ?, ?, ?)'),
     messageDelete: database.prepare<[issuer: Bytes, number: number]>(
       'DELETE FROM message WHERE issuer = ? AND number = ?',
+    ),
+    publicationPut: database.prepare<PublicationColumns>(
+      'INSERT OR REPLACE INTO publication VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+    ),
+    publicationDelete: database.prepare<[entity: number, number: number]>(
+      'DELETE FROM publication WHERE entity = ? AND number = ?',
     ),
     tracePut: database.prepare<[number, number, string, number, number, number, Bytes, number]>(
       'INSERT INTO trace VALUES (?, ?, ?, ?, ?, ?, ?, ?)',

@@ -19,6 +19,7 @@ import {
   readInboxColumns,
   readMessageColumns,
   readOutboxColumns,
+  readPublicationColumns,
   take,
 } from './journal-row.wire.ts';
 import type { OutboxColumns } from './journal-row.wire.ts';
@@ -164,8 +165,17 @@ export class JournalWriter {
       case WRITE_KIND.trace:
         this.#trace(reader);
         return;
+      case WRITE_KIND.publication:
+        this.#statements.publicationPut.run(...readPublicationColumns(reader));
+        return;
+      case WRITE_KIND.publicationDone:
+        this.#statements.publicationDelete.run(readU53(reader), readU53(reader));
+        return;
       default:
-        throw new JournalError('ERR_JOURNAL_BATCH', `a write of kind ${kind}; there are 1 to ${WRITE_KIND.trace}`);
+        throw new JournalError(
+          'ERR_JOURNAL_BATCH',
+          `a write of kind ${kind}; there are 1 to ${WRITE_KIND.publicationDone}`,
+        );
     }
   }
 
@@ -231,6 +241,8 @@ export class JournalWriter {
     for (let left = readU32(reader); left > 0; left--) {
       this.#raiseTransferSeq(take(reader, LEDGER_BYTES), take(reader, LEDGER_BYTES), readU53(reader));
     }
+    for (let left = readU32(reader); left > 0; left--)
+      this.#statements.publicationPut.run(...readPublicationColumns(reader));
   }
 
   #importAnswers(reader: Reader): void {

@@ -11,6 +11,8 @@ import type { Ledger, Mark, NodeNumber, Passenger, PendingInput, SessionId } fro
 
 /** A name or an account, in bytes of UTF-8. */
 export const SHORT_TEXT_BYTES_MAX = 64;
+/** On the number of marks: one more stands behind them, of the last publication. */
+const PUBLISHED_FLAG = 0x80;
 const U53_HIGH_MAX = 2 ** 21 - 1;
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 
@@ -75,8 +77,9 @@ export function writePassenger(buffer: MessageBuffer, passenger: Passenger): voi
   buffer.u8(passenger.gateway);
   buffer.u53(passenger.session);
   buffer.shortText(passenger.account);
-  buffer.u8(passenger.marks.length);
-  for (const { sender, number } of passenger.marks) {
+  const { marks, published } = passenger;
+  buffer.u8(published === undefined ? marks.length : marks.length | PUBLISHED_FLAG);
+  for (const { sender, number } of published === undefined ? marks : [...marks, published]) {
     buffer.ledger(sender);
     buffer.u53(number);
   }
@@ -87,14 +90,18 @@ export function readPassenger(reader: Reader): Passenger {
   const gateway = readNode(reader);
   const session = readU53(reader) as SessionId;
   const account = readShortText(reader);
-  const count = readU8(reader);
+  const head = readU8(reader);
+  const count = head & ~PUBLISHED_FLAG;
   if (count > MARKS_MAX) throw new WireError('ERR_WIRE_RANGE', `${count} marks, at most ${MARKS_MAX}`);
   const marks: Mark[] = [];
-  for (let index = 0; index < count; index++) {
-    const sender = readLedger(reader);
-    marks.push({ sender, number: readU53(reader) });
-  }
-  return { lastInput, gateway, session, account, marks };
+  for (let index = 0; index < count; index++) marks.push(readMark(reader));
+  const passenger = { lastInput, gateway, session, account, marks };
+  return (head & PUBLISHED_FLAG) === 0 ? passenger : { ...passenger, published: readMark(reader) };
+}
+
+function readMark(reader: Reader): Mark {
+  const sender = readLedger(reader);
+  return { sender, number: readU53(reader) };
 }
 
 export function writeRecord(buffer: MessageBuffer, record: Uint8Array): void {

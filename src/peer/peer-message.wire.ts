@@ -13,6 +13,8 @@
  *   event      issuer · number u53 · entity u53 · event u8 · hops u8 · payload blob
  *   eventDone  issuer · list of u53
  *   moved      entity u53 · seq u32 · hint u8   locate    entity u53
+ *   publicationsAsked    list of: ledger · entity u53 · number u53
+ *   publicationsSettled  list of: entity u53 · number u53
  *   found      entity u53 · node u8 · seq u32 · incarnation u32
  *
  * The stream to a buddy has no bytes: nodes of one host take over by the journal's file, and are never protected.
@@ -38,7 +40,7 @@ import {
   writeRecord,
 } from './message-fields.wire.ts';
 import { COMMIT_ITEMS_MAX, HOPS_MAX, LEDGER_BYTES, REJECT_REASONS } from './protocol.ts';
-import type { CommitItem, PeerMessage } from './protocol.ts';
+import type { CommitItem, PeerMessage, PublicationId } from './protocol.ts';
 
 /** Messages that go over a link. */
 export type WiredMessage = Exclude<PeerMessage, { kind: 'stream' | 'streamed' | 'streamReset' }>;
@@ -58,6 +60,8 @@ export const PEER_MESSAGE_TYPE = {
   found: 11,
   importNeeded: 12,
   importUnneeded: 13,
+  publicationsAsked: 14,
+  publicationsSettled: 15,
 } as const satisfies Record<WiredMessage['kind'], number>;
 export const PEER_MESSAGE_TYPE_MAX = 31;
 
@@ -127,6 +131,21 @@ export function encodePeerMessage(message: WiredMessage, buffer: MessageBuffer):
       return buffer.u8(message.hint);
     case 'locate':
       return buffer.u53(message.entity);
+    case 'publicationsAsked':
+      buffer.u16(message.asked.length);
+      for (const { ledger, entity, number } of message.asked) {
+        buffer.ledger(ledger);
+        buffer.u53(entity);
+        buffer.u53(number);
+      }
+      return;
+    case 'publicationsSettled':
+      buffer.u16(message.settled.length);
+      for (const { entity, number } of message.settled) {
+        buffer.u53(entity);
+        buffer.u53(number);
+      }
+      return;
     case 'found':
       buffer.u53(message.entity);
       buffer.u8(message.node);
@@ -191,9 +210,23 @@ function readMessage(type: number, reader: Reader): WiredMessage {
       const count = readCount(reader, { countMax: NUMBERS_MAX, itemBytesMin: LEDGER_BYTES });
       return { kind: 'importUnneeded', ledger, speaksFor: Array.from({ length: count }, () => readLedger(reader)) };
     }
+    case PEER_MESSAGE_TYPE.publicationsAsked: {
+      const count = readCount(reader, { countMax: NUMBERS_MAX, itemBytesMin: LEDGER_BYTES + 2 * U53_BYTES });
+      const asked = Array.from({ length: count }, () => ({ ledger: readLedger(reader), ...readPublication(reader) }));
+      return { kind: 'publicationsAsked', asked };
+    }
+    case PEER_MESSAGE_TYPE.publicationsSettled: {
+      const count = readCount(reader, { countMax: NUMBERS_MAX, itemBytesMin: 2 * U53_BYTES });
+      return { kind: 'publicationsSettled', settled: Array.from({ length: count }, () => readPublication(reader)) };
+    }
     default:
       throw new WireError('ERR_WIRE_TYPE', `no message has type ${type}`);
   }
+}
+
+function readPublication(reader: Reader): PublicationId {
+  const entity = readEntity(reader);
+  return { entity, number: readU53(reader) };
 }
 
 function writeItem(buffer: MessageBuffer, item: CommitItem): void {

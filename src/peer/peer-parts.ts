@@ -17,6 +17,7 @@ import { BlockKeeper } from './block-keeper.ts';
 import { CapacityHook } from './capacity-hook.ts';
 import type { CrashPoints } from './crash-point.ts';
 import { DepartureReader } from './departure-reader.ts';
+import type { DepartureSink } from './departure-reader.ts';
 import { DurableWishes } from './durable-wishes.ts';
 import { HandoverShell } from './handover-shell.ts';
 import type { HandoverTracer } from './handover-tracer.ts';
@@ -29,6 +30,7 @@ import type { PeerEvent, PeerSettings } from './peer-settings.ts';
 import type { BlockGrid } from './placement.core.ts';
 import { Players } from './players.ts';
 import type { EntityRow, NodeNumber, PeerIdentity } from './protocol.ts';
+import { PublicationDesk } from './publication-desk.ts';
 import { RecordReader } from './record-reader.ts';
 import { SessionRouter } from './session-router.ts';
 import type { SessionMessage } from './session-message.wire.ts';
@@ -56,6 +58,7 @@ export class PeerParts {
   readonly arrivals: ArrivalQueue;
   readonly router: SessionRouter;
   readonly records: RecordReader;
+  readonly desk: PublicationDesk;
   readonly core: HandoverShell;
   readonly players: Players;
   readonly logins: Logins;
@@ -73,6 +76,7 @@ export class PeerParts {
       onSchema: (text) => this.arrivals.schema(text),
       onProblem: (error) => this.#note('warn', 'a schema in the directory cannot be used', { error: error.message }),
     });
+    this.desk = this.#createDesk();
     this.core = this.#createCore();
     this.players = this.#createPlayers();
     this.logins = this.#createLogins();
@@ -131,6 +135,7 @@ export class PeerParts {
         inputsStable: (session, lastInput) => this.router.durable(session, lastInput),
         rests: (row) => this.players.rests(row),
         importStable: () => membership()?.importStable(),
+        offer: (rows) => this.desk.offer(rows),
         stopped,
         crashPoints,
         nowMs: monotonicMs,
@@ -141,6 +146,21 @@ export class PeerParts {
       },
       membered.journal.content.position,
     );
+  }
+
+  #createDesk(): PublicationDesk {
+    const { settings, store, me, membered, crashPoints } = this.#host;
+    const { name, facts, folder, delivery } = settings;
+    const { clusterId: cluster } = membered.directory.facts;
+    return new PublicationDesk({
+      settings: delivery,
+      workerData: { cluster, world: facts.world, node: name, seed: me.incarnation },
+      folder,
+      peerStats: store.peerStats,
+      crashPoints,
+      step: (event) => this.core.step(event),
+      note: (level, message, details) => this.#note(level, message, details),
+    });
   }
 
   #createPlayers(): Players {
@@ -174,8 +194,8 @@ export class PeerParts {
   }
 
   #createReader(): DepartureReader {
-    const { store, neighbours, room } = this.#host;
-    return new DepartureReader(store, {
+    const { store, neighbours, room, settings } = this.#host;
+    const sink: DepartureSink = {
       step: (event) => this.core.step(event),
       startTurn: () => this.core.startTurn(),
       endTurn: () => this.core.endTurn(),
@@ -194,7 +214,9 @@ export class PeerParts {
       bound: (bound) => this.router.bound(bound),
       durable: (number) => this.durables.wish(this.core.position, number),
       room,
-    });
+      utcMs: Date.now,
+    };
+    return new DepartureReader(store, sink, settings.publications);
   }
 
   #createKeeper(): BlockKeeper {

@@ -35,6 +35,9 @@ export function reportPeers({ peerStats, peerTable }: Store, parts: PeerReportPa
   peerStats.setGauge('inboxRows', described.inboxCount);
   peerStats.setGauge('outboxRows', releasing + released + removing + reclaiming);
   peerStats.setGauge('messagesWaiting', described.messageCount);
+  const { blocked, oldestMs } = described.publications;
+  peerStats.setGauge('publicationsBlocked', blocked);
+  peerStats.setGauge('oldestPublicationSeconds', oldestMs === 0 ? 0 : Math.max(0, Date.now() - oldestMs) / 1000);
   peerStats.setGauge('breakersOpen', described.targets.filter(({ breaker }) => breaker !== 'closed').length);
   peerStats.setGauge('entitiesOwned', described.ownedCount);
   peerStats.setGauge('entitiesAtRest', players.restingCount);

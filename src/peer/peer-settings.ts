@@ -1,5 +1,7 @@
 /** What the peer thread is told by main; validated there (src/main/config). */
 import type { SpanBatch } from '../base/handover-span.ts';
+import type { EventSchema } from '../base/schema.ts';
+import type { DeliverySettings } from './delivery.ts';
 import type { LinkAddress, LinkTls } from './link-tls.ts';
 import type { SchemaEntry, WorldFacts } from './directory.ts';
 
@@ -36,6 +38,9 @@ export interface PeerSettings {
   readonly reach: number;
   /** Journals of this node that neighbours took over, kept as history. */
   readonly takenJournalsMax: number;
+  /** What the world may publish, and where it is delivered. */
+  readonly publications: readonly EventSchema[];
+  readonly delivery: DeliverySettings;
   /** Of handovers, that are traced. */
   readonly traceShare: number;
   /** See crash-point.ts. */

@@ -49,6 +49,8 @@ export interface Passenger {
   /** Empty for what is no player, and for players without an account. */
   readonly account: string;
   readonly marks: readonly Mark[];
+  /** The last number given to a publication of the entity, and the ledger that gave it. Without one it has published nothing. */
+  readonly published?: Mark;
 }
 
 /** One entity as its owner's journal has it. `record` is the record codec's, whole. */
@@ -95,6 +97,30 @@ export interface MessageRow {
   readonly payload: Uint8Array;
 }
 
+/** What world code told the outside of an entity, and the sink has not taken yet. */
+export interface PublicationRow {
+  readonly entity: EntityId;
+  /** Of the entity, dense, from 1; with it the publication's id. */
+  readonly number: number;
+  /** The ledger that gave the number before, and so knows when all before this one are delivered; empty for the first. */
+  readonly behind: Ledger;
+  readonly name: string;
+  /** JSON: it needs no schema to be read, whoever delivers it. */
+  readonly body: string;
+  /** UTC, for people. */
+  readonly publishedMs: number;
+  /** The sink refused it too often: it waits for a command. */
+  readonly isParked: boolean;
+}
+
+export interface PublicationId {
+  readonly entity: EntityId;
+  readonly number: number;
+}
+
+/** What the simulation published: the core numbers it. */
+export type NewPublication = Pick<PublicationRow, 'name' | 'body' | 'publishedMs'>;
+
 /** The frozen answers of a ledger that was taken over. */
 export interface ImportRow {
   readonly ledger: Ledger;
@@ -115,6 +141,7 @@ export interface JournalContent {
   readonly inbox: readonly InboxRow[];
   readonly watermarks: readonly (readonly [source: Ledger, value: number])[];
   readonly messages: readonly MessageRow[];
+  readonly publications: readonly PublicationRow[];
   readonly imports: readonly ImportRow[];
   /** Last transferSeq given out per (issuer, target); never given out again. */
   readonly transferSeqs: readonly (readonly [issuer: Ledger, target: Ledger, last: number])[];
@@ -150,6 +177,7 @@ export type JournalWrite =
       readonly entities: readonly EntityRow[];
       readonly outbox: readonly OutboxRow[];
       readonly messages: readonly MessageRow[];
+      readonly publications: readonly PublicationRow[];
       readonly imports: readonly ImportRow[];
       readonly transferSeqs: JournalContent['transferSeqs'];
     }
@@ -157,6 +185,10 @@ export type JournalWrite =
   | { readonly kind: 'importDone'; readonly ledger: Ledger }
   | { readonly kind: 'message'; readonly row: MessageRow }
   | { readonly kind: 'messageDone'; readonly issuer: Ledger; readonly number: number }
+  /** Inserts or replaces, in the batch of the entity's row. */
+  | { readonly kind: 'publication'; readonly row: PublicationRow }
+  /** The sink has it. */
+  | { readonly kind: 'publicationDone'; readonly entity: EntityId; readonly number: number }
   /** History for `worldmesh trace`, written by the shell beside what it tells of; the oldest rows are dropped. */
   | { readonly kind: 'trace'; readonly row: TraceRow };
 
@@ -259,6 +291,9 @@ export type PeerMessage =
       readonly seq: number;
       readonly incarnation: number;
     }
+  /** Asked of the holder of `ledger`: are all publications of the entity up to `number` delivered (or parked)? */
+  | { readonly kind: 'publicationsAsked'; readonly asked: readonly (PublicationId & { readonly ledger: Ledger })[] }
+  | { readonly kind: 'publicationsSettled'; readonly settled: readonly PublicationId[] }
   /** The journal stream to a buddy: batches from position `from` on; and its acknowledgement. */
   | {
       readonly kind: 'stream';
@@ -285,6 +320,11 @@ export interface LeaseView {
   readonly buddy: NodeNumber;
 }
 
+/** The state of an entity, and what it published since the last. */
+export interface CheckpointRow extends EntityRow {
+  readonly publications?: readonly NewPublication[];
+}
+
 /** What the core hears. */
 export type CoreEvent =
   /** Recovery: first event. Entities of the content become active (unless in doubt), outbox rows are sent again. */
@@ -301,11 +341,21 @@ export type CoreEvent =
         readonly record: Uint8Array;
         readonly passenger: Passenger;
         readonly pendingInputs: readonly PendingInput[];
+        readonly publications?: readonly NewPublication[];
       }[];
     }
   /** New or changed state of owned entities. A row of an entity that is not owned (any more) is ignored. */
-  | { readonly kind: 'checkpoint'; readonly rows: readonly EntityRow[] }
-  | { readonly kind: 'despawn'; readonly ids: readonly EntityId[] }
+  | { readonly kind: 'checkpoint'; readonly rows: readonly CheckpointRow[] }
+  | {
+      readonly kind: 'despawn';
+      readonly ids: readonly EntityId[];
+      /** Last words of some of them. */
+      readonly publications?: ReadonlyMap<EntityId, readonly NewPublication[]>;
+    }
+  /** The sink has taken these; has refused these too often; or these are to be tried again (all that are parked, without ids). */
+  | { readonly kind: 'publicationsTaken'; readonly ids: readonly PublicationId[] }
+  | { readonly kind: 'publicationsRefused'; readonly ids: readonly PublicationId[] }
+  | { readonly kind: 'publicationsReplayed'; readonly ids: readonly PublicationId[] | undefined }
   /** World code sends durable messages. */
   | {
       readonly kind: 'emit';
@@ -357,6 +407,8 @@ export type CoreEffect =
   | { readonly kind: 'moved'; readonly id: EntityId; readonly seq: number; readonly node: NodeNumber }
   /** A durable message for an entity that this node owns. The simulation applies it once, by the entity's marks. */
   | { readonly kind: 'deliver'; readonly row: MessageRow }
+  /** For the sink, in order per entity. Answered by `publicationsTaken` or `publicationsRefused`; a new process offers anew. */
+  | { readonly kind: 'offer'; readonly rows: readonly PublicationRow[] }
   /**
    * How many the simulation may release towards this node, on top of the releases that the core has heard of. Said when
    * it changes by anything but a release, so a counter moves by the difference to the last said less what was released.
@@ -411,6 +463,8 @@ export const MUTATIONS = [
   'fenceWithoutVersion',
   'observerTooEarly',
   'noReceiverFencing',
+  'publishOutOfOrder',
+  'publishBeforeStable',
 ] as const;
 export type Mutation = (typeof MUTATIONS)[number];
 export const NO_MUTATIONS: ReadonlySet<Mutation> = new Set();

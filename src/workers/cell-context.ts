@@ -4,6 +4,7 @@
  */
 import { assert } from '../base/assert.ts';
 import type { CellIndex, EntityId } from '../base/brand.ts';
+import { CapacityError } from '../base/errors.ts';
 import { packFields } from '../base/pack.ts';
 import type { Values } from '../base/pack.ts';
 import { Random, mixSeed } from '../base/random.ts';
@@ -12,6 +13,7 @@ import type { EventSchema, KindSchema } from '../base/schema.ts';
 import type { Cell } from '../base/world.ts';
 import { COMMAND, NO_EVENT } from '../memory/commands.ts';
 import type { CommandWriter } from '../memory/commands.ts';
+import { PUBLICATIONS_PER_FRAME_MAX } from '../memory/departures.ts';
 import { packRow, rowBytesMax } from '../memory/row.ts';
 import type { StartValues } from '../memory/row.ts';
 import type { Found } from '../memory/spatial.ts';
@@ -22,7 +24,13 @@ export const FOUND_MAX = 1024;
 export const SHED_SPAWNS_LEVEL = 3;
 const TARGET_BYTES = 8;
 
-export type AnyCell = Cell<any, any, any, any>;
+export type AnyCell = Cell<any, any, any, any, any>;
+
+/** Publications that may wait for the sink on this node; see `publish`. */
+export interface OutboxLimits {
+  readonly outboxEventsMax: number;
+  readonly outboxBytesMax: number;
+}
 
 export interface CellContextOptions {
   readonly store: Store;
@@ -30,6 +38,9 @@ export interface CellContextOptions {
   readonly seed: number;
   readonly tickHz: number;
   readonly params: Readonly<Record<string, number>>;
+  readonly publications: readonly EventSchema[];
+  /** Of a node with a journal. */
+  readonly outbox: OutboxLimits | undefined;
 }
 
 export class CellContext implements AnyCell {
@@ -64,12 +75,18 @@ export class CellContext implements AnyCell {
   readonly #random = new Random(0);
   readonly #kinds = new Map<string, { kind: KindSchema; bytesMax: number }>();
   readonly #events = new Map<string, EventSchema>();
+  readonly #publications = new Map<string, EventSchema>();
+  readonly #outbox: OutboxLimits | undefined;
+  /** By slot, in the tick `#publishedTick`. */
+  readonly #published = new Map<number, number>();
+  #publishedTick = 0;
+  #publishedCount = 0;
   readonly #foundViews: Found = { slots: this.found, x: this.foundX, z: this.foundZ };
   readonly #query = { x: 0, z: 0, radius: 0, tick: 0 };
   /** The `near` of the system that runs; a larger radius might touch cells without an index. */
   nearMax = 0;
 
-  constructor({ store, writer, seed, tickHz, params }: CellContextOptions) {
+  constructor({ store, writer, seed, tickHz, params, publications, outbox }: CellContextOptions) {
     const { columns, schema } = store;
     this.#store = store;
     this.#writer = writer;
@@ -91,6 +108,8 @@ export class CellContext implements AnyCell {
     this.seen = byName(columns.seen) as AnyCell['seen'];
     for (const kind of schema.kinds) this.#kinds.set(kind.name, { kind, bytesMax: rowBytesMax(schema, kind) });
     for (const event of schema.events) this.#events.set(event.name, event);
+    for (const publication of publications) this.#publications.set(publication.name, publication);
+    this.#outbox = outbox;
   }
 
   /** Points the context at a cell; `seedTick` also selects the random stream. */
@@ -190,6 +209,52 @@ export class CellContext implements AnyCell {
     this.#finishEvent(COMMAND.durable, this.#eventNamed(String(eventName)), { at, payload: payload ?? {} });
   }
 
+  publish(slot: number, publicationName: PropertyKey, payload: object): void {
+    this.#own(slot);
+    const name = String(publicationName);
+    const publication = this.#publications.get(name);
+    if (publication === undefined) {
+      const known = [...this.#publications.keys()].join(', ') || 'none';
+      throw new RangeError(`"${name}" is not a publication; there are ${known}`);
+    }
+    const at = this.#writer.begin(TARGET_BYTES + EVENT_BYTES_MAX);
+    const count = this.#countPublication(slot);
+    this.#writer.view.setUint32(at, slot, true);
+    this.#writer.view.setUint32(at + 4, 0, true);
+    this.#finishEvent(COMMAND.publish, publication, { at, payload });
+    this.#published.set(slot, count);
+    this.#publishedCount++;
+  }
+
+  /**
+   * The journal's count is of a moment ago, and other workers publish, too: what is in the journal may exceed the limit by what
+   * some ticks publish. @throws CapacityError
+   */
+  #countPublication(slot: number): number {
+    const { peerStats, stats } = this.#store;
+    if (this.#publishedTick !== this.tick) {
+      this.#publishedTick = this.tick;
+      this.#publishedCount = 0;
+      this.#published.clear();
+    }
+    const count = (this.#published.get(slot) ?? 0) + 1;
+    if (count > PUBLICATIONS_PER_FRAME_MAX) {
+      throw new RangeError(`an entity publishes at most ${PUBLICATIONS_PER_FRAME_MAX} times in a tick`);
+    }
+    if (this.#outbox === undefined) return count;
+    const { outboxEventsMax, outboxBytesMax } = this.#outbox;
+    if (peerStats.gauge('publicationsWaiting') + this.#publishedCount >= outboxEventsMax) {
+      throw outboxFull('outboxEventsMax', `${outboxEventsMax} publications wait for the sink`);
+    }
+    if (peerStats.gauge('publicationsWaitingBytes') >= outboxBytesMax) {
+      throw outboxFull('outboxBytesMax', `${outboxBytesMax} bytes of publications wait for the sink`);
+    }
+    if (stats.gauge('publicationsHeld') > 0) {
+      throw outboxFull('peerRingBytes', 'publications of an earlier tick wait for room on their way to the journal');
+    }
+    return count;
+  }
+
   #finishEvent(op: number, event: EventSchema, { at, payload }: { at: number; payload: object }): void {
     const target = this.#writer.bytes.subarray(at + TARGET_BYTES, at + TARGET_BYTES + EVENT_BYTES_MAX);
     const payloadBytes = TARGET_BYTES + packFields(event.fields, payload as Values, target);
@@ -225,4 +290,8 @@ export class CellContext implements AnyCell {
     assert(found.index < 256, 'an event index is one byte');
     return found;
   }
+}
+
+function outboxFull(setting: string, message: string): CapacityError {
+  return new CapacityError('ERR_CAPACITY_PUBLICATIONS', { setting, message });
 }

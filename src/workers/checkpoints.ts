@@ -10,6 +10,7 @@
 import type { EntityId, SessionIndex, Slot } from '../base/brand.ts';
 import { performance } from 'node:perf_hooks';
 import { writeCheckpoint, writeDurableWish } from '../memory/departures.ts';
+import type { PublicationDraft } from '../memory/departures.ts';
 import type { Store } from '../memory/store.ts';
 import type { Passengers } from './passengers.ts';
 import type { RecordBuffer } from './record-buffer.ts';
@@ -18,6 +19,7 @@ const CONDUCTOR = 0;
 const CHECKPOINT_MS_MAX = 2;
 const CLOCK_EVERY = 32;
 const CRC_BYTES = 4;
+const NO_PUBLICATIONS: readonly PublicationDraft[] = [];
 
 export interface CheckpointParts {
   readonly store: Store;
@@ -41,6 +43,9 @@ export class Checkpointer {
   readonly #hasRecord: Uint8Array;
   #wanted: number[] = [];
   #wishes: Wish[] = [];
+  /** By slot: what goes to the journal with the next that is told of the entity. */
+  readonly #publications = new Map<number, PublicationDraft[]>();
+  #publicationCount = 0;
   /** The ids of this round in order, and the next in turn. */
   readonly #round: Float64Array;
   #roundCount = 0;
@@ -74,6 +79,32 @@ export class Checkpointer {
     this.#wishes.push({ number, slot, id: columns.id[slot]!, seq: columns.ownershipSeq[slot]! });
   }
 
+  /** With what the entity is at the end of this tick. */
+  publish(slot: number, draft: PublicationDraft): void {
+    const drafts = this.#publications.get(slot);
+    if (drafts === undefined) this.#publications.set(slot, [draft]);
+    else drafts.push(draft);
+    this.#publicationCount++;
+    this.want(slot);
+  }
+
+  /** To be written with the next that is told of the entity; `told` when it is. */
+  publicationsOf(slot: number): readonly PublicationDraft[] {
+    return this.#publications.get(slot) ?? NO_PUBLICATIONS;
+  }
+
+  /** They are in the ring, or in good hands. */
+  published(slot: number): void {
+    if (this.#publicationCount === 0) return;
+    this.#publicationCount -= this.publicationsOf(slot).length;
+    this.#publications.delete(slot);
+  }
+
+  /** Publications that had no room in the ring in this tick. */
+  get heldPublications(): number {
+    return this.#publicationCount;
+  }
+
   /** The row belongs to an entity that the journal has: it came by a handover, or is about to go. */
   known(slot: number): void {
     this.#told[slot] = 0;
@@ -95,13 +126,16 @@ export class Checkpointer {
     const record = records.encode(slot) ?? records.encode(slot);
     // Too large to travel: stays in the world for ever rather than be lost.
     if (record === undefined) return false;
-    return writeCheckpoint(departures, {
+    const written = writeCheckpoint(departures, {
       id: columns.id[slot]!,
       seq: columns.ownershipSeq[slot]!,
       passenger: passengers.of(slot, { isLeaving: true }),
       atRest: true,
       record,
+      publications: this.publicationsOf(slot),
     });
+    if (written) this.published(slot);
+    return written;
   }
 
   run(): void {
@@ -159,16 +193,19 @@ export class Checkpointer {
   #write(slot: number): boolean {
     const { store, passengers, records } = this.#parts;
     const { columns, sessions, departures, stats } = store;
-    const record = records.encode(slot);
-    if (record === undefined) return true;
+    const publications = this.publicationsOf(slot);
+    const record = records.encode(slot) ?? (publications.length > 0 ? records.encode(slot) : undefined);
+    // What was published waits for a state that can be told.
+    if (record === undefined) return publications.length === 0;
     const session = columns.session[slot]!;
     const lastInput = session === 0 ? 0 : sessions.inputSequence((session - 1) as SessionIndex);
     const hash = (checksumOf(record) ^ Math.imul(lastInput + 1, 0x9e37_79b1) ^ Math.imul(session, 0x85eb_ca6b)) >>> 0;
-    if (hash !== 0 && this.#told[slot] === hash) return true;
+    if (hash !== 0 && this.#told[slot] === hash && publications.length === 0) return true;
     const passenger = passengers.of(slot);
     const id = columns.id[slot]!;
     const seq = columns.ownershipSeq[slot]!;
-    if (!writeCheckpoint(departures, { id, seq, passenger, atRest: false, record })) return false;
+    if (!writeCheckpoint(departures, { id, seq, passenger, atRest: false, record, publications })) return false;
+    this.published(slot);
     this.#told[slot] = hash;
     this.#hasRecord[slot] = 1;
     stats.add(CONDUCTOR, 'checkpoints', 1);

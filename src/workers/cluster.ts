@@ -58,6 +58,9 @@ export interface ClusterPhaseOptions {
   readonly dwellMsMax: number;
   /** Every owned entity is told to the journal within this time. */
   readonly checkpointMs: number;
+  /** Publications that may wait for the sink on this node, in number and in bytes. */
+  readonly outboxEventsMax: number;
+  readonly outboxBytesMax: number;
 }
 
 export const CLUSTER_PHASE_DEFAULTS: ClusterPhaseOptions = {
@@ -65,6 +68,8 @@ export const CLUSTER_PHASE_DEFAULTS: ClusterPhaseOptions = {
   dwellMs: 250,
   dwellMsMax: 2000,
   checkpointMs: 1000,
+  outboxEventsMax: 100_000,
+  outboxBytesMax: 64 * 2 ** 20,
 };
 
 export interface ClusterOptions {
@@ -155,6 +160,7 @@ export class Cluster implements ArrivalVisitor {
         takePending: (session) => intake.takePending(session),
         unbind: (session) => this.#sendAfter(session),
         released: (slot, tick) => this.#released(slot, tick),
+        publicationsOf: (slot) => this.#checkpointer.publicationsOf(slot),
         stays: (slot) => this.#leaving.some((leaving) => leaving.slot === slot),
       },
       { ...cluster, tickHz, atLimit: world.declaration.overhang ?? 'turn' },
@@ -223,7 +229,10 @@ export class Cluster implements ArrivalVisitor {
     const session = columns.session[slot]!;
     if (session !== 0) this.#activator.unbind((session - 1) as SessionIndex);
     this.#passengers.drop(slot);
-    if (this.#checkpointer.forget(slot)) this.#outbox.offer((ring) => writeDespawn(ring, { id }));
+    const publications = this.#checkpointer.publicationsOf(slot);
+    this.#checkpointer.published(slot);
+    const isKnown = this.#checkpointer.forget(slot);
+    if (isKnown || publications.length > 0) this.#outbox.offer((ring) => writeDespawn(ring, { id, publications }));
   }
 
   /**
@@ -260,6 +269,13 @@ export class Cluster implements ArrivalVisitor {
     this.#checkpointer.wish(slot, number);
   }
 
+  /** World code tells the outside of this entity. */
+  publish(slot: number, publication: number, payload: Uint8Array): void {
+    const { columns } = this.#store;
+    if (columns.id[slot] === 0 || columns.ghostOf[slot] !== 0) return;
+    this.#checkpointer.publish(slot, { publication, payload: payload.slice() });
+  }
+
   // Conductor.
 
   get hasSubscribers(): boolean {
@@ -283,6 +299,7 @@ export class Cluster implements ArrivalVisitor {
     writeRoom(departures, { slots: Math.max(0, slots) });
     writeTick(departures, { tick });
     store.control.ringPeerBell();
+    stats.setGauge('publicationsHeld', this.#checkpointer.heldPublications);
     stats.setGauge('ghosts', store.ghostCount);
     stats.setGauge('overhanging', this.#releaser.overhanging);
     stats.setGauge('activationsWaiting', this.#activator.waitingCount);
@@ -416,6 +433,7 @@ export class Cluster implements ArrivalVisitor {
   }
 
   #released(slot: number, tick: number): void {
+    this.#checkpointer.published(slot);
     this.#checkpointer.forget(slot);
     this.#receiver.released(slot, tick);
   }

@@ -8,6 +8,7 @@
  *   observe    session   rows, index, `published`                the session's view, this thread's outbound ring
  *   hash       cell      the cell's rows                         its entities' hashes
  */
+import { publicationsOf } from '../base/world-check.ts';
 import { performance } from 'node:perf_hooks';
 import type { CellIndex, SessionIndex } from '../base/brand.ts';
 import type { CapacityError } from '../base/errors.ts';
@@ -70,7 +71,8 @@ export class PhaseRunner {
   constructor(options: { world: World; store: Store; worker: number; phases: PhaseOptions; reports: PhaseReports }) {
     const { world, store, worker, phases, reports } = options;
     const writer = new CommandWriter(store.commands, worker);
-    const context = new CellContext({ ...phases, store, writer });
+    const publications = publicationsOf(world.declaration);
+    const context = new CellContext({ ...phases, store, writer, publications, outbox: phases.cluster });
     this.#store = store;
     this.#options = phases;
     this.#reports = reports;

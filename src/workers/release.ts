@@ -15,6 +15,7 @@ import type { SessionIndex, Slot } from '../base/brand.ts';
 import { performance } from 'node:perf_hooks';
 import { monotonicMs } from '../base/monotonic.ts';
 import { writeRelease } from '../memory/departures.ts';
+import type { PublicationDraft } from '../memory/departures.ts';
 import { setGhostOf } from '../memory/entities.ts';
 import type { PassengerInput } from '../memory/passenger.ts';
 import { PEER_STATE } from '../memory/peer-table.ts';
@@ -43,6 +44,8 @@ export interface ReleaseParts {
   /** The session has no entity here any more. */
   readonly unbind: (session: SessionIndex) => void;
   readonly released: (slot: number, tick: number) => void;
+  /** What it published in this tick. */
+  readonly publicationsOf: (slot: number) => readonly PublicationDraft[];
   /** Its player has left and is about to rest. */
   readonly stays: (slot: number) => boolean;
 }
@@ -203,6 +206,7 @@ export class Releaser {
       passenger: passengers.of(slot),
       pendingInputs: session < 0 ? [] : takePending(session as SessionIndex),
       record,
+      publications: this.#parts.publicationsOf(slot),
     });
     if (!written) {
       columns.ownershipSeq[slot] = seq - 1;

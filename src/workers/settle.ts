@@ -35,6 +35,7 @@ export interface SettleHooks {
   /** False when the event is lost. */
   emit(entity: number, event: number, payload: Uint8Array): boolean;
   durable(slot: number, event: number, payload: Uint8Array): void;
+  publish(slot: number, publication: number, payload: Uint8Array): void;
 }
 
 export function settle(store: Store, tick: number, hooks?: SettleHooks): SettleReport {
@@ -142,6 +143,13 @@ function runCellCommands(
         const payload = bytes.subarray(first + TARGET_BYTES, first + payloadBytes);
         if (hooks !== undefined) hooks.durable(view.getUint32(first, true), bytes[at + 1]!, payload);
         else if (bytes[at + 1] !== NO_EVENT) hasEvents = true;
+        break;
+      }
+      case COMMAND.publish: {
+        const payload = bytes.subarray(first + TARGET_BYTES, first + payloadBytes);
+        if (hooks !== undefined) hooks.publish(view.getUint32(first, true), bytes[at + 1]!, payload);
+        // No journal, and so no outbox.
+        else store.stats.add(CONDUCTOR, 'publicationsLost', 1);
         break;
       }
     }

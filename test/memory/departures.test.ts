@@ -28,12 +28,16 @@ const RELEASE = {
   passenger: PASSENGER,
   pendingInputs: PENDING_INPUTS,
   record: Uint8Array.of(3, 1, 4, 1, 5),
+  publications: [
+    { publication: 2, payload: Uint8Array.of(9, 8) },
+    { publication: 255, payload: new Uint8Array(256).fill(7) },
+  ],
 };
 
 test('every departure comes out as it was written', (t) => {
   const ring = makeRing();
-  const { id, seq, passenger, record } = RELEASE;
-  const checkpoint = { id, seq, passenger, record, atRest: true };
+  const { id, seq, passenger, record, publications } = RELEASE;
+  const checkpoint = { id, seq, passenger, record, atRest: true, publications: [] };
   const emitted = { entity: 2 ** 45, event: 12, payload: Uint8Array.of(1, 2), hint: 9 };
   const bound = {
     row: NO_SESSION_ROW,
@@ -46,7 +50,7 @@ test('every departure comes out as it was written', (t) => {
   };
   t.true(writeRelease(ring, RELEASE));
   t.true(writeCheckpoint(ring, checkpoint));
-  t.true(writeDespawn(ring, { id: 2 ** 35 + 1 }));
+  t.true(writeDespawn(ring, { id: 2 ** 35 + 1, publications }));
   t.true(writeGhostsOut(ring, { node: 4, bytes: Uint8Array.of(1, 2, 3, 4), sizeBytes: 3 }));
   t.true(writeEmit(ring, emitted));
   t.true(writeForwardedInput(ring, { session: 2 ** 36, sequence: 9, back: 5, payload: Uint8Array.of(7) }));
@@ -60,7 +64,7 @@ test('every departure comes out as it was written', (t) => {
   t.deepEqual(drainDepartures(ring), [
     ['release', RELEASE],
     ['checkpoint', { ...checkpoint, targetCell: 0, pendingInputs: [] }],
-    ['despawn', 2 ** 35 + 1],
+    ['despawn', 2 ** 35 + 1, publications],
     ['ghosts', 4, Uint8Array.of(1, 2, 3)],
     ['emit', emitted],
     ['input', { session: 2 ** 36, sequence: 9, back: 5, payload: Uint8Array.of(7) }],
@@ -80,8 +84,8 @@ test('a full ring refuses every frame and loses none', (t) => {
   while (writeRelease(ring, { ...RELEASE, targetCell: written })) written++;
   while (writeRoom(ring, { slots: 1 }));
   const { id, seq, passenger, record } = RELEASE;
-  t.false(writeCheckpoint(ring, { id, seq, passenger, record, atRest: false }));
-  t.false(writeDespawn(ring, { id }));
+  t.false(writeCheckpoint(ring, { id, seq, passenger, record, atRest: false, publications: [] }));
+  t.false(writeDespawn(ring, { id, publications: [] }));
   t.false(writeEmit(ring, { entity: 1, event: 1, payload: new Uint8Array(), hint: 0 }));
   t.false(writeForwardedInput(ring, { session: 1, sequence: 1, back: 5, payload: new Uint8Array() }));
   t.false(writeForwardedLeave(ring, { session: 1 }));
@@ -96,7 +100,8 @@ test('a full ring refuses every frame and loses none', (t) => {
 test('frames of changing size go round and round', (t) => {
   const ring = makeRing(1024);
   for (let round = 0; round < 500; round++) {
-    const release = { ...RELEASE, record: new Uint8Array((round * 31) % 307).fill(round & 0xff), targetCell: round };
+    const record = new Uint8Array((round * 31) % 307).fill(round & 0xff);
+    const release = { ...RELEASE, record, publications: [], targetCell: round };
     t.true(writeRelease(ring, release) || writeRelease(ring, release));
     t.true(writeTick(ring, { tick: round }));
     t.deepEqual(drainDepartures(ring), [

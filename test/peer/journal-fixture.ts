@@ -16,6 +16,8 @@ import type {
   Ledger,
   MessageRow,
   OutboxRow,
+  Passenger,
+  PublicationRow,
 } from '../../src/peer/protocol.ts';
 
 /** A folder that is gone when the test ends. */
@@ -89,13 +91,16 @@ const record = fc.oneof(
   { weight: 9, arbitrary: fc.uint8Array({ maxLength: 40 }) },
   { weight: 1, arbitrary: fc.uint8Array({ minLength: 5000, maxLength: 9000 }) },
 );
-const passenger = fc.record({
+const unpublished = fc.record({
   lastInput: fc.oneof(small, u53),
   gateway: fc.integer({ min: 0, max: 63 }),
   session: u53,
   account: fc.string({ maxLength: 20, unit: 'grapheme' }),
   marks: fc.array(fc.record({ sender: ledger, number: u53 }), { maxLength: 3 }),
 });
+const passenger = fc
+  .tuple(unpublished, fc.option(fc.record({ sender: ledger, number: u53 }), { nil: undefined }))
+  .map(([carried, published]): Passenger => (published === undefined ? carried : { ...carried, published }));
 const entity: fc.Arbitrary<EntityRow> = fc.record({ id, seq, record, passenger, atRest: fc.boolean() });
 const anyOutbox: fc.Arbitrary<Omit<OutboxRow, 'transferSeq'>> = fc.record({
   issuer: ledger,
@@ -117,6 +122,15 @@ const message: fc.Arbitrary<MessageRow> = fc.record({
   entity: id,
   event: small,
   payload,
+});
+const publication: fc.Arbitrary<PublicationRow> = fc.record({
+  entity: id,
+  number: small,
+  behind: fc.oneof(ledger, fc.constant('')),
+  name: fc.constantFrom('sold', 'aNameOfThirtyTwoLettersAndDigits'),
+  body: fc.string({ maxLength: 60, unit: 'grapheme' }),
+  publishedMs: u53,
+  isParked: fc.boolean(),
 });
 const pair = fc.tuple(ledger, u53);
 const last = fc.tuple(ledger, ledger, fc.oneof(small, u53));
@@ -150,12 +164,15 @@ export const anyWrite: fc.Arbitrary<JournalWrite> = fc.oneof(
     entities: fc.array(entity, { maxLength: 4 }),
     outbox: fc.array(outbox, { maxLength: 4 }),
     messages: fc.array(message, { maxLength: 3 }),
+    publications: fc.array(publication, { maxLength: 3 }),
     imports: fc.array(imported, { maxLength: 2 }),
     transferSeqs: fc.array(last, { maxLength: 3 }),
   }),
   fc.record({ kind: kind('importDone'), ledger }),
   fc.record({ kind: kind('message'), row: message }),
   fc.record({ kind: kind('messageDone'), issuer: ledger, number: small }),
+  fc.record({ kind: kind('publication'), row: publication }),
+  fc.record({ kind: kind('publicationDone'), entity: id, number: small }),
   fc.record({ kind: kind('trace'), row: trace }),
 );
 
@@ -174,6 +191,11 @@ export function entityRow(idValue: number, seqValue = 1, recordBytes = 40): Enti
     },
     atRest: idValue % 5 === 0,
   };
+}
+
+export function publicationRow(entityValue: number, number: number, behind: Ledger = ''): PublicationRow {
+  const body = `{"price":${number},"name":"Zoë"}`;
+  return { entity: entityValue as EntityId, number, behind, name: 'sold', body, publishedMs: 1e12, isParked: false };
 }
 
 export function outboxRow(issuer: Ledger, transferSeq: number, row: EntityRow): OutboxRow {
@@ -219,6 +241,7 @@ export function comparable(content: JournalContent): unknown {
     inbox: sorted(content.inbox),
     watermarks: sorted(content.watermarks),
     messages: sorted(content.messages),
+    publications: sorted(content.publications),
     transferSeqs: sorted(content.transferSeqs),
     imports: sorted(
       content.imports.map((row) => ({ ...row, inbox: sorted(row.inbox), watermarks: sorted(row.watermarks) })),

@@ -212,6 +212,7 @@ function smallBatch(position: number): ReturnType<typeof batchOf> {
       entities: [],
       outbox: [],
       messages: [],
+      publications: [],
       imports: [],
       transferSeqs: [[LEDGERS[2]!, LEDGERS[1]!, position]],
     },

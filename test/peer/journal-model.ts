@@ -15,6 +15,7 @@ import type {
   Ledger,
   MessageRow,
   OutboxRow,
+  PublicationRow,
 } from '../../src/peer/protocol.ts';
 
 export function emptyContent(ledger: Ledger): JournalContent {
@@ -27,6 +28,7 @@ export function emptyContent(ledger: Ledger): JournalContent {
     inbox: [],
     watermarks: [],
     messages: [],
+    publications: [],
     imports: [],
     transferSeqs: [],
     messageNumber: 0,
@@ -45,6 +47,7 @@ export class JournalTables {
   readonly #inbox = new Map<Ledger, Map<number, InboxRow>>();
   readonly #watermarks = new Map<Ledger, number>();
   readonly #messages = new Map<string, MessageRow>();
+  readonly #publications = new Map<string, PublicationRow>();
   readonly #imports = new Map<Ledger, ImportRow>();
   readonly #transferSeqs = new Map<string, readonly [Ledger, Ledger, number]>();
   #messageNumber: number;
@@ -59,6 +62,7 @@ export class JournalTables {
     for (const row of content.inbox) this.#insertInbox(row);
     for (const [source, value] of content.watermarks) this.#watermarks.set(source, value);
     for (const row of content.messages) this.#messages.set(messageKey(row.issuer, row.number), row);
+    for (const row of content.publications) this.#publications.set(publicationKey(row), row);
     for (const row of content.imports) this.#imports.set(row.ledger, row);
     for (const [issuer, target, last] of content.transferSeqs) this.#raiseTransferSeq(issuer, target, last);
   }
@@ -73,6 +77,7 @@ export class JournalTables {
       inbox: [...this.#inbox.values()].flatMap((rows) => [...rows.values()]),
       watermarks: [...this.#watermarks],
       messages: [...this.#messages.values()],
+      publications: [...this.#publications.values()],
       imports: [...this.#imports.values()],
       transferSeqs: [...this.#transferSeqs.values()],
       messageNumber: this.#messageNumber,
@@ -126,6 +131,12 @@ export class JournalTables {
       case 'messageDone':
         this.#messages.delete(messageKey(write.issuer, write.number));
         return;
+      case 'publication':
+        this.#publications.set(publicationKey(write.row), write.row);
+        return;
+      case 'publicationDone':
+        this.#publications.delete(publicationKey(write));
+        return;
       case 'trace':
         return;
       default:
@@ -137,6 +148,7 @@ export class JournalTables {
     for (const row of write.entities) this.#entities.set(row.id, row);
     for (const row of write.outbox) this.#insertOutbox(row);
     for (const row of write.messages) this.#messages.set(messageKey(row.issuer, row.number), row);
+    for (const row of write.publications) this.#publications.set(publicationKey(row), row);
     for (const row of [...write.imports, write.frozen]) this.#imports.set(row.ledger, row);
     for (const [issuer, target, last] of write.transferSeqs) this.#raiseTransferSeq(issuer, target, last);
   }
@@ -239,6 +251,10 @@ export class JournalModel {
 
 function outboxKey(issuer: Ledger, target: Ledger, transferSeq: number): string {
   return `${issuer}>${target}#${transferSeq}`;
+}
+
+function publicationKey({ entity, number }: Pick<PublicationRow, 'entity' | 'number'>): string {
+  return `${entity}:${number}`;
 }
 
 function messageKey(issuer: Ledger, number: number): string {

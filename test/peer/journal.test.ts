@@ -2,13 +2,14 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
+import type { ExecutionContext } from 'ava';
 import Database from 'better-sqlite3';
 import * as fc from 'fast-check';
 import { packBatch } from '../../src/peer/journal-batch.wire.ts';
 import { JOURNAL_ERROR_CODES, JournalError } from '../../src/peer/journal-error.ts';
 import { TAKEN_FILES_MAX } from '../../src/peer/journal-folder.ts';
 import { recover } from '../../src/peer/journal-recovery.ts';
-import { openDatabase } from '../../src/peer/journal-schema.ts';
+import { migrate, openDatabase } from '../../src/peer/journal-schema.ts';
 import { JournalWriter } from '../../src/peer/journal-writer.ts';
 import { isTaken, openJournal, readJournal, recoverDead, takeFile, tryLock } from '../../src/peer/journal.ts';
 import { MessageBuffer } from '../../src/peer/message-buffer.ts';
@@ -21,6 +22,7 @@ import {
   goldenWrites,
   listenTo,
   outboxRow,
+  publicationRow,
   temporaryFolder,
 } from './journal-fixture.ts';
 import { JournalTables, emptyContent } from './journal-model.ts';
@@ -66,10 +68,15 @@ test('every kind of write is carried out, and is there after a restart', async (
         entities: [entityRow(8, 3)],
         outbox: [outboxRow(LEDGERS[1]!, 4, entityRow(10, 2))],
         messages: [{ number: 9, issuer: LEDGERS[1]!, entity: entityRow(1).id, event: 3, payload }],
+        publications: [publicationRow(8, 2, LEDGERS[0]!)],
         imports: [{ ledger: LEDGERS[2]!, inbox: [], watermarks: [[LEDGERS[0]!, 5]] }],
         transferSeqs: [[LEDGERS[1]!, LEDGERS[3]!, 11]],
       },
       { kind: 'importDone', ledger: LEDGERS[2]! },
+      { kind: 'publication', row: publicationRow(2, 1) },
+      { kind: 'publication', row: publicationRow(2, 2, ledger) },
+      { kind: 'publicationDone', entity: entityRow(2).id, number: 1 },
+      { kind: 'publication', row: { ...publicationRow(2, 2, ledger), isParked: true } },
     ];
     opened.journal.setIncarnation(77);
     for (const write of writes) await opened.write(write);
@@ -154,7 +161,7 @@ test('a record of the greatest size, and a large import', async (t) => {
     await using opened = await listenTo(folder);
     const entities = Array.from({ length: 5000 }, (_, index) => entityRow(index + 10));
     const frozen = { ledger: LEDGERS[1]!, inbox: [], watermarks: [] };
-    const rest = { outbox: [], messages: [], imports: [], transferSeqs: [] };
+    const rest = { outbox: [], messages: [], publications: [], imports: [], transferSeqs: [] };
     await opened.write(
       { kind: 'entity', row: entityRow(1, 1, 2 ** 20) },
       { kind: 'import', frozen, entities, ...rest },
@@ -446,23 +453,34 @@ test('a damaged row is put aside and reported, the others are there', async (t) 
   inspected.close();
 });
 
-test('an old file is migrated, and its rows are kept', async (t) => {
-  const folder = temporaryFolder(t);
-  cpSync(new URL('golden/journal-v1.sqlite', import.meta.url), path.join(folder, 'journal.sqlite'));
+for (const version of [1, 2]) {
+  test(`a file of version ${version} is migrated, and its rows are kept`, async (t) => {
+    const folder = temporaryFolder(t);
+    const file = path.join(folder, 'journal.sqlite');
+    cpSync(new URL('golden/journal-v1.sqlite', import.meta.url), file);
+    const old = openDatabase(file, { mustExist: true });
+    migrate(old, { versionMax: version });
+    old.close();
+    await checkOldFile(t, folder, version);
+  });
+}
+
+async function checkOldFile(t: ExecutionContext, folder: string, version: number): Promise<void> {
   {
     await using opened = await listenTo(folder);
     const { content, report } = opened.journal;
-    t.is(report.versionFound, 1);
+    t.is(report.versionFound, version);
     t.is(content.ledger, LEDGERS[0]!);
     t.is(content.incarnation, 12);
     t.is(content.position, 3);
     t.deepEqual(comparable({ ...content, imports: [] }), comparable({ ...goldenContent(), imports: [] }));
-    await opened.write({ kind: 'entity', row: entityRow(50) });
+    await opened.write({ kind: 'entity', row: entityRow(50) }, { kind: 'publication', row: publicationRow(50, 1) });
   }
   await using again = await listenTo(folder);
-  t.is(again.journal.report.versionFound, 2);
+  t.is(again.journal.report.versionFound, 3);
   t.is(again.journal.content.position, 4);
-});
+  t.is(again.journal.content.publications.length, 1);
+}
 
 function goldenContent(): ReturnType<JournalTables['content']> {
   const model = new JournalTables(emptyContent(LEDGERS[0]!));

@@ -19,7 +19,17 @@ const numbers = fc.array(u53, { maxLength: 20 });
 const account = fc.string({ maxLength: 16, unit: 'grapheme-ascii' });
 const ledger = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((raw) => Buffer.from(raw).toString('hex'));
 const marks = fc.array(fc.record({ sender: ledger, number: u53 }), { maxLength: 4 });
-const passenger = fc.record({ lastInput: u32, gateway: node, session: u53, account, marks });
+const passenger = fc.oneof(
+  fc.record({ lastInput: u32, gateway: node, session: u53, account, marks }),
+  fc.record({
+    lastInput: u32,
+    gateway: node,
+    session: u53,
+    account,
+    marks,
+    published: fc.record({ sender: ledger, number: u53 }),
+  }),
+);
 const pendingInputs = fc.array(fc.record({ sequence: u32, payload: bytes }), { maxLength: 3 });
 const item = fc.record({
   transferSeq: u53,
@@ -56,6 +66,14 @@ export const anyPeerMessage: fc.Arbitrary<WiredMessage> = fc.oneof(
   fc.record({ kind: kind('resolved'), source: ledger, target: ledger, accepted: numbers, notFound: numbers }),
   fc.record({ kind: kind('importNeeded'), ledger }),
   fc.record({ kind: kind('importUnneeded'), ledger, speaksFor: fc.array(ledger, { maxLength: 4 }) }),
+  fc.record({
+    kind: kind('publicationsAsked'),
+    asked: fc.array(fc.record({ ledger, entity: id, number: u53 }), { maxLength: 5 }),
+  }),
+  fc.record({
+    kind: kind('publicationsSettled'),
+    settled: fc.array(fc.record({ entity: id, number: u53 }), { maxLength: 5 }),
+  }),
   fc.record({ kind: kind('event'), row, hops }),
   fc.record({ kind: kind('eventDone'), issuer: ledger, numbers }),
   fc.record({ kind: kind('moved'), entity: id, seq: u32, hint: node }),

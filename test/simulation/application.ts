@@ -7,11 +7,13 @@ import { entityIdFrom, incarnationOf } from '../../src/base/brand.ts';
 import type { Random } from '../../src/base/random.ts';
 import { UNHEARD_MAX } from '../../src/peer/attachment.core.ts';
 import type {
+  CheckpointRow,
   CoreEffect,
   CoreEvent,
   EntityRow,
   Mark,
   MessageRow,
+  NewPublication,
   NodeNumber,
   PeerIdentity,
   SessionId,
@@ -38,6 +40,8 @@ export interface Entity {
   before: readonly SessionId[];
   isHeard: boolean;
   isStable: boolean;
+  /** Published in this tick. */
+  drafts: NewPublication[];
 }
 
 /** What the application finds around it. */
@@ -64,6 +68,7 @@ export interface ApplicationSettings {
   birthChance: number;
   despawnChance: number;
   restChance: number;
+  publishChance: number;
   /** How long an entity stays over the border before it is released. */
   readonly dwellMs: number;
   readonly checkpointMs: number;
@@ -122,6 +127,7 @@ export class Application {
       before: [],
       isHeard: false,
       isStable: true,
+      drafts: [],
     };
     this.owned.set(id, entity);
     for (const { sequence } of activation.pendingInputs) this.#applyInput(entity, sequence);
@@ -214,23 +220,28 @@ export class Application {
     this.tick++;
     const { settings, random } = this.#around;
     const nowMs = this.#around.nowMs();
-    const rows: EntityRow[] = [];
+    const rows: CheckpointRow[] = [];
+    const lastWords = new Map<EntityId, readonly NewPublication[]>();
     const releases = new Map<NodeNumber, Release>();
     const despawned: EntityId[] = [];
     const rebound: { id: EntityId; session: SessionId }[] = [];
     const born = random.next() < settings.birthChance ? [this.#birth()] : [];
     for (const entity of this.owned.values()) this.#wander(entity);
     for (const entity of this.owned.values()) this.#maybeTrade(entity);
+    for (const entity of this.owned.values()) this.#maybePublish(entity, nowMs);
     for (const entity of this.owned.values()) {
       if (settings.despawnChance > 0 && this.#mayEnd(entity) && random.next() < settings.despawnChance) {
         despawned.push(entity.id);
+        lastWords.set(entity.id, entity.drafts);
+        this.#around.checkers.lastPublished.set(entity.id, entity.state.published);
         continue;
       }
       if (this.#maybeRelease(entity, releases)) continue;
       if (!entity.isDirty && nowMs - entity.state.stampMs < settings.checkpointMs) continue;
       entity.isDirty = false;
       entity.state.stampMs = nowMs;
-      rows.push(rowOf(entity));
+      rows.push({ ...rowOf(entity), publications: entity.drafts });
+      entity.drafts = [];
       if (!entity.isStable) rebound.push({ id: entity.id, session: entity.session });
     }
     for (const id of despawned) {
@@ -238,7 +249,7 @@ export class Application {
       this.#remove(id);
     }
     if (rows.length > 0) events.push({ kind: 'checkpoint', rows });
-    if (despawned.length > 0) events.push({ kind: 'despawn', ids: despawned });
+    if (despawned.length > 0) events.push({ kind: 'despawn', ids: despawned, publications: lastWords });
     if (this.#emitted.length > 0) events.push({ kind: 'emit', messages: this.#emitted });
     for (const release of releases.values()) events.push(release);
     const outcome = { acknowledgements: this.#acknowledgements, born, ended: despawned, rebound };
@@ -279,6 +290,16 @@ export class Application {
     this.#emitted.push({ entity: partner, event: 1, payload: new Uint8Array([amount]), hint: 0 });
   }
 
+  #maybePublish(entity: Entity, nowMs: number): void {
+    const { random, settings } = this.#around;
+    if (settings.publishChance === 0 || entity.isAtRest || random.next() >= settings.publishChance) return;
+    entity.state.published++;
+    entity.isDirty = true;
+    // What is rolled back and published once more is told apart.
+    const body = JSON.stringify({ count: entity.state.published, chance: random.nextUint32() });
+    entity.drafts.push({ name: 'counted', body, publishedMs: Math.trunc(nowMs) });
+  }
+
   /** Only what was born: the others are traded with, and a message to what has ended would be for nobody. */
   #mayEnd(entity: Entity): boolean {
     return incarnationOf(entity.id) > 0;
@@ -292,6 +313,7 @@ export class Application {
       gold: 0,
       counter: 0,
       applied: new Uint32Array(4),
+      published: 0,
       stampMs: nowMs(),
     };
     const entity: Entity = {
@@ -308,6 +330,7 @@ export class Application {
       before: [],
       isHeard: false,
       isStable: true,
+      drafts: [],
     };
     this.owned.set(id, entity);
     this.#around.checkers.active.set(id, [witness]);
@@ -333,7 +356,8 @@ export class Application {
     }
     this.#remove(entity.id);
     const { id, record, passenger } = rowOf(entity);
-    const item = { id, seq: entity.seq + 1, targetCell: cell, record, passenger, pendingInputs: [] };
+    const publications = entity.drafts;
+    const item = { id, seq: entity.seq + 1, targetCell: cell, record, passenger, pendingInputs: [], publications };
     (release.items as (typeof item)[]).push(item);
     this.#around.left(id, { node, seq: item.seq });
     this.#around.note(`frozen as seq ${item.seq} for node ${node}`, id);

@@ -34,6 +34,8 @@ export class Checkers {
   readonly acknowledged = new Map<EntityId, Uint32Array>();
   /** The last session of each player with which a client was welcomed again. */
   readonly #welcomed = new Map<EntityId, SessionId>();
+  /** How often an entity had published at its end. */
+  readonly lastPublished = new Map<EntityId, number>();
   readonly #records = new Map<EntityId, number>();
   readonly #lastActivation = new Map<EntityId, { seq: number; incarnation: number }>();
   activations = 0;

@@ -361,11 +361,12 @@ export class Process implements Endpoint<Frame>, Witness {
       case 'credits':
         this.application.credits.set(effect.node, effect.credits);
         return;
-      case 'protect':
-        this.watch.protect(effect.buddy);
+      case 'offer':
+        this.world.sink.offer(this, effect.rows);
         return;
+      case 'protect':
       case 'unprotect':
-        this.watch.protect(0);
+        this.watch.protect(effect.kind === 'protect' ? effect.buddy : 0);
         return;
       case 'copy':
         this.machine

@@ -1,7 +1,7 @@
 /**
  * The record of a simulated entity: little-endian, 40 bytes.
  *
- *   0 cell u32 · 4 gold i32 · 8 counter u32 · 12 applied inputs, one bit each: 4 × u32 · 28 unused u32 · 32 stampMs f64
+ *   0 cell u32 · 4 gold i32 · 8 counter u32 · 12 applied inputs, one bit each: 4 × u32 · 28 published u32 · 32 stampMs f64
  *
  * `counter` counts applications, `applied` remembers which: as long as each input acts at most once they agree.
  */
@@ -13,6 +13,8 @@ export interface State {
   gold: number;
   counter: number;
   readonly applied: Uint32Array;
+  /** How often it has published. */
+  published: number;
   /** Simulated time of the last change. */
   stampMs: number;
 }
@@ -24,6 +26,7 @@ export function encodeRecord(state: State): Uint8Array {
   view.setInt32(4, state.gold, true);
   view.setUint32(8, state.counter, true);
   for (let word = 0; word < 4; word++) view.setUint32(12 + 4 * word, state.applied[word]!, true);
+  view.setUint32(28, state.published, true);
   view.setFloat64(32, state.stampMs, true);
   return bytes;
 }
@@ -37,6 +40,7 @@ export function decodeRecord(bytes: Uint8Array): State {
     gold: view.getInt32(4, true),
     counter: view.getUint32(8, true),
     applied,
+    published: view.getUint32(28, true),
     stampMs: view.getFloat64(32, true),
   };
 }

@@ -50,6 +50,7 @@ export class Scenario {
         despawnChance: 0,
         restChance: 0,
         dwellMs: 0,
+        publishChance: 0,
         checkpointMs: 1000,
       },
     };

@@ -109,6 +109,7 @@ export function drawSettings(seed: number): Settings {
       restChance: random.next() < 0.5 ? 0.01 : 0,
       dwellMs: random.next() < 0.5 ? 0 : 100,
       checkpointMs: 1000,
+      publishChance: random.next() < 0.6 ? random.between(0.02, 0.3) : 0,
     },
   };
 }

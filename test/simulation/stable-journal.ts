@@ -10,6 +10,7 @@ import type {
   Ledger,
   MessageRow,
   OutboxRow,
+  PublicationRow,
 } from '../../src/peer/protocol.ts';
 
 /** Told of each entity that gains or loses a record in this journal. */
@@ -25,6 +26,7 @@ export class StableJournal {
   readonly inbox = new Map<string, InboxRow>();
   readonly watermarks = new Map<Ledger, number>();
   readonly messages = new Map<string, MessageRow>();
+  readonly publications = new Map<string, PublicationRow>();
   readonly imports = new Map<Ledger, ImportRow>();
   readonly transferSeqs = new Map<string, readonly [Ledger, Ledger, number]>();
   #imported: Ledger = '';
@@ -100,9 +102,19 @@ export class StableJournal {
       case 'messageDone':
         this.messages.delete(`${write.issuer} ${write.number}`);
         return;
+      case 'publication':
+        this.#putPublication(write.row);
+        return;
+      case 'publicationDone':
+        this.publications.delete(`${write.entity}:${write.number}`);
+        return;
       case 'trace':
         return;
     }
+  }
+
+  #putPublication(row: PublicationRow): void {
+    this.publications.set(`${row.entity}:${row.number}`, row);
   }
 
   #accept(row: EntityRow, from: InboxRow): void {
@@ -118,6 +130,7 @@ export class StableJournal {
     for (const row of write.entities) this.#putEntity(row, 'import');
     for (const row of write.outbox) this.#putOutbox(row, 'import');
     for (const row of write.messages) this.messages.set(`${row.issuer} ${row.number}`, row);
+    for (const row of write.publications) this.#putPublication(row);
     for (const row of write.imports) this.imports.set(row.ledger, row);
     for (const [issuer, target, last] of write.transferSeqs) this.#raise(issuer, target, last);
     this.#imported = write.frozen.ledger;
@@ -159,6 +172,7 @@ export class StableJournal {
     this.inbox.clear();
     this.watermarks.clear();
     this.messages.clear();
+    this.publications.clear();
     this.imports.clear();
     this.transferSeqs.clear();
     this.incarnation = content.incarnation;
@@ -169,6 +183,7 @@ export class StableJournal {
     for (const row of content.inbox) this.inbox.set(transferKey(row.source, '', row.transferSeq), row);
     for (const [source, value] of content.watermarks) this.watermarks.set(source, value);
     for (const row of content.messages) this.messages.set(`${row.issuer} ${row.number}`, row);
+    for (const row of content.publications) this.#putPublication(row);
     for (const row of content.imports) this.imports.set(row.ledger, row);
     for (const [issuer, target, last] of content.transferSeqs) this.#raise(issuer, target, last);
   }
@@ -183,6 +198,7 @@ export class StableJournal {
       inbox: [...this.inbox.values()],
       watermarks: [...this.watermarks],
       messages: [...this.messages.values()],
+      publications: [...this.publications.values()],
       imports: [...this.imports.values()],
       transferSeqs: [...this.transferSeqs.values()],
       messageNumber: this.messageNumber,
@@ -195,7 +211,7 @@ export class StableJournal {
 
   /** Rows that a quiet cluster does not have. */
   get openRows(): number {
-    return this.outbox.size + this.messages.size;
+    return this.outbox.size + this.messages.size + this.publications.size;
   }
 }
 

@@ -23,6 +23,7 @@ import type { Process } from './process.ts';
 import { encodeRecord } from './record.ts';
 import { FAULTS_MIN, FAULT_KINDS_MIN, faultsOf } from './settings.ts';
 import type { Settings } from './settings.ts';
+import { Sink } from './sink.ts';
 import { Story } from './story.ts';
 
 const GOLD_EACH = 10;
@@ -52,6 +53,7 @@ export class World {
   readonly network: Network<Frame>;
   readonly machines: Machine[] = [];
   readonly clients: Clients;
+  readonly sink = new Sink(this);
   readonly story: Story | undefined;
   readonly faultCounts = new Map<string, number>();
   readonly stages: Partial<Record<string, number>> = {};
@@ -95,7 +97,7 @@ export class World {
     for (let index = 0; index < settings.entities; index++) {
       const id = entityIdFrom(0, 1 + index);
       const cell = index % settings.application.cells;
-      const state = { cell, gold: GOLD_EACH, counter: 0, applied: new Uint32Array(4), stampMs: 0 };
+      const state = { cell, gold: GOLD_EACH, counter: 0, applied: new Uint32Array(4), published: 0, stampMs: 0 };
       const passenger = { lastInput: 0, gateway: 0, session: 0, account: '', marks: [] };
       const row: EntityRow = { id, seq: 1, record: encodeRecord(state), passenger, atRest: false };
       const { stable } = machines[index % machines.length]!.disk;
@@ -278,6 +280,7 @@ export class World {
     application.birthChance = 0;
     application.despawnChance = 0;
     application.restChance = 0;
+    application.publishChance = 0;
     Object.assign(this.network.faults, { spikeChance: 0, resetChance: 0, repeatChance: 0 });
     this.network.healAll();
     this.directory.heal();
@@ -292,10 +295,12 @@ export class World {
     let reason: string | undefined = 'nothing was looked at';
     while (reason !== undefined && queue.nowMs < deadlineMs) {
       this.runUntil(queue.nowMs + 100);
+      this.sink.replayAll();
       reason = this.unsettled();
     }
     if (reason !== undefined) fail('C3', `${settings.settleMs} ms after the last fault: ${reason}`, this.#suspect);
     this.#checkGold();
+    this.#checkPublications();
   }
 
   #suspect = 0;
@@ -320,6 +325,10 @@ export class World {
         this.#suspect = row.entity;
         return `${process.name} has message ${row.number} to ${row.entity} in its outbox`;
       }
+      for (const row of stable.publications.values()) {
+        this.#suspect = row.entity;
+        return `${process.name} has publication ${row.number} of ${row.entity}`;
+      }
       for (const row of stable.inbox.values()) {
         this.#suspect = row.id;
         const source = Number.parseInt(row.source, 16);
@@ -340,6 +349,14 @@ export class World {
     this.#suspect = this.clients.firstWaiting();
     if (this.#suspect !== 0) return `clients wait for ${this.clients.waiting} inputs`;
     return undefined;
+  }
+
+  #checkPublications(): void {
+    for (const machine of this.machines) {
+      for (const { id, state } of machine.process?.application.owned.values() ?? [])
+        this.sink.checkComplete(id, state.published);
+    }
+    for (const id of this.checkers.despawned) this.sink.checkComplete(id, this.checkers.lastPublished.get(id) ?? 0);
   }
 
   #checkGold(): void {
