@@ -73,11 +73,11 @@ function directCommits(file: string): Commits {
   const database = openDatabase(file, { mustExist: false });
   migrate(database);
   database.pragma('wal_autocheckpoint = 1000');
-  const put = database.prepare('INSERT OR REPLACE INTO entity VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
+  const put = database.prepare('INSERT OR REPLACE INTO entity VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
   const marks = new Uint8Array();
   const commit = database.transaction((rows: readonly EntityRow[]) => {
     for (const { id, seq, record, passenger } of rows) {
-      put.run(id, seq, record, passenger.lastInput, passenger.gateway, passenger.session, '', marks, 0, 0);
+      put.run(id, seq, record, passenger.lastInput, passenger.gateway, passenger.session, '', marks, 0, 0, null);
     }
   });
   return { commit, [Symbol.dispose]: () => database.close() };

@@ -1,10 +1,12 @@
 /** What processes hold, again and again: from /proc, so on Linux only, and from what their threads write (thread-watch.ts). */
-import { readFileSync, readdirSync } from 'node:fs';
+import { readFileSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Life, Measure, Sample } from './flatness.core.ts';
 import type { ThreadState } from './thread-watch.ts';
 
 const BYTES_PER_KIB = 1024;
+/** A thread that has not written for so long has ended. */
+const THREAD_AGE_MS_MAX = 15_000;
 const THREAD_FILE = /^(\d+)-\d+\.json$/;
 
 export class ProcessSamples {
@@ -40,7 +42,9 @@ export class ProcessSamples {
     for (const name of readdirSync(this.#watchFolder)) {
       const pid = Number(THREAD_FILE.exec(name)?.[1]);
       if (Number.isNaN(pid)) continue;
-      const state = JSON.parse(readFileSync(path.join(this.#watchFolder, name), 'utf8')) as ThreadState;
+      const file = path.join(this.#watchFolder, name);
+      if (Date.now() - statSync(file).mtimeMs > THREAD_AGE_MS_MAX) continue;
+      const state = JSON.parse(readFileSync(file, 'utf8')) as ThreadState;
       const sum = sums.get(pid) ?? { heap: 0, timers: 0, handles: 0 };
       sum.heap += state.heapBytes;
       sum.timers += state.timers;
