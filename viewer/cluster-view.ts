@@ -7,6 +7,8 @@ import type { FeedState } from './overview-feed.ts';
 import type { NodeInfo, StatsMessage } from './overview-text.wire.ts';
 import { NodeView, type NodeViewListener } from './node-view.ts';
 import { mergeCells, mergeOwners, overviewUrl } from './ownership.core.ts';
+import { linkRows, stuckRows } from './links.core.ts';
+import type { LinkRow, NodeReport, StuckRow } from './links.core.ts';
 import { DOWN_COLOUR, nodeColour } from './palette.ts';
 
 /** A line of the legend. */
@@ -27,6 +29,8 @@ export interface NodeRow {
 /** What the ground shows. */
 export interface Territory {
   readonly cells: readonly number[];
+  /** Microseconds of a tick; empty when no node says. */
+  readonly costs: readonly number[];
   /** By cell the colour of its owner; undefined outside of a cluster. */
   readonly colours: readonly number[] | undefined;
 }
@@ -106,18 +110,22 @@ export class ClusterView {
   /** Call it after any node's statistics. */
   territory(stats: StatsMessage): Territory {
     const cellCount = stats.cells.length;
-    if (!this.isCluster) return { cells: stats.cells, colours: undefined };
+    if (!this.isCluster) return { cells: stats.cells, costs: stats.costs, colours: undefined };
     const views = this.views;
     const cells = mergeCells(
       views.map(({ isLive, stats: said }) => (isLive ? (said?.cells ?? []) : [])),
       cellCount,
+    );
+    const costs = mergeCells(
+      views.map(({ isLive, stats: said }) => (isLive ? (said?.costs ?? []) : [])),
+      views.some(({ stats: said }) => (said?.costs.length ?? 0) > 0) ? cellCount : 0,
     );
     this.#owners = mergeOwners(
       views.map(({ node, isLive, stats: said }) => ({ node, isLive, owners: said?.owners ?? [] })),
       cellCount,
     ) as Uint8Array<ArrayBuffer>;
     const colours = new Map(this.rows().map(({ node, isUp, colour }) => [node, isUp ? colour : DOWN_COLOUR]));
-    return { cells, colours: Array.from(this.#owners, (owner) => colours.get(owner) ?? DOWN_COLOUR) };
+    return { cells, costs, colours: Array.from(this.#owners, (owner) => colours.get(owner) ?? DOWN_COLOUR) };
   }
 
   /** Of the nodes that are there, or still have cells. Empty outside of a cluster. */
@@ -144,6 +152,25 @@ export class ClusterView {
         },
       ];
     });
+  }
+
+  /** Between all nodes that answer. */
+  links(): readonly LinkRow[] {
+    return this.isCluster ? linkRows(this.#reports(), (node) => this.#nameOf(node)) : [];
+  }
+
+  stuck(): readonly StuckRow[] {
+    return this.isCluster ? stuckRows(this.#reports(), (node) => this.#nameOf(node)) : [];
+  }
+
+  #reports(): NodeReport[] {
+    return this.views.map(({ node, isLive, stats }) => {
+      return { node, isLive, links: stats?.links ?? [], stuck: stats?.stuck ?? [] };
+    });
+  }
+
+  #nameOf(node: number): string {
+    return this.#nodes.find((info) => info.node === node)?.name ?? `node ${node}`;
   }
 
   viewOf(node: number): NodeView | undefined {

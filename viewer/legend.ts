@@ -15,7 +15,7 @@ export function showLegend(parent: HTMLElement, kinds: readonly KindInfo[]): voi
   const ramp = document.createElement('i');
   ramp.className = 'ramp';
   ramp.style.background = `linear-gradient(90deg, ${LOAD_RAMP.map(cssColour).join(', ')})`;
-  parent.replaceChildren(...rows, row(ring, 'local handover'), row(ramp, 'entities per cell'));
+  parent.replaceChildren(...rows, row(ring, 'local handover'), row(ramp, 'time per cell'));
 }
 
 function row(chip: HTMLElement, text: string): HTMLElement {

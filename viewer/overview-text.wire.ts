@@ -9,7 +9,9 @@ const TICKS_MAX = 1024;
 const PAUSED_MAX = 1024;
 const KINDS_MAX = 256;
 const TEXT_MAX = 500;
+const DECISIONS_MAX = 64;
 const NODES_MAX = 64;
+const STUCK_MAX = 64;
 const COMPONENTS_MAX = 64;
 const FIELDS_MAX = 256;
 const ITEMS_MAX = 64;
@@ -76,9 +78,35 @@ export interface StatsMessage {
   readonly gateway: Readonly<Record<string, number>>;
   /** Entities per cell, row by row. */
   readonly cells: readonly number[];
+  /** Microseconds of a tick per cell; empty from a node of an earlier release. */
+  readonly costs: readonly number[];
   readonly pausedCells: readonly PausedCell[];
   /** In a cluster, by cell: 0 the sender's, else the number of the owner, 255 nobody's; empty outside of one. */
   readonly owners: readonly number[];
+  /** Of the sender, in a cluster. */
+  readonly links: readonly LinkInfo[];
+  readonly stuck: readonly StuckHandover[];
+}
+
+export interface LinkInfo {
+  /** Number of the other side. */
+  readonly node: number;
+  /** up, down or fenced. */
+  readonly state: string;
+  /** Undefined when it is not measured. */
+  readonly rttMs: number | undefined;
+  readonly credits: number;
+  readonly queueBytes: number;
+  /** closed, halfOpen or open. */
+  readonly breaker: string;
+}
+
+/** In doubt for more than some seconds. */
+export interface StuckHandover {
+  readonly entity: number;
+  /** Number of the target. */
+  readonly node: number;
+  readonly seconds: number;
 }
 
 export interface NodeInfo {
@@ -95,6 +123,16 @@ export interface NodesMessage {
   /** Who says this. */
   readonly self: { readonly node: number; readonly name: string };
   readonly nodes: readonly NodeInfo[];
+  /** Of the balancer, newest last. */
+  readonly decisions: readonly DecisionInfo[];
+}
+
+export interface DecisionInfo {
+  /** UTC milliseconds. */
+  readonly atMs: number;
+  readonly kind: string;
+  readonly outcome: string;
+  readonly text: string;
 }
 
 /** A list or raw bytes, by their beginning. */
@@ -232,7 +270,13 @@ function decodeStats(message: Record<string, unknown>): StatsMessage {
     gauges: numbers(message.gauges),
     gateway: numbers(message.gateway),
     cells: asArray(message.cells ?? [], 'cells', CELLS_MAX).map(numberOrZero),
+    costs: asArray(message.costs ?? [], 'costs', CELLS_MAX).map(numberOrZero),
     owners: asArray(message.owners ?? [], 'owners', CELLS_MAX).map(numberOrZero),
+    links: asArray(message.links ?? [], 'links', NODES_MAX).map((row) => decodeLink(asRecord(row, 'link'))),
+    stuck: asArray(message.stuck ?? [], 'stuck', STUCK_MAX).map((row) => {
+      const { entity, node, seconds } = asRecord(row, 'stuck handover');
+      return { entity: numberOrZero(entity), node: numberOrZero(node), seconds: numberOrZero(seconds) };
+    }),
     pausedCells: asArray(message.pausedCells ?? [], 'pausedCells', PAUSED_MAX).map((row) => {
       const paused = asRecord(row, 'paused cell');
       return {
@@ -242,6 +286,17 @@ function decodeStats(message: Record<string, unknown>): StatsMessage {
         message: asText(paused.message),
       };
     }),
+  };
+}
+
+function decodeLink(row: Record<string, unknown>): LinkInfo {
+  return {
+    node: numberOrZero(row.node),
+    state: asText(row.state),
+    rttMs: typeof row.rttMs === 'number' ? numberOrZero(row.rttMs) : undefined,
+    credits: numberOrZero(row.credits),
+    queueBytes: numberOrZero(row.queueBytes),
+    breaker: asText(row.breaker),
   };
 }
 
@@ -258,6 +313,10 @@ function decodeNodes(message: Record<string, unknown>): NodesMessage {
         clientUrl: asText(node.clientUrl),
         state: asText(node.state),
       };
+    }),
+    decisions: asArray(message.decisions ?? [], 'decisions', DECISIONS_MAX).map((row) => {
+      const { atMs, kind, outcome, text } = asRecord(row, 'decision');
+      return { atMs: numberOrZero(atMs), kind: asText(kind), outcome: asText(outcome), text: asText(text) };
     }),
   };
 }

@@ -11,6 +11,8 @@ import { Keyboard } from './keyboard.ts';
 import { Joystick } from './joystick.ts';
 import { showLegend } from './legend.ts';
 import { MapGestures } from './map-gestures.ts';
+import { DecisionsView } from './decisions-view.ts';
+import { LinksView } from './links-view.ts';
 import { NodeLegend } from './node-legend.ts';
 import type { NodeView, NodeViewListener } from './node-view.ts';
 import type { EntityMessage, NodesMessage, StatsMessage, TraceMessage, WorldMessage } from './overview-text.wire.ts';
@@ -47,6 +49,8 @@ export class Page implements NodeViewListener {
   readonly #scene: Scene;
   readonly traffic: PeerTraffic;
   readonly #nodeLegend = new NodeLegend(element('nodes', HTMLElement));
+  readonly #decisions = new DecisionsView(element('decisions', HTMLElement));
+  readonly #links = new LinksView(element('links', HTMLElement), (entity) => this.#lookInto(entity));
   readonly #history = new History();
   readonly #charts = new Charts(element('charts', HTMLElement));
   readonly #panel: Panel;
@@ -127,8 +131,10 @@ export class Page implements NodeViewListener {
     if (isNewRow && !this.#app.classList.contains('no-panel')) this.#charts.update(this.#history);
   }
 
-  onNodes(view: NodeView, { nodes }: NodesMessage): void {
+  onNodes(view: NodeView, { nodes, decisions }: NodesMessage): void {
     this.cluster.takeNodes(view, nodes);
+    // All nodes say the same of it; whoever is heard last has the newest.
+    this.#decisions.show(decisions);
     this.#showTerritory();
   }
 
@@ -153,6 +159,12 @@ export class Page implements NodeViewListener {
     if (this.stats === undefined) return;
     this.#scene.setTerritory(this.cluster.territory(this.stats), this.stats.pausedCells);
     this.#nodeLegend.show(this.cluster.rows());
+    this.#links.show(this.cluster.links(), this.cluster.stuck());
+  }
+
+  #lookInto(entity: number): void {
+    this.playground.selection.select(entity, performance.now());
+    this.playground.tabs.show('entity');
   }
 
   onMalformed(reason: string): void {

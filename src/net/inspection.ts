@@ -10,13 +10,13 @@ import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setImmediate } from 'node:timers/promises';
 import type { SessionIndex } from '../base/brand.ts';
-import { PEER_NODES, PEER_STATE } from '../memory/peer-table.ts';
 import { PEER_COUNTERS, PEER_GAUGES, PEER_HISTOGRAMS, percentileSeconds } from '../memory/peer-stats.ts';
 import { SESSION_STATE } from '../memory/sessions.ts';
 import { COUNTERS } from '../memory/stats.ts';
 import type { Store } from '../memory/store.ts';
 import { addressKey, isLoopback } from './address-count.core.ts';
 import type { GatewayContext } from './context.ts';
+import { linkViews } from './link-views.ts';
 import type { GatewayLoad } from './metrics.ts';
 import type { ClusterNode } from './settings.ts';
 
@@ -26,8 +26,6 @@ const ROWS_PER_LOT = 2048;
 /** A row that changes under every one of so many looks is left out; the next answer has it. */
 const LOOKS_MAX = 8;
 const TICKS_SHOWN = 200;
-
-const PEER_STATE_NAMES = Object.keys(PEER_STATE) as (keyof typeof PEER_STATE)[];
 
 /** May this request see them? */
 export function mayInspect({ settings }: GatewayContext, { socket, headers }: IncomingMessage): boolean {
@@ -121,7 +119,7 @@ export class Inspection {
       ]),
       gauges: Object.fromEntries(PEER_GAUGES.map((name) => [name, peerStats.gauge(name)])),
       rates: this.#rates,
-      links: this.#links(),
+      links: linkViews(store, this.#nodes),
       nodes: this.#nodes,
       settings: this.#shownSettings,
     };
@@ -148,27 +146,6 @@ export class Inspection {
       await setImmediate();
     }
     response.end('\n]}\n');
-  }
-
-  #links(): readonly Readonly<Record<string, unknown>>[] {
-    const { peerTable } = this.#context.store;
-    const links: Readonly<Record<string, unknown>>[] = [];
-    for (let node = 1; node < PEER_NODES; node++) {
-      const state = peerTable.state(node);
-      if (state === PEER_STATE.unknown) continue;
-      const name = this.#nodes.find((known) => known.node === node)?.name ?? '';
-      const roundTripMicros = peerTable.roundTripMicros(node);
-      links.push({
-        node,
-        name,
-        state: PEER_STATE_NAMES[state],
-        credits: peerTable.credits(node),
-        rttMs: roundTripMicros === undefined ? null : roundTripMicros / 1000,
-        queueBytes: peerTable.queueBytes(node),
-        breaker: peerTable.breaker(node),
-      });
-    }
-    return links;
   }
 }
 

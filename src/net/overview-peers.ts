@@ -10,6 +10,10 @@ import type { Store } from '../memory/store.ts';
 const DOUBT_MS_MIN = 200;
 /** Shown at once, of either sort. */
 export const PEER_HANDOVERS_MAX = 1024;
+/** Past it one is stuck: see stuck-handovers.ts of the peer thread, which logs them. */
+const STUCK_MS_MIN = 5000;
+/** Told at once. */
+const STUCK_MAX = 64;
 /** Followed at once; more are not shown. */
 const FOLLOWED_MAX = 16_384;
 
@@ -21,6 +25,13 @@ export interface PeerHandoverView {
   readonly z: number;
   /** Since the release; 0 when that is not known. */
   readonly ageMs: number;
+}
+
+export interface StuckHandover {
+  readonly entity: number;
+  /** NodeNumber of the target. */
+  readonly node: number;
+  readonly seconds: number;
 }
 
 export class PeerHandovers {
@@ -52,6 +63,17 @@ export class PeerHandovers {
       if (!this.#show(views, { kind: 'released', node: released.node, id, ageMs })) this.#released.delete(id);
     }
     return views;
+  }
+
+  /** Those in doubt for too long, the oldest first. Their age counts from when this gateway heard of them, at most. */
+  stuck(nowMs: number): readonly StuckHandover[] {
+    const stuck: StuckHandover[] = [];
+    // In the order of their release.
+    for (const [entity, { node, sinceMs }] of this.#released) {
+      if (nowMs - sinceMs < STUCK_MS_MIN || stuck.length === STUCK_MAX) break;
+      stuck.push({ entity, node, seconds: Math.round((nowMs - sinceMs) / 1000) });
+    }
+    return stuck;
   }
 
   /** False when the entity has no row here (any more). */

@@ -6,7 +6,9 @@ import { WebSocket } from 'ws';
 import { COUNTERS, GAUGES } from '../memory/stats.ts';
 import type { TickSample } from '../memory/stats.ts';
 import { CLOSE_CODE } from '../wire/messages.ts';
+import { CellLoads } from './cell-loads.ts';
 import type { GatewayContext } from './context.ts';
+import { linkViews } from './link-views.ts';
 import type { GatewayLoad } from './metrics.ts';
 import { idInSlot, readEntity } from './overview-entity.ts';
 import { OverviewFrames } from './overview-frames.wire.ts';
@@ -15,7 +17,7 @@ import { PeerHandovers } from './overview-peers.ts';
 import { readRequest } from './overview-requests.wire.ts';
 import type { OverviewRequest, TraceSubject } from './overview-requests.wire.ts';
 import { NOTHING_TRACED, TraceReader } from './overview-trace.ts';
-import type { ClusterNode, PausedCell } from './settings.ts';
+import type { BalancerDecision, ClusterNode, PausedCell } from './settings.ts';
 import { fullBucket, takeToken } from './token-bucket.core.ts';
 import type { Bucket } from './token-bucket.core.ts';
 
@@ -51,6 +53,8 @@ export class Overview {
   readonly #traces: TraceReader;
   #pausedCells: readonly PausedCell[] = [];
   #nodes: readonly ClusterNode[] = [];
+  #decisions: readonly BalancerDecision[] = [];
+  readonly #cellLoads: CellLoads;
   #peers: PeerHandovers | undefined;
   /** The last frame told of some; one without any must follow. */
   #hadPeerHandovers = false;
@@ -65,6 +69,7 @@ export class Overview {
   ) {
     this.#context = context;
     this.#load = options.load;
+    this.#cellLoads = new CellLoads(context.store);
     this.#traces = new TraceReader(context.settings.cluster);
     this.#hello = describeWorld(context, options.shownSettings);
   }
@@ -80,6 +85,16 @@ export class Overview {
   /** The members of the cluster: told to every viewer, which then looks at all of them. */
   setNodes(nodes: readonly ClusterNode[]): void {
     this.#nodes = nodes;
+    this.#tellNodes();
+  }
+
+  /** What the balancer of the cluster decided last. */
+  setDecisions(decisions: readonly BalancerDecision[]): void {
+    this.#decisions = decisions;
+    this.#tellNodes();
+  }
+
+  #tellNodes(): void {
     const text = this.#describeNodes();
     for (const viewer of this.#viewers) if (this.#hasRoom(viewer)) viewer.webSocket.send(text);
   }
@@ -236,7 +251,7 @@ export class Overview {
     const { settings, store } = this.#context;
     const name = settings.cluster?.node ?? '';
     const node = store.peerTable.self || (this.#nodes.find((known) => known.name === name)?.node ?? 0);
-    return JSON.stringify({ type: 'nodes', self: { node, name }, nodes: this.#nodes });
+    return JSON.stringify({ type: 'nodes', self: { node, name }, nodes: this.#nodes, decisions: this.#decisions });
   }
 
   #hasRoom({ webSocket }: Viewer): boolean {
@@ -258,8 +273,10 @@ export class Overview {
       gauges: Object.fromEntries(GAUGES.map((name) => [name, store.stats.gauge(name)])),
       gateway: { clients: connections, sessions, bytesOut, bytesIn, messagesOut, messagesIn },
       cells: Array.from({ length: store.grid.cellCount }, (_, cell) => store.lists.cellCountOf(cell)),
+      costs: this.#cellLoads.read(),
       pausedCells: this.#pausedCells,
       ...this.#describeOwners(),
+      ...this.#describeLinks(),
     });
   }
 
@@ -267,6 +284,13 @@ export class Overview {
   #describeOwners(): { owners?: number[]; ghosts?: number } {
     const { store, settings } = this.#context;
     return settings.cluster === undefined ? {} : { owners: [...store.cellOwner], ghosts: store.ghostCount };
+  }
+
+  /** In a cluster: the links of this node, and its handovers that are stuck. */
+  #describeLinks(): object {
+    const { store, settings, nowMs } = this.#context;
+    if (settings.cluster === undefined) return {};
+    return { links: linkViews(store, this.#nodes), stuck: this.#peers?.stuck(nowMs()) ?? [] };
   }
 
   /** At most a second's worth: the timer may have been held up. */

@@ -19,6 +19,8 @@ function stats(tick: number, totalsMs: readonly number[] = []): StatsMessage {
     cells: [],
     pausedCells: [],
     owners: [],
+    links: [],
+    stuck: [],
   };
 }
 

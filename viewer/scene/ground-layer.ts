@@ -18,10 +18,10 @@ import {
 } from 'pixi.js';
 import type { Camera, Viewport } from '../camera.ts';
 import type { GridShape } from '../overview-text.wire.ts';
+import { NO_LOAD, type CellValues } from '../ground-load.core.ts';
 import { COLOUR, channelsOf, loadColour, ownedColour } from '../palette.ts';
 
-/** The full tint is for the fullest cell, if it stands out: it holds this many, and this many times the mean. */
-const FULL_CELL_ENTITIES_MIN = 60;
+/** The full tint is for the fullest cell, if it stands out: it has so many times the mean. */
 const FULL_CELL_MEANS_MIN = 3;
 /** The tint is for the view from above: it fades where a cell is larger than this on the screen, in pixels. */
 const TINT_PIXELS_MAX = 160;
@@ -115,14 +115,14 @@ export class GroundLayer {
       grid.depth * cellSize,
     ]);
     (uniforms.uCells as Float32Array).set([grid.width, grid.depth]);
-    this.setCells([]);
+    this.setCells(NO_LOAD);
   }
 
-  /** Entities per cell, row by row; and in a cluster the colour of each cell's owner. */
-  setCells(cells: readonly number[], owners?: readonly number[]): void {
+  /** The load of each cell, row by row; and in a cluster the colour of each cell's owner. */
+  setCells({ values: cells, fullMin }: CellValues, owners?: readonly number[]): void {
     const grid = this.#grid;
     if (grid === undefined) return;
-    let fullest = FULL_CELL_ENTITIES_MIN;
+    let fullest = fullMin;
     let total = 0;
     for (const count of cells) {
       total += count;

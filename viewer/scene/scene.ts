@@ -13,6 +13,7 @@ import type { HandoversFrame } from '../overview.wire.ts';
 import { COLOUR } from '../palette.ts';
 import type { InDoubt, TrafficScene } from '../peer-traffic.ts';
 import { GridLayer, makeLabel } from './grid-layer.ts';
+import { groundLoad } from '../ground-load.core.ts';
 import { GroundLayer } from './ground-layer.ts';
 import { PeerHandoversLayer } from './peer-handovers-layer.ts';
 import { PointsLayer } from './points-layer.ts';
@@ -140,8 +141,8 @@ export class Scene implements TrafficScene {
     this.#view.setKinds(world.kinds);
   }
 
-  setTerritory({ cells, colours }: Territory, pausedCells: readonly PausedCell[]): void {
-    this.#ground.setCells(cells, colours);
+  setTerritory({ cells, costs, colours }: Territory, pausedCells: readonly PausedCell[]): void {
+    this.#ground.setCells(groundLoad(cells, costs), colours);
     this.#grid.setCells(cells, pausedCells);
   }
 
