@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, (program: Command) => Promise<void>>> = 
   drain: async (program) => (await import('./cli/drain-command.ts')).addDrainCommand(program),
   trace: async (program) => (await import('./cli/trace-command.ts')).addTraceCommand(program),
   audit: async (program) => (await import('./cli/audit-command.ts')).addAuditCommand(program),
+  outbox: async (program) => (await import('./cli/outbox-command.ts')).addOutboxCommand(program),
   backup: async (program) => (await import('./cli/backup-command.ts')).addBackupCommand(program),
   restore: async (program) => (await import('./cli/restore-command.ts')).addRestoreCommand(program),
   replay: async (program) => (await import('./cli/replay-command.ts')).addReplayCommand(program),
@@ -62,9 +63,7 @@ async function createProgram(name: string): Promise<Command> {
     .version(packageJson.version)
     .exitOverride()
     .showSuggestionAfterError(true)
-    .configureOutput({
-      outputError: (text, write) => write(errorText(text)),
-    });
+    .configureOutput({ outputError: (text, write) => write(errorText(text, 'worldmesh')) });
   const adders = Object.hasOwn(COMMANDS, name) ? [COMMANDS[name]!] : Object.values(COMMANDS);
   for (const add of adders) await add(program);
   program.addHelpText('after', EXIT_CODES);
@@ -79,21 +78,28 @@ async function createProgram(name: string): Promise<Command> {
       'worldmesh bench --entities 100000',
     ]),
   );
-  for (const command of program.commands) inherit(command, program);
+  for (const command of program.commands) inherit(command, { parent: program, name: 'worldmesh' });
   return program;
 }
 
 /** Subcommands made with `command()` copy these settings only at their creation; ours are complete by now. */
-function inherit(command: Command, parent: Command): void {
+function inherit(command: Command, { parent, name }: { parent: Command; name: string }): void {
+  const path = `${name} ${command.name()}`;
   command.copyInheritedSettings(parent);
-  for (const child of command.commands) inherit(child, command);
+  // Its own output, and so its own help: settings of output are shared by those who inherit them.
+  command.configureOutput({
+    ...parent.configureOutput(),
+    outputError: (text, write) => write(errorText(text, path)),
+  });
+  for (const child of command.commands) inherit(child, { parent: command, name: path });
 }
 
-function errorText(text: string): string {
+function errorText(text: string, command: string): string {
   // The value of a mistyped flag may be a secret.
   const message = text
     .trim()
     .replace(/^error: /, '')
-    .replace(/(unknown option '[^=']+)=[\s\S]*'/, "$1'");
-  return `${styled(['bold', 'red'], 'worldmesh:', process.stderr)} ${message}; see "worldmesh --help"\n`;
+    .replace(/(unknown option '[^=']+)=[\s\S]*'/, "$1'")
+    .replace(/\.$/, '');
+  return `${styled(['bold', 'red'], 'worldmesh:', process.stderr)} ${message}; see "${command} --help"\n`;
 }

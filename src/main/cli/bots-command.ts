@@ -1,5 +1,5 @@
 /** `worldmesh bots`. */
-import { Option } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 import { CLIENT_MODES } from '../../wire/messages.ts';
 import type { ClientMode } from '../../wire/messages.ts';
@@ -66,6 +66,8 @@ export function addBotsCommand(program: Command): void {
 }
 
 function gather(url: string, before: readonly string[] = []): readonly string[] {
+  const isUsable = URL.canParse(url) && /^(?:wss?|https?):$/.test(new URL(url).protocol);
+  if (!isUsable) throw new InvalidArgumentError('Write it as ws://host:port or wss://host.');
   return [...before, url];
 }
 

@@ -5,7 +5,7 @@ import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 import type { ClusterPlace } from '../audit/cluster-reader.ts';
 import { CLUSTER_FOLDER, DIRECTORY_FILE } from '../cluster/node-plan.core.ts';
-import { readConfigOfProcess } from '../config/read.ts';
+import { readPlacesOfProcess } from '../config/read.ts';
 import { EXIT_CODE, note } from './output.ts';
 
 export interface ClusterPlaceFlags {
@@ -36,9 +36,9 @@ export function clusterPlace(flags: ClusterPlaceFlags): ClusterPlace {
 
 /** The setting of the nodes; else what `worldmesh cluster` has made in the data folder of this place. */
 function configuredDirectory(): string | undefined {
-  const { settings } = readConfigOfProcess({ flags: new Map(), file: undefined });
-  if (settings.directory !== '') return settings.directory;
-  const file = path.join(settings.dataDir, CLUSTER_FOLDER, DIRECTORY_FILE);
+  const { directory, dataDir } = readPlacesOfProcess();
+  if (directory !== '') return directory;
+  const file = path.join(dataDir, CLUSTER_FOLDER, DIRECTORY_FILE);
   return existsSync(file) ? `sqlite:${file}` : undefined;
 }
 

@@ -6,6 +6,7 @@ import type { ConfigInputs } from '../config/read.ts';
 import type { ResolvedConfig } from '../config/resolve.ts';
 import { defaultText } from '../config/settings-doc.ts';
 import { SETTING_NAMES, flagOf, metaOf, optionOf } from '../config/settings.ts';
+import type { SettingMeta } from '../config/setting.ts';
 import type { SettingName } from '../config/settings.ts';
 
 export interface SettingFlags {
@@ -33,22 +34,28 @@ export function addSettingFlags(command: Command, names: readonly SettingName[] 
 }
 
 function optionsFor(name: SettingName): Option[] {
+  const { group } = metaOf(name);
+  return plainOptions(name).map((option) => option.helpGroup(`${group}:`));
+}
+
+function plainOptions(name: SettingName): Option[] {
   const meta = metaOf(name);
   const flag = flagOf(name);
   const unit = meta.unit === '' || meta.unit === 'bytes' ? '' : `, ${meta.unit}`;
   const text = `${meta.description} (default: ${defaultText(name)}${unit})`;
   if (meta.kind === 'boolean') {
-    return [new Option(flag, text), new Option(`--no-${flag.slice(2)}`, `Not so: ${meta.description.toLowerCase()}`)];
+    return [new Option(flag, text), new Option(`--no-${flag.slice(2)}`, `The opposite of ${flag}`)];
   }
   if (meta.kind === 'params') {
     return [new Option(`${flag} <name=value>`, text).argParser(collectParam)];
   }
   if (meta.kind === 'list') return [new Option(`${flag} <${meta.placeholder ?? 'text'}>`, text).argParser(collect)];
-  return [new Option(`${flag} <${placeholder(meta.kind, meta.unit)}>`, text)];
+  return [new Option(`${flag} <${placeholder(meta)}>`, text)];
 }
 
-function placeholder(kind: string, unit: string): string {
-  if (kind === 'choice') return 'choice';
+function placeholder({ kind, unit, choices, placeholder: given }: SettingMeta): string {
+  if (given !== undefined) return given;
+  if (kind === 'choice') return (choices ?? []).join('|');
   if (kind === 'text') return 'text';
   return unit === '' ? 'number' : unit.replaceAll('/', ' per ');
 }

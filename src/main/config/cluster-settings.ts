@@ -10,6 +10,7 @@ const PATH_MAX = 4096;
 
 export const CLUSTER_SETTINGS = {
   node: shapedText('', {
+    placeholder: 'name',
     group: 'Cluster',
     max: 32,
     accepts: (given) => NODE_NAME_SHAPE.test(given),
@@ -18,6 +19,7 @@ export const CLUSTER_SETTINGS = {
     about: 'Name of this node in its cluster, together with directory; its journal lies in dataDir/name',
   }),
   directory: shapedText('', {
+    placeholder: 'sqlite:file',
     group: 'Cluster',
     max: PATH_MAX,
     accepts: (given) => /^sqlite:./.test(given),
@@ -26,6 +28,7 @@ export const CLUSTER_SETTINGS = {
     about: 'Where the nodes of a cluster find each other and agree on who owns what; without it, one node is the world',
   }),
   listen: shapedText('127.0.0.1:0', {
+    placeholder: 'host:port',
     group: 'Cluster',
     max: 262,
     accepts: (given) => parseAddress(given) !== undefined,
@@ -72,6 +75,7 @@ export const CLUSTER_SETTINGS = {
     about: 'Told in JSON how many nodes are wanted and why, while this node balances: on standard input, or by POST',
   }),
   clientUrl: shapedText('', {
+    placeholder: 'url',
     group: 'Cluster',
     max: 512,
     accepts: (given) => /^(?:https?|wss?):\/\/[^\s/]+(?:\/\S*)?$/.test(given),
@@ -153,6 +157,7 @@ export const CLUSTER_SETTINGS = {
     about: 'Entities, ghosts and sessions on their way between the simulation and other nodes, for each direction',
   }),
   outboxSink: shapedText('', {
+    placeholder: 'sink',
     group: 'Cluster',
     max: 1024,
     accepts: isSink,
@@ -163,6 +168,7 @@ export const CLUSTER_SETTINGS = {
       'Where publications of world code are delivered: a file per node in a folder, a webhook, or a table in PostgreSQL',
   }),
   outboxToken: text('', {
+    placeholder: 'secret',
     group: 'Cluster',
     max: 4096,
     secret: true,
@@ -195,6 +201,7 @@ export const CLUSTER_SETTINGS = {
     about: 'Bytes of publications of this node that may wait for the sink; beyond, publish throws',
   }),
   otlpUrl: shapedText('', {
+    placeholder: 'url',
     group: 'Cluster',
     max: 512,
     accepts: (given) => /^https?:\/\/[^\s/]+(?:\/\S*)?$/.test(given),
@@ -213,9 +220,20 @@ export const CLUSTER_SETTINGS = {
     about:
       'SIGTERM drains the node first, as "worldmesh drain" does: nothing is left behind, but it takes seconds; for nodes that are stopped one by one',
   }),
-  tlsCert: text('', { group: 'Cluster', max: PATH_MAX, about: 'File with the certificate of this node, PEM' }),
-  tlsKey: text('', { group: 'Cluster', max: PATH_MAX, about: 'File with the private key of this node, PEM' }),
+  tlsCert: text('', {
+    placeholder: 'file',
+    group: 'Cluster',
+    max: PATH_MAX,
+    about: 'File with the certificate of this node, PEM',
+  }),
+  tlsKey: text('', {
+    placeholder: 'file',
+    group: 'Cluster',
+    max: PATH_MAX,
+    about: 'File with the private key of this node, PEM',
+  }),
   tlsCa: text('', {
+    placeholder: 'file',
     group: 'Cluster',
     max: PATH_MAX,
     about:

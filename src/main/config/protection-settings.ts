@@ -18,12 +18,14 @@ export const PROTECTION_SETTINGS = {
     about: 'Open admits everybody; token asks for a JWT (authSecret, authKeyFile); hook asks a module (authFile)',
   }),
   authSecret: text(DEFAULTS.authSecret, {
+    placeholder: 'secret',
     group: 'Protection',
     secret: true,
     max: 4096,
     about: `Key of HS256 tokens, at least ${AUTH_SECRET_BYTES_MIN} bytes; better in the environment than in a flag`,
   }),
   authKeyFile: text(DEFAULTS.authKeyFile, {
+    placeholder: 'file',
     group: 'Protection',
     max: PATH_MAX,
     about: 'File with the keys of tokens: an Ed25519 public key (PEM or JWK) or a JWKS; read again when it changes',
@@ -46,6 +48,7 @@ export const PROTECTION_SETTINGS = {
     about: 'By how much the clock of whoever signs tokens may differ',
   }),
   authFile: text(DEFAULTS.authFile, {
+    placeholder: 'file',
     group: 'Protection',
     max: PATH_MAX,
     about: 'Module that exports authenticate({ token, name, address, origin })',

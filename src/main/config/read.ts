@@ -6,6 +6,7 @@ import { readConfigFile, sourcesOfNode } from './file.ts';
 import { resolveConfig } from './resolve.ts';
 import type { ConfigSource, ResolvedConfig } from './resolve.ts';
 import { SETTING_NAMES, environmentNameOf } from './settings.ts';
+import type { Settings } from './settings.ts';
 
 const PREFIX = 'WORLDMESH_';
 /** Names the file, like --config; not a setting itself. */
@@ -22,6 +23,28 @@ export interface ConfigInputs {
 /** With the environment of this process. @throws ConfigError */
 export function readConfigOfProcess(given: Omit<ConfigInputs, 'environment'>): ResolvedConfig {
   return readConfig({ ...given, environment: process.env });
+}
+
+/**
+ * Where a command that is no node finds a cluster. What is said of nodes in environment and file need not fit together for it.
+ * @throws ConfigError when one of the two is no value of its setting.
+ */
+export function readPlacesOfProcess(): Pick<Settings, 'directory' | 'dataDir'> {
+  const given = givenSources({ flags: new Map(), environment: process.env });
+  const path = configPath({ environment: process.env, file: undefined });
+  const sources = [...given, ...(path === '' ? [] : [readConfigFile(path).common])];
+  const { settings } = resolveConfig(
+    sources.map(({ values, ...source }) => {
+      const { directory, dataDir } = Object.fromEntries(values);
+      const places = Object.entries({ directory, dataDir }).filter(([, value]) => value !== undefined);
+      // A directory goes with a node; any name will do.
+      return {
+        ...source,
+        values: new Map<string, unknown>([...places, ...(directory === undefined ? [] : [['node', 'a'] as const])]),
+      };
+    }),
+  );
+  return settings;
 }
 
 /** The environment of a process that this one starts. `colours`: its output is shown on a terminal in the end. */

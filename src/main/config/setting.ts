@@ -22,7 +22,7 @@ export interface SettingMeta {
   /** In words, what may stand there, where kind and range do not say it. */
   readonly shape?: string;
   readonly example?: string;
-  /** What a flag of a list is given, in a word. */
+  /** What its flag is given, in a word. */
   readonly placeholder?: string;
 }
 

@@ -20,6 +20,7 @@ const PARAMS_MAX = 64;
 
 const SETTINGS = {
   module: text('', {
+    placeholder: 'file',
     group: 'Process',
     max: 4096,
     defaultText: 'the meadow example',
@@ -35,10 +36,21 @@ const SETTINGS = {
     group: 'Process',
     about: 'Share the port with other gateways on this host; the kernel spreads clients over them (Linux)',
   }),
-  host: text('127.0.0.1', { group: 'Process', max: 255, about: 'Address to listen on; 0.0.0.0 admits other machines' }),
-  dataDir: text('.worldmesh', { group: 'Process', max: 1024, about: 'Folder for what must survive a restart' }),
+  host: text('127.0.0.1', {
+    placeholder: 'address',
+    group: 'Process',
+    max: 255,
+    about: 'Address to listen on; 0.0.0.0 admits other machines',
+  }),
+  dataDir: text('.worldmesh', {
+    placeholder: 'folder',
+    group: 'Process',
+    max: 1024,
+    about: 'Folder for what must survive a restart',
+  }),
   viewer: boolean(true, { group: 'Process', about: 'Serve the web page and its feed' }),
   page: text('', {
+    placeholder: 'file',
     group: 'Process',
     max: 1024,
     about:
