@@ -93,7 +93,7 @@ test('commands of runbooks are commands of this command line, with the options t
   const text = read('docs/RUNBOOKS.md');
   const commands = new Map<string, Set<string>>();
   for (const [, command, rest] of text.matchAll(
-    /`worldmesh ([a-z]+(?: (?:move|plan|balance|check|print|issue))?)([^`]*)`/g,
+    /`worldmesh ([a-z]+(?: (?:move|plan|balance|check|print|issue|list|replay))?)([^`]*)`/g,
   )) {
     const options = commands.get(command!) ?? new Set();
     for (const [option] of rest!.matchAll(/--[a-z-]+/g)) options.add(option);
