@@ -18,7 +18,8 @@ worldmesh serve game.ts --config worldmesh.yaml      # tickHz: 30
 
 The file is YAML or JSON, one \`name: value\` a line, with the names of the table; \`WORLDMESH_CONFIG\` names it as well.
 A switch is a flag of its own: \`--viewer\` and \`--no-viewer\`. \`worldmesh config check\` says what is wrong with a
-configuration, \`worldmesh config print\` shows every value and where it came from. Secrets are never printed.
+configuration or with a whole cluster's, \`worldmesh config print\` shows every value and where it came from. Secrets are never printed.
+[CONFIGURATION.md](CONFIGURATION.md) tells more.
 `;
 
 const ERRORS = `
@@ -90,7 +91,7 @@ function row(name: SettingName): string {
     `\`${environmentNameOf(name)}\``,
     defaultText(name),
     allowedText(meta),
-    meta.description,
+    meta.secret === true ? `${meta.description}. Secret: never printed` : meta.description,
   ];
   return `| ${cells.join(' | ')} |`;
 }
