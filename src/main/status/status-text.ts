@@ -75,7 +75,7 @@ function isLeft(index: number): boolean {
 }
 
 function painted({ state, down, oldestInDoubtMs }: NodeRow, { text, paint }: { text: string; paint: Paint }): string {
-  if (down !== '' || state === 'fenced') return paint('red', text);
+  if (down !== '') return paint('red', text);
   if (state === 'gone') return paint('dim', text);
   return oldestInDoubtMs > SLOW_DOUBT_MS || state !== 'active' ? paint('yellow', text) : text;
 }

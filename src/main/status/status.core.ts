@@ -92,6 +92,11 @@ export function shownMembers({ members }: DirectoryView): MemberView[] {
   return [...shown.values()].sort((left, right) => left.name.localeCompare(right.name));
 }
 
+/** A lease that was ended in favour of a successor is that of a node that is gone: drained, or dead and replaced. */
+function shownState({ state }: MemberView): string {
+  return state === 'fenced' ? 'gone' : state;
+}
+
 /** Rows whose state the directory thinks alive. */
 export function isExpected({ state }: MemberView): boolean {
   return state === 'joining' || state === 'active' || state === 'draining';
@@ -101,7 +106,7 @@ function nodeRow(
   member: MemberView,
   { sample, before }: { sample: StatusSample; before: StatusSample | undefined },
 ): NodeRow {
-  const { node, name, state, incarnation, pid, renewedAtMs } = member;
+  const { node, name, incarnation, pid, renewedAtMs } = member;
   const answer = sample.answers.get(incarnation);
   const figures = answer?.ok === true ? figuresOf(answer.answer) : NO_FIGURES;
   const of = (...keys: readonly string[]): number => firstOf(figures, keys);
@@ -114,7 +119,7 @@ function nodeRow(
   return {
     node,
     name,
-    state,
+    state: shownState(member),
     incarnation,
     pid,
     leaseAgeMs: Math.max(0, sample.atMs - renewedAtMs),
