@@ -30,6 +30,7 @@ import { BackupError, reasonOf } from './backup-error.ts';
 import { checkFiles, readManifest } from './manifest.ts';
 import type { JournalEntry, Manifest } from './manifest.ts';
 import { prepareDirectory, prepareJournal } from './restored-files.ts';
+import type { PreparedDirectory } from './restored-files.ts';
 
 export interface RestoreOptions {
   /** Of the backup. */
@@ -51,6 +52,8 @@ export interface RestoreReport {
   readonly folders: readonly string[];
   /** Every incarnation that is given out from now on is above it. */
   readonly incarnation: number;
+  /** A new one. */
+  readonly clusterId: string;
   readonly sessionKey: 'renew' | 'keep';
   readonly deleted: readonly string[];
   readonly tookMs: number;
@@ -84,7 +87,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   const copies: Copy[] = [];
   try {
     onProgress('copying');
-    const incarnation = prepare({ folder, manifest, dataFolder, directory, sessionKey, incarnationMargin, copies });
+    const prepared = prepare({ folder, manifest, dataFolder, directory, sessionKey, incarnationMargin, copies });
     for (const file of inTheWay) {
       onProgress(`deleting ${file}`);
       rmSync(file, { force: true });
@@ -93,7 +96,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
     for (const { temporary, file } of copies) renameSync(temporary, file);
     for (const name of new Set(copies.map(({ file }) => path.dirname(file)))) syncOnDisk(name);
     const tookMs = Math.round(performance.now() - startMs);
-    return { manifest, directory, folders, incarnation, sessionKey, deleted: inTheWay, tookMs };
+    return { manifest, directory, folders, ...prepared, sessionKey, deleted: inTheWay, tookMs };
   } catch (error) {
     throw explain(error, dataFolder);
   } finally {
@@ -116,7 +119,7 @@ function prepare(given: {
   sessionKey: 'renew' | 'keep';
   incarnationMargin: number;
   copies: Copy[];
-}): number {
+}): PreparedDirectory {
   const { folder, manifest, dataFolder, directory, sessionKey, incarnationMargin, copies } = given;
   const directoryCopy = copyOf(path.join(folder, manifest.directory.file), directory, copies);
   const positions = new Map<string, number>();

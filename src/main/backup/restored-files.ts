@@ -5,10 +5,13 @@
  *   directory   incarnations  raised by a margin: ids of entities and sessions, and activations, are made of them
  *               leases        gone, of no process; a node that starts takes its own up again
  *               session key   removed, unless it is to be kept: the first node makes another
+ *               cluster id    another: what outsiders know by entity and number (publications, traces), and links of processes of before, are
+ *                             of the former cluster
  *               the rest      what was of processes that are no more is removed: the pause, the balancer's seat, load reports
  *   journals    position      raised by a margin, and in the lease, too: a journal of the lost disks that turns up later is
  *                             *older* than what the directory has seen, and refused (ERR_DIRECTORY_LEDGER_OLDER)
  */
+import { randomBytes } from 'node:crypto';
 import type { Database } from 'better-sqlite3';
 import { assert } from '../../base/assert.ts';
 import { INCARNATION_MAX } from '../../base/brand.ts';
@@ -19,6 +22,7 @@ import { BackupError } from './backup-error.ts';
 
 /** At 60 batches a second, five hundred years; and a file can be restored eight thousand times. */
 export const POSITION_MARGIN = 2 ** 40;
+const CLUSTER_ID_BYTES = 16;
 
 /** @returns the position that the lease gets. @throws BackupError ERR_RESTORE_DAMAGED */
 export function prepareJournal(database: Database): number {
@@ -45,8 +49,14 @@ export interface DirectoryPreparation {
   readonly keepsSessionKey: boolean;
 }
 
-/** @returns the incarnation above which all are that will be given out. @throws BackupError ERR_RESTORE_INCARNATIONS */
-export function prepareDirectory(database: Database, preparation: DirectoryPreparation): number {
+export interface PreparedDirectory {
+  /** All that will be given out are above it. */
+  readonly incarnation: number;
+  readonly clusterId: string;
+}
+
+/** @throws BackupError ERR_RESTORE_INCARNATIONS */
+export function prepareDirectory(database: Database, preparation: DirectoryPreparation): PreparedDirectory {
   const { folderOf, positions, incarnationSeen, incarnationMargin, keepsSessionKey } = preparation;
   return database
     .transaction(() => {
@@ -75,7 +85,9 @@ export function prepareDirectory(database: Database, preparation: DirectoryPrepa
       database.prepare('DELETE FROM setting WHERE key IN (?, ?)').run(handoverPause, balancer);
       if (hasLoads(database)) database.prepare('DELETE FROM load').run();
       if (!keepsSessionKey) database.prepare("DELETE FROM fact WHERE key = 'sessionKey'").run();
-      return incarnation;
+      const clusterId = randomBytes(CLUSTER_ID_BYTES).toString('hex');
+      database.prepare("UPDATE fact SET value = ? WHERE key = 'clusterId'").run(clusterId);
+      return { incarnation, clusterId };
     })
     .immediate();
 }

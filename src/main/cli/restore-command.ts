@@ -72,7 +72,15 @@ export function addRestoreCommand(program: Command): void {
     });
 }
 
-function restoreText({ manifest, directory, folders, incarnation, sessionKey, tookMs }: RestoreReport): string {
+function restoreText({
+  manifest,
+  directory,
+  folders,
+  incarnation,
+  clusterId,
+  sessionKey,
+  tookMs,
+}: RestoreReport): string {
   const { total, moment } = manifest;
   return [
     `${styled('green', 'Restored')} the cluster as of ${moment}, in ${(tookMs / 1000).toFixed(1)} s`,
@@ -81,6 +89,7 @@ function restoreText({ manifest, directory, folders, incarnation, sessionKey, to
     ...folders.map((folder) => `journal      ${folder}`),
     `entities     ${total.entities}, ${total.named} with an account, ${total.atRest} at rest`,
     `incarnations go on above ${incarnation}`,
+    `cluster id   ${clusterId}, before ${String(manifest.cluster['clusterId'])}`,
     `session key  ${sessionKey === 'renew' ? 'renewed: clients begin new sessions' : 'kept: clients may take up sessions of the backup'}`,
     '',
     'Start the nodes with the same names, data folder and directory.',

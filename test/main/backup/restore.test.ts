@@ -138,7 +138,9 @@ test('a restored cluster goes on above everything that was given out', async (t)
       folder: path.join(cluster.dataFolder, name),
     })),
   );
-  t.is(directory.facts.clusterId, String(manifest.cluster['clusterId']));
+  t.is(directory.facts.clusterId, report.clusterId);
+  t.not(report.clusterId, manifest.cluster['clusterId']);
+  t.is(directory.facts.tickEpochMs, Number(manifest.cluster['tickEpochMs']));
   t.true(
     (await directory.blocks()).every(({ node }) => node > 0),
     'blocks keep their owners',
