@@ -58,11 +58,25 @@ export interface BuiltBinary {
   readonly nodeLicense: string;
 }
 
-export async function buildBinary(processor: Processor): Promise<BuiltBinary> {
-  const work = path.join(DIST, 'binary', processor);
-  rmSync(work, { recursive: true, force: true });
-  mkdirSync(work, { recursive: true });
-  writePayload(processor, work);
+/** Of what the build made: call `buildAll` before. */
+export function buildBinary(processor: Processor): Promise<BuiltBinary> {
+  const file = path.join(DIST, `worldmesh-linux-${processor}`);
+  return assemble(packagedFiles(processor), { processor, file, level: ZSTD_LEVEL });
+}
+
+/** What the binary unpacks. */
+export function packagedFiles(processor: Processor): FileToArchive[] {
+  return [...ownFiles(), ...nativeFiles(processor)];
+}
+
+/** A binary that unpacks these files and runs `bin/worldmesh.cjs` among them. */
+export async function assemble(
+  files: readonly FileToArchive[],
+  { processor, file, level }: { processor: Processor; file: string; level: number },
+): Promise<BuiltBinary> {
+  mkdirSync(path.dirname(file), { recursive: true });
+  const work = mkdtempSync(`${file}-`);
+  writePayload(files, { work, level });
   await build({
     absWorkingDir: ROOT,
     entryPoints: ['scripts/binary/start.ts'],
@@ -79,7 +93,6 @@ export async function buildBinary(processor: Processor): Promise<BuiltBinary> {
   chmodSync(draft, 0o755);
   const isStripped = strip(draft, processor);
   inject(blob, draft);
-  const file = path.join(DIST, `worldmesh-linux-${processor}`);
   // One rename: a binary that runs is never written to.
   renameSync(draft, file);
   rmSync(work, { recursive: true });
@@ -87,15 +100,15 @@ export async function buildBinary(processor: Processor): Promise<BuiltBinary> {
   return { file, sizeBytes: statSync(file).size, isStripped, nodeLicense };
 }
 
-function writePayload(processor: Processor, work: string): void {
-  const archive = writeArchive([...ownFiles(), ...nativeFiles(processor)]);
+function writePayload(contents: readonly FileToArchive[], { work, level }: { work: string; level: number }): void {
+  const archive = writeArchive(contents);
   const files = [...readArchive(archive)].map(({ path: name, sizeBytes, isProgram }) => ({
     path: name,
     sizeBytes,
     isProgram,
   }));
   writeFileSync(path.join(work, 'contents.json'), JSON.stringify({ hash: archiveHash(archive), files }));
-  const params = { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL };
+  const params = { [constants.ZSTD_c_compressionLevel]: level };
   writeFileSync(path.join(work, 'files.zst'), zstdCompressSync(archive, { params }));
 }
 

@@ -101,8 +101,10 @@ function moveInto(folder: string, { draft, files }: { draft: string; files: read
     if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
     // Another process was faster, and its files are the same; or somebody took files away from an old folder.
     if (isComplete(folder, files)) return;
-    renameSync(folder, path.join(path.dirname(folder), `${UNPACKING}broken-${process.pid}-${Date.now()}`));
+    const broken = path.join(path.dirname(folder), `${UNPACKING}broken-${process.pid}-${Date.now()}`);
+    renameSync(folder, broken);
     renameSync(draft, folder);
+    rmSync(broken, { recursive: true, force: true });
   }
 }
 
