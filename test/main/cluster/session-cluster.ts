@@ -35,14 +35,26 @@ export class SessionCluster implements AsyncDisposable {
     return this.#urls[side];
   }
 
+  get directoryUrl(): string {
+    return `sqlite:${path.join(this.#folder, 'directory.sqlite')}`;
+  }
+
+  name(side: Side): string {
+    return this.#names[side];
+  }
+
+  /** Its exit code. */
+  async ended(side: Side): Promise<number | null> {
+    return (await this.#nodes[side]!.ended).code;
+  }
+
   async startBoth(): Promise<void> {
     await Promise.all([this.start('west'), this.start('east')]);
   }
 
   async start(side: Side): Promise<void> {
     const name = this.#names[side];
-    const directory = `sqlite:${path.join(this.#folder, 'directory.sqlite')}`;
-    const cluster = ['--node', name, '--directory', directory, '--cluster-size', '2', '--block-cells', '2'];
+    const cluster = ['--node', name, '--directory', this.directoryUrl, '--cluster-size', '2', '--block-cells', '2'];
     const own = ['--data-dir', this.#folder, '--port', '0', '--workers', '1', '--lease-ms', '10000'];
     const node = new RunningCommand(['serve', MODULE, ...cluster, ...own, '--log-format', 'json', ...this.#args]);
     this.#nodes[side] = node;
@@ -69,6 +81,8 @@ export class SessionCluster implements AsyncDisposable {
 
 export interface Status {
   readonly counters: Readonly<Record<string, number>>;
+  /** Of clients, open now. */
+  readonly connections: number;
   /** Owned by the node. */
   readonly entities: number;
 }
