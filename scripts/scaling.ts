@@ -2,6 +2,7 @@
  * `npm run test:scaling`: how the whole thing behaves as players, entities, nodes and troubles grow, as a report in Markdown with pictures.
  * docs/BENCHES.md says what each scenario does.
  */
+import { loadavg } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { startLongRun } from './cluster/long-run.ts';
@@ -83,6 +84,7 @@ async function main(): Promise<number> {
 /** One that fails does not keep the others from being run. */
 async function finish(scenario: Scenario, context: ScenarioContext): Promise<Finished> {
   const startMs = performance.now();
+  const [before = 0] = loadavg();
   let outcome: Outcome | undefined;
   let failure: string | undefined;
   try {
@@ -91,7 +93,9 @@ async function finish(scenario: Scenario, context: ScenarioContext): Promise<Fin
     failure = error instanceof Error ? error.message : String(error);
   }
   const seconds = (performance.now() - startMs) / 1000;
+  const [after = 0] = loadavg();
   return {
+    machineLoad: { before, after },
     scenario: { name: scenario.name, title: scenario.title },
     seconds,
     outcome,

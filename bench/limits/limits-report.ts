@@ -55,7 +55,14 @@ export function trialText(trial: Trial): string {
   return `  ${figures.map(cell).join('')}  ${notes.join(', ')}`;
 }
 
-export function verdictText({ largest, tooMany, trials }: Found): string {
+/** What the search found, and why it went no further when its time was over. */
+export function verdictText(found: Found): string {
+  const { timeOver } = found;
+  return timeOver === undefined ? foundText(found) : `${foundText(found)} ${timeOver}`;
+}
+
+function foundText({ largest, tooMany, trials }: Found): string {
+  if (trials.length === 0) return 'No number of clients was tried.';
   if (largest === 0) return 'No number of clients that was tried was served on time.';
   if (tooMany === undefined) return `At least ${largest} clients on time; the search ended before it found too many.`;
   const failed = trials.find(({ clients, isOnTime }) => clients === tooMany && !isOnTime);

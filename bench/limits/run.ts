@@ -86,7 +86,16 @@ async function main(): Promise<number> {
     results.push({ snapshotHz, found, overload: result });
   }
   if (options.json) console.log(JSON.stringify({ hardware: hardware(), options, results }));
-  return results.every((result) => result.overload?.recoveredAfterSeconds !== undefined) ? 0 : 1;
+  const failures = results.flatMap(failureOf);
+  for (const text of failures) console.error(`capacity: ${text}`);
+  return failures.length === 0 ? 0 : 1;
+}
+
+/** Why it ends with 1. */
+function failureOf({ snapshotHz, found, overload: result }: Result): string[] {
+  const at = `at ${snapshotHz} snapshots a second`;
+  if (found.largest === 0) return [`${at}, ${found.timeOver ?? 'no number of clients was served on time'}`];
+  return result?.recoveredAfterSeconds === undefined ? [`${at}, it did not recover from the overload`] : [];
 }
 
 export interface LimitsOptions {

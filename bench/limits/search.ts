@@ -37,6 +37,8 @@ export interface Found {
   readonly largest: number;
   /** The smallest that was not; undefined when the time or `clientsMax` ended the search before. */
   readonly tooMany: number | undefined;
+  /** The time for searching was over before the limit was found as narrowly as it can be; undefined: it was not. */
+  readonly timeOver: string | undefined;
 }
 
 const STEP = 50;
@@ -53,7 +55,16 @@ export async function findLargest(options: SearchOptions): Promise<Found> {
   let largest = 0;
   let tooMany: number | undefined;
   let clients = options.start;
-  while (performance.now() < options.deadlineMs) {
+  for (;;) {
+    if (performance.now() >= options.deadlineMs) {
+      const found = trials.length === 0 ? 'nothing was tried' : `after ${trials.length} trials`;
+      return {
+        trials,
+        largest,
+        tooMany,
+        timeOver: `The time for searching is over, ${found}: --seconds gives it more.`,
+      };
+    }
     const trial = await tryClients(clients, options);
     trials.push(trial);
     options.onTrial(trial);
@@ -63,7 +74,7 @@ export async function findLargest(options: SearchOptions): Promise<Found> {
     if (next === undefined) break;
     clients = next;
   }
-  return { trials, largest, tooMany };
+  return { trials, largest, tooMany, timeOver: undefined };
 }
 
 /** Undefined when the search is over. */

@@ -33,11 +33,13 @@ export function reportText({ finished, seed, isQuick, command }: ReportFacts): s
     'A promise holds always; a target is a figure for a machine that has nothing else to do.',
     ...(isQuick ? ['This was a quick run: targets are told, not judged.'] : []),
     '',
-    '| scenario | verdict | seconds |',
-    '|---|---|---|',
+    'The load of the machine is how many processes wanted a core, before a scenario and at its end: before, it should be near 0.',
+    '',
+    '| scenario | verdict | seconds | load before, after |',
+    '|---|---|---|---|',
     ...finished.map(
-      ({ scenario, verdict, seconds }) =>
-        `| [${scenario.title}](#${anchorOf(scenario.title)}) | ${verdict} | ${seconds.toFixed(0)} |`,
+      ({ scenario, verdict, seconds, machineLoad: { before, after } }) =>
+        `| [${scenario.title}](#${anchorOf(scenario.title)}) | ${verdict} | ${seconds.toFixed(0)} | ${before.toFixed(1)}, ${after.toFixed(1)} |`,
     ),
   ];
   return `${[...head, ...finished.flatMap(sectionLines)].join('\n')}\n`;

@@ -63,6 +63,8 @@ export type ScenarioVerdict = 'kept' | 'target missed' | 'broken' | 'failed';
 export interface Finished {
   readonly scenario: Pick<Scenario, 'name' | 'title'>;
   readonly seconds: number;
+  /** Processes that wanted a core, on the average of the last minute: before it began, and at its end, its own among them. */
+  readonly machineLoad: { readonly before: number; readonly after: number };
   readonly outcome: Outcome | undefined;
   /** Why there is no outcome. */
   readonly failure: string | undefined;

@@ -3,7 +3,8 @@ import test from 'ava';
 import { MetricValues } from '../../bench/limits/metrics-text.ts';
 import { degradedIn, recoveredIn } from '../../bench/limits/overload.ts';
 import type { Phase, Second } from '../../bench/limits/overload.ts';
-import { nextClients } from '../../bench/limits/search.ts';
+import { verdictText } from '../../bench/limits/limits-report.ts';
+import { findLargest, nextClients } from '../../bench/limits/search.ts';
 
 const RATES = { tickHz: 20, snapshotHz: 10, inputsHz: 20 };
 
@@ -78,4 +79,14 @@ test('metrics are read by series, labels included', (t) => {
   t.is(metrics.of('a'), 3);
   t.is(metrics.of('b{code="X Y"}'), 4.5);
   t.is(metrics.of('c'), 0);
+});
+
+test('a search whose time is over says so', async (t) => {
+  const options = { ...RATES, start: 100, clientsMax: 200, stepSeconds: 1, onTrial: () => {} };
+  const found = await findLargest({ ...options, deadlineMs: performance.now() - 1 });
+  t.is(found.largest, 0);
+  t.is(
+    verdictText(found),
+    'No number of clients was tried. The time for searching is over, nothing was tried: --seconds gives it more.',
+  );
 });

@@ -42,11 +42,13 @@ test('the report tells each scenario with its limits, and pictures lie beside it
       seconds: 12.4,
       outcome: outcome(target('late', 30.1234, { max: 25, unit: 'ms' }), promise('lost', 0)),
       failure: undefined,
+      machineLoad: { before: 0.1, after: 2.34 },
       verdict: 'target missed',
     },
     {
       scenario: { name: 'other', title: 'Other' },
       seconds: 1,
+      machineLoad: { before: 0, after: 0 },
       outcome: undefined,
       failure: 'it broke',
       verdict: 'failed',
@@ -57,7 +59,7 @@ test('the report tells each scenario with its limits, and pictures lie beside it
   t.deepEqual(readdirSync(path.join(folder, 'out')).toSorted(), ['README.md', 'thing.svg']);
   const text = readFileSync(path.join(folder, 'out', 'README.md'), 'utf8');
   t.is(text, reportText(facts));
-  t.true(text.includes('| [1,000 things](#1000-things) | target missed | 12 |'));
+  t.true(text.includes('| [1,000 things](#1000-things) | target missed | 12 | 0.1, 2.3 |'));
   t.true(text.includes('| late | 30.12 ms | 25 ms | target **missed** |'));
   t.true(text.includes('| lost | 0 | 0 | promise kept |'));
   t.true(text.includes('![1,000 things](thing.svg)'));
