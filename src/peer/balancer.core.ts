@@ -11,7 +11,8 @@
  * nodes' shares, sorted downwards, smaller. A hot block that would make any other node as full stays, and everything around it leaves.
  * Blocks that border on the target's are preferred: borders cost ghosts and handovers.
  *
- * Below LOADED_START everybody has time: then only the count of blocks is evened out, for a node that has far too few.
+ * Every block has a base weight beside its load: so where nobody has much to do, the count of blocks is evened out, and what is decided
+ * depends on nothing that a move changes. A node that has time (below LOADED_START) is not relieved of anything.
  */
 import { createBlockLoads, freshReport, SETTLE_MS, updateBlockLoads } from './block-loads.core.ts';
 import type { BlockLoads } from './block-loads.core.ts';
@@ -28,13 +29,15 @@ export const SPREAD_START = 1.25;
 export const SPREAD_END = 1.1;
 export const JOIN_START = 0.5;
 export const JOIN_END = 0.8;
-/** Of a node's means: when its load begins to matter, and when no more. */
+/** Of a node's means: a node that carries less has nothing that it should be relieved of. */
 export const LOADED_START = 0.15;
 export const LOADED_END = 0.1;
+/** Below this mean load it is by counts of blocks that nodes differ, in words as well. */
+const COUNTED_BELOW = 0.05;
 /** A reason has to hold so long before anything is moved for it. */
 export const HOLD_MS = 4000;
 export const MINUTE_MS = 60_000;
-/** Part of a node's weight that comes from the count of its blocks alone: even an idle one has an owner's work. */
+/** All blocks together weigh so much of what all nodes can carry, whatever their load: even an idle one has an owner's work. */
 const BASE_SHARE = 0.1;
 
 export type MoveKind = 'drain' | 'spread' | 'join' | 'gather';
@@ -97,7 +100,6 @@ export interface BalancerState {
   movesMs: number[];
   /** Since when a reason holds. */
   readonly sinceMs: Map<string, number>;
-  isLoaded: boolean;
   isSpreading: boolean;
   idle: Set<NodeNumber>;
   readonly holdMs: number;
@@ -114,7 +116,6 @@ export function createBalancer({
     loads: createBlockLoads(blockCount),
     movesMs: [],
     sinceMs: new Map(),
-    isLoaded: false,
     isSpreading: false,
     idle: new Set(),
     holdMs,
@@ -127,7 +128,6 @@ export function balance(state: BalancerState, facts: BalanceFacts): BalancePlan 
   state.movesMs = state.movesMs.filter((atMs) => facts.nowMs - atMs < MINUTE_MS);
   const nodes = nodeShares(state, facts);
   const carriers = nodes.filter(({ state: is, capacity }) => is === 'active' && capacity > 0);
-  updateLoaded(state, carriers);
   state.idle = idleNodes({ state, facts, carriers });
   const isGathering = facts.mode === 'gather';
   const open = isGathering ? carriers.filter(({ node }) => !state.idle.has(node)) : carriers;
@@ -178,10 +178,11 @@ function spread(state: BalancerState, facts: BalanceFacts, open: readonly NodeSh
   const { mean, share } = weighing;
   const shares = known.map(({ node }) => share(node));
   const [most, least] = [Math.max(...shares), Math.min(...shares)];
-  const isHot = state.isLoaded && most > mean * SPREAD_START;
+  const mostLoad = Math.max(...known.map((node) => node.share));
+  const isHot = mostLoad >= LOADED_START && most > mean * SPREAD_START;
   const isCold = least < mean * JOIN_START;
   if (holds(state, 'spread', isHot || isCold, facts.nowMs)) state.isSpreading = true;
-  if ((most <= mean * SPREAD_END || !state.isLoaded) && least >= mean * JOIN_END) state.isSpreading = false;
+  if ((most <= mean * SPREAD_END || mostLoad < LOADED_END) && least >= mean * JOIN_END) state.isSpreading = false;
   if (!state.isSpreading) return undefined;
   const sources = known.filter(({ node }) => share(node) > mean).sort((one, two) => share(two.node) - share(one.node));
   const targets = known.filter(({ node }) => share(node) < mean);
@@ -230,20 +231,19 @@ function weigh(state: BalancerState, facts: BalanceFacts, nodes: readonly NodeSh
     total += weight[block] ?? 0;
     count += 1;
   }
-  const base = state.isLoaded ? (BASE_SHARE * total) / Math.max(1, count) : 1;
-  const blockWeight = (block: number): number => (state.isLoaded ? (weight[block] ?? 0) + base : 1);
+  const capacity = nodes.reduce((sum, each) => sum + each.capacity, 0);
+  const base = (BASE_SHARE * capacity) / Math.max(1, count);
+  const blockWeight = (block: number): number => (weight[block] ?? 0) + base;
   const sums = new Map<NodeNumber, number>();
   for (const { block, node } of facts.blocks) sums.set(node, (sums.get(node) ?? 0) + blockWeight(block));
   const share = (node: NodeNumber): number => (sums.get(node) ?? 0) / (among.get(node)?.capacity ?? 1);
-  const capacity = nodes.reduce((sum, each) => sum + each.capacity, 0);
   const all = nodes.reduce((sum, { node }) => sum + (sums.get(node) ?? 0), 0);
-  return { mean: all / Math.max(capacity, Number.MIN_VALUE), share, blockWeight, isByCount: !state.isLoaded };
-}
-
-function updateLoaded(state: BalancerState, carriers: readonly NodeShare[]): void {
-  const most = Math.max(0, ...carriers.map(({ share }) => share));
-  if (most >= LOADED_START) state.isLoaded = true;
-  else if (most < LOADED_END) state.isLoaded = false;
+  return {
+    mean: all / Math.max(capacity, Number.MIN_VALUE),
+    share,
+    blockWeight,
+    isByCount: total < COUNTED_BELOW * capacity,
+  };
 }
 
 function weightOf(carriers: readonly NodeShare[]): number {
@@ -276,7 +276,8 @@ function spreadText(
   const more = numbers.length > BLOCKS_SHOWN_MAX ? ` and ${numbers.length - BLOCKS_SHOWN_MAX} more` : '';
   const what = numbers.length === 1 ? `block ${shown} goes` : `blocks ${shown}${more} go`;
   if (weighing.isByCount) {
-    const due = Math.round(weighing.mean * to.capacity);
+    const all = known.reduce((sum, { blocks }) => sum + blocks, 0);
+    const due = Math.round((all * to.capacity) / known.reduce((sum, { capacity }) => sum + capacity, 0));
     return `${to.name} has ${to.blocks} blocks and its share is ${due}: ${what} from ${source.name} to it`;
   }
   const at = (value: number): string => `${(100 * value).toFixed(0)} %`;
