@@ -465,6 +465,7 @@ export const MUTATIONS = [
   'noReceiverFencing',
   'publishOutOfOrder',
   'publishBeforeStable',
+  'goesOnAfterHandIn',
 ] as const;
 export type Mutation = (typeof MUTATIONS)[number];
 export const NO_MUTATIONS: ReadonlySet<Mutation> = new Set();

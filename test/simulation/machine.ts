@@ -6,6 +6,9 @@ import { Disk } from './disk.ts';
 import { Process } from './process.ts';
 import type { World } from './world.ts';
 
+/** How often a successor tries the lock of a process that is just ending. */
+const LOCK_LOOK_MS = 5;
+
 export class Machine {
   readonly node: NodeNumber;
   readonly world: World;
@@ -200,8 +203,17 @@ export class Machine {
     const other = world.machine(lease.node);
     const disk = other.disk.ledger === lease.ledger ? other.disk : world.oldDisks.get(lease.ledger);
     if (disk === undefined) return;
+    const holder = other.process?.identity.ledger === lease.ledger ? other.process : undefined;
+    if (holder?.isLeaving === true) {
+      // It has ended its lease itself, and lets go of its lock in a moment.
+      world.takeovers--;
+      world.queue.after(LOCK_LOOK_MS, () => {
+        if (this.process === process) this.#takeOver(process, lease);
+      });
+      return;
+    }
     // A hung process is killed before its file is taken.
-    if (other.process?.identity.ledger === lease.ledger)
+    if (holder !== undefined && !world.mutations.has('goesOnAfterHandIn'))
       other.crash('killed by its successor', { keptShare: 1, isSilent: false });
     process.tellCore({ kind: 'takeover', content: disk.stable.content() });
   }

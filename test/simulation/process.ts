@@ -49,6 +49,8 @@ export class Process implements Endpoint<Frame>, Witness {
   readonly clock: Clock;
   isAlive = true;
   isPaused = false;
+  /** It has stopped, and only its journal goes on until it has ended its lease. */
+  isLeaving = false;
   /** Zero is never; else the process crashes, or pauses, before so many effects more. */
   crashCountdown = 0;
   pauseCountdown = 0;
@@ -126,7 +128,7 @@ export class Process implements Endpoint<Frame>, Witness {
   }
 
   #mayAct(): boolean {
-    return this.#lease.mayAct(this.nowMs());
+    return !this.isLeaving && this.#lease.mayAct(this.nowMs());
   }
 
   knowsFenced(incarnation: number): boolean {
@@ -168,7 +170,7 @@ export class Process implements Endpoint<Frame>, Witness {
   #tickLater(delayMs: number): void {
     this.world.queue.after(delayMs, () => {
       if (!this.isAlive) return;
-      if (!this.isPaused) this.#tick();
+      if (!this.isPaused && !this.isLeaving) this.#tick();
       this.#tickLater(this.world.settings.tickMs);
     });
   }
@@ -281,6 +283,18 @@ export class Process implements Endpoint<Frame>, Witness {
     this.#tick();
     this.drain();
     this.world.network.dial(this.node);
+  }
+
+  /** It hears nobody, says nothing and renews nothing from here on; what it has written gets to the disk. */
+  stopForGood(): void {
+    this.#flush();
+    this.isLeaving = true;
+    this.world.network.closeAll(this);
+  }
+
+  /** All that was asked of its journal is on disk. */
+  get isAllStable(): boolean {
+    return this.#disk.stable.content().position >= this.core.position;
   }
 
   /** Called by the machine when the process is gone. */

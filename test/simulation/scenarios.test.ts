@@ -2,7 +2,8 @@
 import test from 'ava';
 import type { CoreEffect } from '../../src/peer/protocol.ts';
 import { Scenario } from './scenario.ts';
-import { loseMachineBehindRestart } from './scripts.ts';
+import { leaveForGood, loseMachineBehindRestart } from './scripts.ts';
+import type { Leaving } from './scripts.ts';
 
 const isSent = (effect: CoreEffect, kind: string) => effect.kind === 'send' && effect.message.kind === kind;
 const writes = (effect: CoreEffect, kind: string) =>
@@ -105,3 +106,21 @@ test('50: power fails everywhere at once', (t) => {
   for (const machine of scenario.world.machines) machine.crash('power', { keptShare: 0, isSilent: true });
   t.is(scenario.finish().failure, undefined);
 });
+
+const LEAVING_SEEDS = 40;
+const LEAVINGS: readonly (readonly [what: string, leaving: Leaving])[] = [
+  ['and hands its journal in', {}],
+  ['and is killed when it has stopped', { crashAt: 'stopped' }],
+  ['and is killed when it has handed its journal in', { crashAt: 'fenced' }],
+  [
+    'and its successor is killed before the import is written',
+    { successorCrashesBefore: (effect) => writes(effect, 'import') },
+  ],
+];
+for (const [what, leaving] of LEAVINGS) {
+  test(`a node leaves for good, ${what}`, (t) => {
+    for (let seed = 1; seed <= LEAVING_SEEDS; seed++) {
+      t.is(leaveForGood({ ...leaving, seed }).failure?.message, undefined, `seed ${seed}`);
+    }
+  });
+}
