@@ -299,6 +299,11 @@ export class WorldNode implements AsyncDisposable {
           // The gateway's end is told by its `done`.
         });
         return;
+      case 'decisions':
+        this.#gateway?.setDecisions(event.decisions).catch(() => {
+          // The same.
+        });
+        return;
       case 'drained':
         this.#drained.resolve({ restarts: event.restarts });
         return;

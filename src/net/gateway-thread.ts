@@ -7,7 +7,7 @@ import type { Remote } from '../base/thread.ts';
 import type { GatewayReport } from './gateway.ts';
 import type { GatewayEvent } from './gateway-log.ts';
 import type { GatewayApi } from './gateway.worker.ts';
-import type { ClusterNode, GatewayOptions, PausedCell, SpanCounts } from './settings.ts';
+import type { BalancerDecision, ClusterNode, GatewayOptions, PausedCell, SpanCounts } from './settings.ts';
 
 /** What is written to a socket dies young; small generations keep its collection short, and the process small. */
 const YOUNG_GENERATION_MB = 8;
@@ -86,6 +86,11 @@ export class GatewayThread {
   /** The members of the cluster, whenever they change: for viewers and `/status`. */
   async setNodes(nodes: readonly ClusterNode[]): Promise<void> {
     await Promise.race([this.#api.setNodes(nodes), this.done]);
+  }
+
+  /** What the balancer of the cluster decided last: for viewers. */
+  async setDecisions(decisions: readonly BalancerDecision[]): Promise<void> {
+    await Promise.race([this.#api.setDecisions(decisions), this.done]);
   }
 
   /** What became of the spans of this node, for metrics. */

@@ -29,7 +29,14 @@ import { PlayerMessages } from './player-messages.ts';
 import { Redirects } from './redirects.ts';
 import { SessionTable } from './session-table.ts';
 import { SessionTokens, TOKEN_SEED_BYTES } from './session-token.ts';
-import type { ClusterNode, GatewayOptions, GatewaySettings, PausedCell, SpanCounts } from './settings.ts';
+import type {
+  BalancerDecision,
+  ClusterNode,
+  GatewayOptions,
+  GatewaySettings,
+  PausedCell,
+  SpanCounts,
+} from './settings.ts';
 
 const SWEEP_PERIOD_MS = 100;
 /** Closing costs some 50 µs; thousands that came together must not hold up everybody's snapshots when they go. */
@@ -171,6 +178,11 @@ export class Gateway {
     this.#shareThePort();
     this.#inspection.setNodes(nodes);
     this.#overview.setNodes(nodes);
+  }
+
+  /** What the balancer of the cluster decided last, for viewers. */
+  setDecisions(decisions: readonly BalancerDecision[]): void {
+    this.#overview.setDecisions(decisions);
   }
 
   /**

@@ -5,7 +5,7 @@ import { assert } from '../base/assert.ts';
 import { exposeThread } from '../base/thread.ts';
 import { Gateway } from './gateway.ts';
 import type { GatewayReport } from './gateway.ts';
-import type { ClusterNode, GatewayOptions, PausedCell, SpanCounts } from './settings.ts';
+import type { BalancerDecision, ClusterNode, GatewayOptions, PausedCell, SpanCounts } from './settings.ts';
 
 /** A failure to start crosses the thread border as data, because an error would lose its `code` there. */
 export type Started = { readonly port: number } | { readonly code: string; readonly message: string };
@@ -36,6 +36,10 @@ function createApi() {
 
     setNodes(nodes: readonly ClusterNode[]): void {
       gateway?.setNodes(nodes);
+    },
+
+    setDecisions(decisions: readonly BalancerDecision[]): void {
+      gateway?.setDecisions(decisions);
     },
 
     setSpanCounts(counts: SpanCounts): void {

@@ -81,6 +81,15 @@ export interface ClusterNode {
   readonly incarnation: number;
 }
 
+/** Of the cluster's balancer, for viewers. */
+export interface BalancerDecision {
+  /** UTC milliseconds. */
+  readonly atMs: number;
+  readonly kind: string;
+  readonly outcome: string;
+  readonly text: string;
+}
+
 export const GATEWAY_DEFAULTS: GatewaySettings = {
   ...PROTECTION_DEFAULTS,
   host: '127.0.0.1',

@@ -32,6 +32,8 @@ export interface BalancerEvents {
   /** Whether this node balances, and what it found. */
   looked(report: { readonly isBalancer: boolean; readonly nodesWanted: number; readonly overloads: number }): void;
   moved(blocks: number): void;
+  /** This node or another has decided something: the last decisions, newest last. */
+  decided(decisions: readonly Decision[]): void;
   note(level: 'info' | 'warn', message: string, details: Readonly<Record<string, unknown>>): void;
 }
 
@@ -49,6 +51,7 @@ export class Balancer {
   #state: BalancerState | undefined;
   #decisions: Decision[] = [];
   readonly #saidMs = new Map<string, number>();
+  #logVersion = 0;
   #idleSaid = '';
   #idleSaidMs = 0;
   #emptySinceMs = 0;
@@ -74,6 +77,10 @@ export class Balancer {
 
   setSettings(settings: readonly SettingEntry[]): void {
     this.#settings = settings;
+    const log = settings.find(({ key }) => key === DIRECTORY_SETTINGS.balancerLog);
+    if (log === undefined || log.version === this.#logVersion) return;
+    this.#logVersion = log.version;
+    this.#options.events.decided(readDecisions(log.value));
   }
 
   /** To be called a few times a second while this node may act. */

@@ -261,6 +261,7 @@ export class PeerParts {
       utcMs: Date.now,
       events: {
         note,
+        decided: (decisions) => this.#host.tell({ type: 'decisions', decisions }),
         moved: (blocks) => store.peerStats.add('blocksMoved', blocks),
         looked: ({ isBalancer, nodesWanted, overloads }) => {
           store.peerStats.setGauge('balances', Number(isBalancer));

@@ -2,6 +2,7 @@
 import type { SpanBatch } from '../base/handover-span.ts';
 import type { EventSchema } from '../base/schema.ts';
 import type { DeliverySettings } from './delivery.ts';
+import type { Decision } from './balancer-log.core.ts';
 import type { LinkAddress, LinkTls } from './link-tls.ts';
 import type { SchemaEntry, WorldFacts } from './directory.ts';
 
@@ -80,6 +81,8 @@ export type PeerEvent =
   | ({ readonly type: 'spans' } & SpanBatch)
   /** The members of the cluster, for the viewer. */
   | { readonly type: 'nodes'; readonly nodes: readonly KnownNode[] }
+  /** What the balancer decided last, for the viewer. */
+  | { readonly type: 'decisions'; readonly decisions: readonly Decision[] }
   /** The node was to leave, and has nothing left: it is to stop. `restarts`: and to be started again. */
   | { readonly type: 'drained'; readonly restarts: boolean }
   /** This process may not go on: it was fenced, or its journal failed beyond repair. */

@@ -59,7 +59,7 @@ class Table implements AsyncDisposable {
       movesPerMinute,
       hook,
       utcMs: () => UTC_MS + this.nowMs,
-      events: { looked: ({ isBalancer }) => (seat.isBalancer = isBalancer), moved: () => {}, note },
+      events: { looked: ({ isBalancer }) => (seat.isBalancer = isBalancer), moved: () => {}, decided: () => {}, note },
     });
     const seat: Seat = { member, balancer, notes, isBalancer: false };
     this.#stops.push(

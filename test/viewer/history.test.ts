@@ -17,6 +17,7 @@ function stats(tick: number, totalsMs: readonly number[] = []): StatsMessage {
     gauges: { entities: 500 },
     gateway: { clients: 4, bytesOut: tick * 100, bytesIn: tick * 10 },
     cells: [],
+    costs: [],
     pausedCells: [],
     owners: [],
     links: [],

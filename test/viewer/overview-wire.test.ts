@@ -156,8 +156,18 @@ test('any JSON gives a message or a WireError', (t) => {
 test('who is in the cluster, and who owns which cell', (t) => {
   const self = { node: 2, name: 'b' };
   const nodes = [{ node: 1, name: 'a', clientUrl: 'ws://a/connect', state: 'active' }];
-  t.deepEqual(decodeText(JSON.stringify({ type: 'nodes', self, nodes })), { type: 'nodes', self, nodes });
-  t.deepEqual(decodeText('{"type":"nodes","self":{}}'), { type: 'nodes', self: { node: 0, name: '' }, nodes: [] });
+  t.deepEqual(decodeText(JSON.stringify({ type: 'nodes', self, nodes })), {
+    type: 'nodes',
+    self,
+    nodes,
+    decisions: [],
+  });
+  t.deepEqual(decodeText('{"type":"nodes","self":{}}'), {
+    type: 'nodes',
+    self: { node: 0, name: '' },
+    nodes: [],
+    decisions: [],
+  });
   for (const text of [
     '{"type":"nodes"}',
     '{"type":"nodes","self":{},"nodes":[1]}',
