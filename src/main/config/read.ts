@@ -2,6 +2,7 @@
  * Reads the sources of settings. The only place that looks at the environment; argv comes from cli.ts by way of
  * commander.
  */
+import { CRASH_POINT_VARIABLE } from './crash-point.ts';
 import { readConfigFile, sourcesOfNode } from './file.ts';
 import { resolveConfig } from './resolve.ts';
 import type { ConfigSource, ResolvedConfig } from './resolve.ts';
@@ -11,6 +12,7 @@ import type { Settings } from './settings.ts';
 const PREFIX = 'WORLDMESH_';
 /** Names the file, like --config; not a setting itself. */
 const CONFIG_VARIABLE = 'WORLDMESH_CONFIG';
+const NOT_SETTINGS: ReadonlySet<string> = new Set([CONFIG_VARIABLE, CRASH_POINT_VARIABLE]);
 
 export interface ConfigInputs {
   /** Setting name → text, from flags. */
@@ -86,7 +88,7 @@ export function environmentValues(environment: ConfigInputs['environment']): Map
   const names = new Map<string, string>(SETTING_NAMES.map((name) => [environmentNameOf(name), name]));
   const values = new Map<string, unknown>();
   for (const [variable, value] of Object.entries(environment)) {
-    if (!variable.startsWith(PREFIX) || variable === CONFIG_VARIABLE || value === undefined) continue;
+    if (!variable.startsWith(PREFIX) || NOT_SETTINGS.has(variable) || value === undefined) continue;
     values.set(names.get(variable) ?? camelCase(variable.slice(PREFIX.length)), value);
   }
   return values;
