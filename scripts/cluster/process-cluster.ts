@@ -35,6 +35,8 @@ export interface ProcessClusterOptions {
   readonly takeoverAfterMs: number;
   readonly leaseMs: number;
   readonly wanderersPerCell: number;
+  /** A world module in place of the counting world. */
+  readonly world?: string;
   readonly withDisk: boolean;
   /** A proxy on every link; true by default. They take part of this process's core. */
   readonly withProxies?: boolean;
@@ -256,7 +258,7 @@ function nodeArguments({ name, port, clientPort, peerPort, folder, links, option
     ...options.settings,
   };
   const flags = Object.entries(settings).flatMap(([flag, value]) => [`--${flag}`, String(value)]);
-  return ['serve', WORLD, '--no-viewer', ...flags, ...peers];
+  return ['serve', options.world ?? WORLD, '--no-viewer', ...flags, ...peers];
 }
 
 async function openProxies(names: readonly string[], peerPorts: ReadonlyMap<string, number>): Promise<Link[]> {

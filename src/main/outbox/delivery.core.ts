@@ -18,7 +18,7 @@ export const BATCH_BYTES_MAX = 256 * 1024;
 export const TRIES_MAX = 5;
 /** Backoff: doubles from the least to the greatest, and is shortened by up to a quarter, so that nodes do not come back together. */
 const BACKOFF_MS_MIN = 200;
-const DOWN_MS_MAX = 15_000;
+const DOWN_MS_MAX = 5_000;
 const JITTER_SHARE = 0.25;
 
 interface Waiting {
