@@ -8,7 +8,7 @@ import { CLIENT_MODES } from '../src/wire/messages.ts';
 import { NODES_COUNT_MAX } from './cluster/process-cluster.ts';
 import { runEndure } from './endure/endure-run.ts';
 import { endureText } from './endure/endure-text.ts';
-import { startLongRun } from './cluster/long-run.ts';
+import { numberFlag, startLongRun } from './cluster/long-run.ts';
 
 const USAGE = `npm run endure -- [--clients 1000] [--minutes 10] [--seed N] [--nodes 3] [--mode tunnel] [--gateway-seconds 60]
                   [--simulation-seconds 120] [--keep] [--json]
@@ -54,12 +54,6 @@ async function main(): Promise<number> {
   return result.wrong.length === 0 ? 0 : 1;
 }
 
-function numberOf(
-  name: 'seed' | 'clients' | 'minutes' | 'nodes' | 'gateway-seconds' | 'simulation-seconds',
-  min: number,
-  max: number,
-): number {
-  const value = Number(values[name]);
-  if (value >= min && value <= max) return value;
-  throw new RangeError(`--${name} from ${min} to ${max}, not ${values[name]}\n\n${USAGE}`);
+function numberOf(name: Exclude<keyof typeof values, 'json' | 'keep' | 'help'>, min: number, max: number): number {
+  return numberFlag(name, values[name] ?? '', { min, max, usage: USAGE });
 }

@@ -9,7 +9,7 @@ import { closingText, millisecondsText, tableText, verdictRows } from './cluster
 import type { RedirectCounts } from '../src/main/bots/redirect-watch.core.ts';
 import { runRedirects } from './redirects/redirects-run.ts';
 import type { RedirectsResult } from './redirects/redirects-run.ts';
-import { startLongRun } from './cluster/long-run.ts';
+import { numberFlag, startLongRun } from './cluster/long-run.ts';
 
 const USAGE = `npm run redirects -- [--count 10000] [--clients 200] [--nodes 3] [--seed N] [--minutes-max 15] [--json]`;
 
@@ -41,10 +41,8 @@ async function main(): Promise<number> {
   return result.wrong.length === 0 ? 0 : 1;
 }
 
-function numberOf(name: 'seed' | 'count' | 'clients' | 'nodes' | 'minutes-max', min: number, max: number): number {
-  const value = Number(values[name]);
-  if (value >= min && value <= max) return value;
-  throw new RangeError(`--${name} from ${min} to ${max}, not ${values[name]}\n\n${USAGE}`);
+function numberOf(name: Exclude<keyof typeof values, 'json' | 'help'>, min: number, max: number): number {
+  return numberFlag(name, values[name] ?? '', { min, max, usage: USAGE });
 }
 
 function redirectsText(result: RedirectsResult): string {

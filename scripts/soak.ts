@@ -6,7 +6,7 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { CLIENT_MODES } from '../src/wire/messages.ts';
-import { startLongRun } from './cluster/long-run.ts';
+import { numberFlag, startLongRun } from './cluster/long-run.ts';
 import { NODES_COUNT_MAX } from './cluster/process-cluster.ts';
 import { SOAK_EVENTS, runSoak } from './soak/soak-run.ts';
 import type { SoakEvent } from './soak/soak-run.ts';
@@ -69,10 +69,8 @@ async function main(): Promise<number> {
   return result.wrong.length === 0 ? 0 : 1;
 }
 
-function numberOf(name: string, text: string, { min, max }: { min: number; max: number }): number {
-  const value = Number(text);
-  if (value >= min && value <= max) return value;
-  throw new RangeError(`--${name} from ${min} to ${max}, not ${text}\n\n${USAGE}`);
+function numberOf(name: string, text: string, bounds: { readonly min: number; readonly max: number }): number {
+  return numberFlag(name, text, { ...bounds, usage: USAGE });
 }
 
 function eventsOf(text: string): readonly SoakEvent[] {

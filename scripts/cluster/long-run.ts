@@ -6,6 +6,17 @@ export interface LongRun {
   readonly signal: AbortSignal;
 }
 
+/** Of a flag. @throws RangeError with the usage when it is none in these bounds. */
+export function numberFlag(
+  name: string,
+  text: string,
+  { min, max, usage }: { readonly min: number; readonly max: number; readonly usage: string },
+): number {
+  const value = Number(text);
+  if (text !== '' && value >= min && value <= max) return value;
+  throw new RangeError(`--${name} from ${min} to ${max}, not ${text}\n\n${usage}`);
+}
+
 /** @param seed undefined: a random one. Tells it, for the next time. */
 export function startLongRun(seed: number = Math.floor(Math.random() * 2 ** 31)): LongRun {
   const startMs = performance.now();
