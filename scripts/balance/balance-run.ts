@@ -129,7 +129,7 @@ function startCluster({ clients, wanderersPerCell }: BalanceOptions): Promise<Pr
     reserve: 1,
     takeoverAfterMs: 100,
     // The machine is busy, and nobody dies here.
-    leaseMs: 8000,
+    leaseMs: 20_000,
     wanderersPerCell,
     withDisk: false,
     withProxies: false,
