@@ -20,3 +20,8 @@ test('every code of the commands about cells is documented, and no other', (t) =
   const codesOf = (file: string): string[] => [...new Set(read(file).match(/ERR_CELLS_[A-Z]+/g))].sort();
   t.deepEqual(codesOf('docs/BALANCING.md'), codesOf('src/main/cells/cells-error.ts'));
 });
+
+test('every code of a drain is documented, and no other', (t) => {
+  const codesOf = (file: string): string[] => [...new Set(read(file).match(/ERR_DRAIN_[A-Z]+/g))].sort();
+  t.deepEqual(codesOf('docs/OPERATING.md'), codesOf('src/main/cli/drain-command.ts'));
+});
