@@ -204,8 +204,9 @@ export const CLUSTER_SETTINGS = {
     placeholder: 'url',
     group: 'Cluster',
     max: 512,
-    accepts: (given) => /^https?:\/\/[^\s/]+(?:\/\S*)?$/.test(given),
-    shape: 'a URL with http or https',
+    // A name and a password in a URL are no credentials that a request may be made with.
+    accepts: (given) => /^https?:\/\/[^\s/@]+(?:\/\S*)?$/.test(given) && URL.canParse(given),
+    shape: 'a URL with http or https, without credentials',
     example: 'http://127.0.0.1:4318',
     about: 'Collector of traces by OTLP/HTTP (JSON), its base or its /v1/traces; without it nothing is traced',
   }),
