@@ -25,6 +25,7 @@ export class ServiceManager implements Disposable {
   readonly #log: Pick<Log, 'warn'>;
   #timer: NodeJS.Timeout | undefined;
   #isAsking = false;
+  #isStopping = false;
   #hasWarned = false;
 
   /** Undefined when this process is not a service of systemd. */
@@ -44,8 +45,11 @@ export class ServiceManager implements Disposable {
     if (watchdogMs > 0) this.#timer = setInterval(() => void this.#watch(isAlive), watchdogMs / WATCHDOG_PART).unref();
   }
 
+  /** Said once, however often it is called. */
   async stopping(): Promise<void> {
     this[Symbol.dispose]();
+    if (this.#isStopping) return;
+    this.#isStopping = true;
     await this.#say(['STOPPING=1', 'STATUS=Stopping']);
   }
 

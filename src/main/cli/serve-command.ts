@@ -91,6 +91,8 @@ async function run({ module, settings, development, recordFile }: RunOptions): P
   // A service under systemd; the nodes of a cluster have their supervisor.
   using service = supervised === undefined ? ServiceManager.connect(log) : undefined;
   await service?.ready(`${node.world.schema.name} at ${urlOf(node, settings)}`, { isAlive: progressOf(node) });
+  // At once: a node may drain before it stops.
+  void stopped.then(() => service?.stopping());
   const end = await endOf(node, { stopped, drainOnStop: settings.drainOnStop, log });
   if (end.kind === 'drained') supervised?.drained({ restarts: end.restarts });
   const failure = end.kind === 'failed' ? end.failure : undefined;
