@@ -4,7 +4,20 @@ import test from 'ava';
 import { SETTING_NAMES, flagOf } from '../../src/main/config/settings.ts';
 import { temporaryFolder, worldmesh } from './command-line.ts';
 
-const COMMANDS = ['serve', 'dev', 'cluster', 'bots', 'bench', 'replay', 'config check', 'config print'];
+const COMMANDS = [
+  'serve',
+  'dev',
+  'cluster',
+  'bots',
+  'bench',
+  'replay',
+  'config check',
+  'config print',
+  'cells',
+  'cells plan',
+  'cells move',
+  'cells balance',
+];
 
 for (const command of COMMANDS) {
   test.serial(`${command} --help describes it, with examples`, async (t) => {
@@ -34,6 +47,11 @@ const USAGE_ERRORS: readonly (readonly [readonly string[], RegExp])[] = [
   [['bench', '--entities', 'many'], /whole number from 1 to/],
   [['bots', '--count', '0'], /whole number from 1 to/],
   [['replay'], /missing required argument 'file'/],
+  [['bots', '--url', 'localhost'], /'--url <url>' argument 'localhost' is invalid\. Write it as ws:\/\/host:port/],
+  [['keys', 'issue', 'A', '--ca', '.', '--out', '.'], /"A" cannot be the name of a node/],
+  [['trace', 'abc', '--directory', 'sqlite:nowhere'], /"abc" names nothing; write an entity as/],
+  [['config', 'check', '--tick-hx', '20'], /see "worldmesh config check --help"\n$/],
+  [['cluster', '--nodes', '40', '--gateways', '40'], /1 to 63 nodes and gateways together/],
   [['config', 'print', '--config', 'missing.yaml'], /missing\.yaml is not found/],
 ];
 
@@ -52,6 +70,15 @@ test.serial('failures exit with 1: a missing module, a missing recording', async
   const serve = await worldmesh(['serve', 'missing.ts']);
   t.is(serve.code, 1);
   t.regex(serve.stderr, /^worldmesh: missing\.ts: there is no such file .* \[ERR_MODULE_LOAD\]\n$/);
+  const folder = temporaryFolder();
+  const inFolder = await worldmesh(['serve', '.'], { folder });
+  t.is(inFolder.code, 1);
+  t.regex(
+    inFolder.stderr,
+    /^worldmesh: \.: is a folder; give the world module in it, such as world\.ts \[ERR_MODULE_LOAD\]\n$/,
+  );
+  writeFileSync(path.join(folder, 'worldmesh.yaml'), 'tickHz: 20\n');
+  t.regex((await worldmesh(['serve', 'worldmesh.yaml'], { folder })).stderr, /given as --config FILE/);
   const replay = await worldmesh(['replay', 'missing.wmr']);
   t.is(replay.code, 1);
   t.regex(replay.stderr, /^worldmesh: missing\.wmr cannot be read \(ENOENT\) \[ERR_RECORDING_FILE\]\n$/);
