@@ -15,6 +15,7 @@ import type { PhaseOptions } from '../workers/phases.ts';
 import { parseAddress, parsePeer } from './config/address.ts';
 import { readCrashPoint } from './config/crash-point.ts';
 import { nearestName } from './config/nearest.ts';
+import { hidePassword } from './config/resolve.ts';
 import { SETTING_NAMES, metaOf } from './config/settings.ts';
 import type { Settings } from './config/settings.ts';
 import { VIEWER_DIRECTORY } from './installation.ts';
@@ -221,7 +222,7 @@ export function shownSettings(settings: Settings, world: WorldModule): Record<st
   for (const name of SETTING_NAMES) {
     const value = settings[name];
     if (metaOf(name).secret || value === undefined) continue;
-    if (typeof value !== 'object') shown[name] = value;
+    if (typeof value !== 'object') shown[name] = typeof value === 'string' ? hidePassword(value) : value;
   }
   for (const [name, value] of Object.entries(mergeParams(world, settings.params))) shown[`params.${name}`] = value;
   return { ...shown, worldSize: settings.worldSize ?? world.size };

@@ -2,7 +2,7 @@
  * Looks at a world module before anything is started with it. The module runs in a short-lived thread: its imports
  * are loaded afresh each time (a module cache never forgets), and code that loops for ever is cut off.
  */
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
@@ -37,14 +37,23 @@ const LOAD_MS_MAX = 10_000;
 export function moduleUrl(module: string, { folder }: { folder: string }): string {
   const isUrl = module.startsWith('file:');
   const file = isUrl ? pathOf(module) : path.resolve(folder, module);
-  if (!existsSync(file)) {
-    throw new ModuleError('ERR_MODULE_LOAD', {
-      field: module,
-      message: `there is no such file (looked at ${file}); give the path of a world module, such as examples/meadow.ts`,
-    });
-  }
+  const problem = fileProblem(file);
+  if (problem !== undefined) throw new ModuleError('ERR_MODULE_LOAD', { field: module, message: problem });
   return pathToFileURL(file).href;
 }
+
+/** Why it cannot be a world module, as far as that is seen from outside. */
+function fileProblem(file: string): string | undefined {
+  const status = statSync(file, { throwIfNoEntry: false });
+  if (status === undefined) {
+    return `there is no such file (looked at ${file}); give the path of a world module, such as examples/meadow.ts`;
+  }
+  if (status.isDirectory()) return 'is a folder; give the world module in it, such as world.ts';
+  if (!SETTINGS_FILE.test(file)) return undefined;
+  return 'is no world module, a .ts or .js file; a file with settings is given as --config FILE';
+}
+
+const SETTINGS_FILE = /\.(?:ya?ml|json)$/i;
 
 /** @throws ModuleError saying the field, or the file and line, and what is wrong there. */
 export async function loadWorldModule(url: string): Promise<WorldModule> {

@@ -2,7 +2,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 import type { RunningNode } from '../cluster/supervisor.ts';
-import { NODE_OWN_SETTINGS, PEER_ADDRESS, nodeName, planCluster } from '../cluster/node-plan.core.ts';
+import { NODE_OWN_SETTINGS, PEER_ADDRESS, gatewayName, nodeName, planCluster } from '../cluster/node-plan.core.ts';
 import type { ClusterPlan } from '../cluster/node-plan.core.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { CLUSTER_NODES_MAX } from '../config/cluster-settings.ts';
@@ -68,13 +68,18 @@ export function addClusterCommand(program: Command): void {
     ]),
   );
   command.action(async (module: string | undefined, { nodes, gateways, restart, config }: ClusterFlags) => {
-    // Checked as node a would be, so that what is wrong is said once and not by each node.
-    const resolved = flags.read({
-      node: nodeName(0),
-      directory: 'sqlite:directory.sqlite',
-      listen: PEER_ADDRESS,
-      clusterSize: String(Math.min(nodes + gateways, CLUSTER_NODES_MAX)),
-    });
+    // Checked as its nodes would do it, so that what is wrong is said once and not by each of them.
+    const readAs = (node: string): ResolvedConfig =>
+      flags.read({
+        node,
+        directory: 'sqlite:directory.sqlite',
+        listen: PEER_ADDRESS,
+        clusterSize: String(Math.min(nodes + gateways, CLUSTER_NODES_MAX)),
+      });
+    const resolved = readAs(nodeName(0));
+    // A file of a whole cluster may say more of the others, or not know them.
+    for (let index = 1; index < nodes; index++) readAs(nodeName(index));
+    for (let index = 0; index < gateways; index++) readAs(gatewayName(index));
     if (nodes + gateways > CLUSTER_NODES_MAX) throw tooManyNodes(nodes + gateways);
     await run({ module, nodes, gateways, restarts: restart, configFile: config, resolved });
   });

@@ -52,8 +52,12 @@ export function errorBlock(error: unknown): string {
 }
 
 export function exitCodeOf(error: unknown): number {
-  return error instanceof ConfigError ? EXIT_CODE.usage : EXIT_CODE.failure;
+  const isUsage = error instanceof ConfigError || (error instanceof WorldmeshError && USAGE_CODES.has(error.code));
+  return isUsage ? EXIT_CODE.usage : EXIT_CODE.failure;
 }
+
+/** Of an argument that cannot be meant, whatever there is to work on. */
+const USAGE_CODES: ReadonlySet<string> = new Set(['ERR_KEYS_NAME', 'ERR_AUDIT_ID', 'ERR_NODE_PARAM']);
 
 /** Expected failures that came from another thread: they keep their name and message, but not their class. */
 const EXPECTED_NAMES: ReadonlySet<string> = new Set(['SystemError', 'CapacityError', 'ModuleError']);

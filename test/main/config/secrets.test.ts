@@ -3,7 +3,16 @@ import path from 'node:path';
 import test from 'ava';
 import { checkJson, checkText } from '../../../src/main/cli/config-command.ts';
 import { checkConfigs } from '../../../src/main/config/check/check.ts';
-import { SETTING_NAMES, environmentNameOf, flagOf, metaOf, schemaOf } from '../../../src/main/config/settings.ts';
+import {
+  SETTING_NAMES,
+  defaultSettings,
+  environmentNameOf,
+  flagOf,
+  metaOf,
+  schemaOf,
+} from '../../../src/main/config/settings.ts';
+import type { WorldModule } from '../../../src/main/world-module.ts';
+import { shownSettings } from '../../../src/main/node-settings.ts';
 import { settingsJsonSchema } from '../../../src/main/config/settings-schema.ts';
 import { temporaryFolder, worldmesh } from '../command-line.ts';
 
@@ -67,6 +76,15 @@ test('config print says of every secret only that there is one', async (t) => {
     t.notRegex(stdout, /sesame/);
     for (const name of SECRETS) t.regex(stdout, new RegExp(`${name}\\W.*set \\(hidden\\)`));
   }
+});
+
+test('what a node shows of its settings has neither secrets nor passwords', (t) => {
+  const settings = { ...defaultSettings(), page: `https://user:${SESAME}@host.example/` };
+  for (const name of SECRETS) Object.assign(settings, { [name]: SESAME });
+  const world = { url: '', schema: { name: 'w' }, size: 64, params: {}, systems: [], files: [], edge: 'stop' };
+  const shown = shownSettings(settings, world as unknown as WorldModule);
+  t.notRegex(JSON.stringify(shown), /sesame/);
+  t.is(shown['page'], 'https://user:(hidden)@host.example/');
 });
 
 test('a mistyped flag with a secret is told without it', async (t) => {
