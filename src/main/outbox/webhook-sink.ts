@@ -24,22 +24,39 @@ export class WebhookSink implements Sink {
   }
 
   async deliver(publications: readonly Publication[]): Promise<void> {
-    const response = await fetch(this.#url, {
-      method: 'POST',
-      headers: this.#headers,
-      body: JSON.stringify({ publications }),
-      redirect: 'manual',
-      signal: AbortSignal.timeout(this.#timeoutMs),
-    });
-    const reason = await firstBytes(response);
-    if (response.ok) return;
+    const response = await this.#post(publications);
+    if (response.isTaken) return;
     const code = REFUSALS.has(response.status) ? 'ERR_SINK_REFUSED' : 'ERR_SINK_DOWN';
-    throw new SinkError(code, `HTTP ${response.status} ${reason}`.trim());
+    throw new SinkError(code, `HTTP ${response.status} ${response.reason}`.trim());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     // Connections are kept by the process, and end with it.
   }
+
+  /** @throws SinkError ERR_SINK_DOWN when there is no answer. */
+  async #post(
+    publications: readonly Publication[],
+  ): Promise<{ readonly isTaken: boolean; readonly status: number; readonly reason: string }> {
+    try {
+      const response = await fetch(this.#url, {
+        method: 'POST',
+        headers: this.#headers,
+        body: JSON.stringify({ publications }),
+        redirect: 'manual',
+        signal: AbortSignal.timeout(this.#timeoutMs),
+      });
+      return { isTaken: response.ok, status: response.status, reason: await firstBytes(response) };
+    } catch (cause) {
+      throw new SinkError('ERR_SINK_DOWN', `no answer: ${reasonOf(cause)}`, { cause });
+    }
+  }
+}
+
+/** Of a failed request the cause says more. */
+function reasonOf(error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  return cause instanceof Error ? cause.message : String(cause);
 }
 
 async function firstBytes(response: Response): Promise<string> {
