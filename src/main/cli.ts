@@ -25,6 +25,9 @@ const COMMANDS: Readonly<Record<string, (program: Command) => Promise<void>>> = 
   config: async (program) => (await import('./cli/config-command.ts')).addConfigCommand(program),
 };
 
+/** Asked for the version, it loads no command. */
+const VERSION: ReadonlySet<string> = new Set(['-V', '--version']);
+
 const EXIT_CODES = `
 Exit codes:
   0  done, or stopped by SIGTERM or SIGINT
@@ -64,7 +67,7 @@ async function createProgram(name: string): Promise<Command> {
     .exitOverride()
     .showSuggestionAfterError(true)
     .configureOutput({ outputError: (text, write) => write(errorText(text, 'worldmesh')) });
-  const adders = Object.hasOwn(COMMANDS, name) ? [COMMANDS[name]!] : Object.values(COMMANDS);
+  const adders = Object.hasOwn(COMMANDS, name) ? [COMMANDS[name]!] : VERSION.has(name) ? [] : Object.values(COMMANDS);
   for (const add of adders) await add(program);
   program.addHelpText('after', EXIT_CODES);
   program.addHelpText(
