@@ -35,6 +35,8 @@ const PLOT_WIDTH = WIDTH - LEFT - RIGHT;
 const PLOT_HEIGHT = HEIGHT - TOP - BOTTOM;
 const TICKS = 6;
 const LEGEND_LINE = 18;
+/** Of the font, about. */
+const CHARACTER_WIDTH = 7;
 /** Told apart also by who sees few colours. */
 const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#5f5f5f', '#8b5a00'];
 
@@ -64,6 +66,7 @@ export function barChart({ title, yLabel, groups, series, limit }: BarChart): st
   const up = (y: number): number => TOP + PLOT_HEIGHT - (y / yTop.to) * PLOT_HEIGHT;
   const groupWidth = PLOT_WIDTH / Math.max(1, groups.length);
   const barWidth = Math.min(48, (groupWidth * 0.8) / Math.max(1, series.length));
+  const isNarrow = groups.some((group) => group.length * CHARACTER_WIDTH > groupWidth);
   const bars = groups.flatMap((group, at) => {
     const middle = LEFT + (at + 0.5) * groupWidth;
     const first = middle - (barWidth * series.length) / 2;
@@ -71,7 +74,8 @@ export function barChart({ title, yLabel, groups, series, limit }: BarChart): st
       ...series.flatMap((one, index) =>
         bar(one.values[at], first + index * barWidth, { barWidth, up, colour: colourOf(index) }),
       ),
-      label(middle, TOP + PLOT_HEIGHT + 18, group, 'middle'),
+      // Two lines by turns where names would meet.
+      label(middle, TOP + PLOT_HEIGHT + 18 + (isNarrow && at % 2 === 1 ? 16 : 0), group, 'middle'),
     ];
   });
   const names = series.length > 1 ? legend(series.map(({ name }) => name)) : [];
