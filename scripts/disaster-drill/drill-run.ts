@@ -193,7 +193,16 @@ class Drill {
         return new DrillPlayer({ url, account, token, seed: this.#options.seed + index });
       }),
     );
-    await this.#until(`${count} players are there`, () => players.every((player) => player.isOnline));
+    try {
+      await this.#until(`${count} players are there`, () => players.every((player) => player.isOnline));
+    } catch (error) {
+      const away = players
+        .filter((player) => !player.isOnline)
+        .map(({ account, story }) => `${account}: ${story.join('; ')}`);
+      const said = this.#cluster.nodes.map(({ name, output }) => `${name}:\n${output.join('\n')}`);
+      for (const player of players) player[Symbol.dispose]();
+      throw new Error([...away, ...said].join('\n'), { cause: error });
+    }
     return players;
   }
 
