@@ -77,7 +77,7 @@ function balanceText(result: BalanceResult): string {
 }
 
 function hottestRow(label: string, figures: readonly NodeFigures[]): Row {
-  const [hottest] = figures.toSorted((one, two) => two.tickP99Ms - one.tickP99Ms);
+  const [hottest] = figures.toSorted((one, two) => two.busyShare - one.busyShare);
   if (hottest === undefined) return [label, 'no reports'];
   const { name, tickP50Ms, tickP99Ms, busyShare } = hottest;
   return [

@@ -206,9 +206,10 @@ class BalanceRun {
 
   /** Switches the balancer on and waits until it moves nothing any more. */
   async balance(): Promise<Pick<BalanceResult, 'moves' | 'blocksMoved' | 'balanceSeconds' | 'decisions'>> {
+    const sinceMs = Date.now();
     await this.setMode('on');
     const { lastMoveMs, startMs } = await this.#untilQuiet();
-    const decisions = (await this.#decisions()).filter(({ outcome }) => outcome === 'done');
+    const decisions = (await this.#decisions()).filter(({ outcome, atMs }) => outcome === 'done' && atMs >= sinceMs);
     return {
       moves: decisions.length,
       blocksMoved: decisions.reduce((sum, { blockCount }) => sum + blockCount, 0),
