@@ -95,8 +95,7 @@ export async function runObserve({ clients, seed, onProgress }: ObserveOptions):
   const trace = await wholeTrace(collector);
   tell(`a trace of ${trace.length} spans`);
   const { ruleCount, brokenRules } = await rulesWorked(prometheus);
-  const levels: Record<string, number | undefined> = {};
-  for (const [name, query] of Object.entries(LEVELS)) levels[name] = await prometheus.value(query);
+  const levels = await measured(prometheus);
   const entity = trace[0]?.attributes['worldmesh.entity'] ?? '';
   const directory = ['--directory', cluster.directoryUrl];
   const traceCommand = await worldmesh(['trace', entity, '--spans', ...directory]);
@@ -150,6 +149,17 @@ async function rulesWorked(prometheus: Prometheus): Promise<Pick<ObserveResult, 
   });
   const broken = rules.filter(({ health }) => health !== 'ok');
   return { ruleCount: rules.length, brokenRules: broken.map(({ name, lastError }) => `${name}: ${lastError}`) };
+}
+
+/** As soon as there is something to measure: rates need two looks. */
+async function measured(prometheus: Prometheus): Promise<ObserveResult['levels']> {
+  await until('handovers and snapshots are measured', async () => {
+    const values = await Promise.all(Object.values(LEVELS).map((query) => prometheus.value(query)));
+    return values.every((value) => value !== undefined && !Number.isNaN(value)) && values[0]! > 0;
+  });
+  const levels: Record<string, number | undefined> = {};
+  for (const [name, query] of Object.entries(LEVELS)) levels[name] = await prometheus.value(query);
+  return levels;
 }
 
 /** Of a player's handover: gateway and client are in it. */

@@ -28,6 +28,7 @@ export function observeText(result: ObserveResult): string {
     '',
     'An alert',
     `  ${alert.name} fired ${result.firedAfterSeconds.toFixed(1)} s after the node was killed: ${alert.summary}`,
+    '  (alerts wait for 1 s here, instead of the time that the rules give them)',
     `  ${alert.runbook}`,
     '$ worldmesh status',
     indented(result.status),
