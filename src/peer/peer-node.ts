@@ -378,6 +378,7 @@ export class PeerNode {
     this.#fsyncedPosition = position;
     this.#membership?.setPosition(position);
     this.#parts.core.fsynced(position);
+    this.#parts.desk.fsynced(position);
     for (const number of this.#parts.durables.takeUntil(position)) this.#parts.arrivals.durable(number);
     this.#neighbours?.flush();
   }

@@ -159,6 +159,7 @@ export class PeerParts {
       peerStats: store.peerStats,
       crashPoints,
       step: (event) => this.core.step(event),
+      position: () => this.core.position,
       note: (level, message, details) => this.#note(level, message, details),
     });
   }

@@ -29,6 +29,8 @@ export interface PublicationDeskOptions {
   readonly peerStats: PeerStats;
   readonly crashPoints: CrashPoints;
   readonly step: (event: CoreEvent) => void;
+  /** Of the last batch that the core has given to the journal. */
+  readonly position: () => number;
   readonly note: (
     level: 'info' | 'warn' | 'error',
     message: string,
@@ -43,6 +45,9 @@ export class PublicationDesk {
   #worker: Worker | undefined;
   #restartAtMs = 0;
   #lookAtMs = 0;
+  /** Where in the journal the request in hand is obeyed; its file goes when that is on disk. */
+  #requestPosition: number | undefined;
+  #fsynced = 0;
   #isStopping = false;
 
   constructor(options: PublicationDeskOptions) {
@@ -60,9 +65,17 @@ export class PublicationDesk {
     if (this.#isStopping) return;
     if (this.#worker === undefined && this.#restartAtMs > 0 && nowMs >= this.#restartAtMs) this.#begin();
     if (this.#worker === undefined && this.#restartAtMs < 0) this.#restartAtMs = nowMs + RESTART_MS;
-    if (nowMs < this.#lookAtMs) return;
+    if (nowMs < this.#lookAtMs || this.#requestPosition !== undefined) return;
     this.#lookAtMs = nowMs + REQUEST_MS;
     this.#obeyRequest();
+  }
+
+  /** Everything of the journal up to this position is on disk. */
+  fsynced(position: number): void {
+    this.#fsynced = Math.max(this.#fsynced, position);
+    if (this.#requestPosition === undefined || this.#fsynced < this.#requestPosition) return;
+    this.#requestPosition = undefined;
+    removeReplayRequest(this.#options.folder);
   }
 
   /** The thread ends with what it has in hand. */
@@ -129,14 +142,17 @@ export class PublicationDesk {
     const { folder, step, note, peerStats } = this.#options;
     const request = readReplayRequest(folder);
     if (request === undefined) return;
-    if (request === 'unreadable') note('warn', 'a request to replay publications cannot be read', { folder });
-    else {
+    if (request === 'unreadable') {
+      note('warn', 'a request to replay publications cannot be read', { folder });
+      removeReplayRequest(folder);
+    } else {
       const parked = peerStats.gauge('publicationsInPark');
       step({ kind: 'publicationsReplayed', ids: request.ids });
       peerStats.add('publicationsReplayed', request.ids?.length ?? parked);
       note('info', 'parked publications are sent again', { ids: request.ids?.map(publicationText) ?? 'all' });
+      this.#requestPosition = this.#options.position();
+      this.fsynced(0);
     }
-    removeReplayRequest(folder);
   }
 
   #post(message: ToDelivery): void {

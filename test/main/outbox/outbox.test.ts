@@ -24,7 +24,7 @@ test.serial(
   async (t) => {
     t.timeout(240_000);
     const result = await runOutbox({
-      seconds: 4,
+      seconds: 3,
       onProgress: (text) => t.log(text),
       signal: new AbortController().signal,
     });
