@@ -3,6 +3,7 @@
  * were written. Ends with 1 when anything grew by more than a fifth. docs/BENCHES.md says how it tells noise from a loss.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { availableParallelism, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { GROWTH_MAX } from '../payload/baseline.core.ts';
 import { checkPayload } from '../payload/check.ts';
@@ -21,6 +22,8 @@ const PAYLOAD = 'payload';
 const ATTEMPTS_MAX = 4;
 const EFFORT: Effort = { processes: 3, seconds: 1, peersSeconds: 3 };
 const DIGITS = 4;
+/** Processes that want a core, for each core. */
+const BUSY_FACTOR = 4;
 
 const HELP = `npm run bench:check -- [options]
 
@@ -62,6 +65,7 @@ async function main(): Promise<number> {
   const seconds = (performance.now() - startMs) / 1000;
   if (values.json) console.log(jsonText({ payload, ratios: ratios.judged, failures, seconds }));
   for (const text of failures) console.error(`bench:check: ${text}`);
+  if (failures.length > 0) console.error(busyText());
   const count = checks.length + (payload === undefined ? 0 : payload.compared.length);
   if (failures.length === 0)
     say(`\nNothing grew by more than${percent(GROWTH_MAX)}: ${count} figures in ${seconds.toFixed(0)} s.`);
@@ -187,6 +191,14 @@ function jsonText(result: {
 }): string {
   const { payload, ratios, failures, seconds } = result;
   return JSON.stringify({ machine: hardware(), seconds, payload: payload?.compared ?? [], ratios, failures });
+}
+
+/** So that nobody hunts for a loss that the machine made: caches that others empty all the time cannot be measured away. */
+function busyText(): string {
+  const [wanting = 0] = loadavg();
+  const cores = availableParallelism();
+  const doubt = wanting > BUSY_FACTOR * cores ? ': too busy to be sure of a ratio; check again when it is not' : '';
+  return `bench:check: ${wanting.toFixed(1)} processes wanted a core in the last minute, there are ${cores}${doubt}`;
 }
 
 /** As many digits as a ratio of any size needs to show a per cent. */
