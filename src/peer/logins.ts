@@ -42,6 +42,8 @@ interface Login {
   readonly untilMs: number;
   /** Whose answer is awaited; empty before anybody was asked. */
   readonly asked: Set<NodeNumber>;
+  /** Of these: who could not be reached yet, as when all nodes have just been started. */
+  readonly unreached: Set<NodeNumber>;
   /** The directory's entry that the claim compares. */
   entry: NameEntry | undefined;
   isAskingAll: boolean;
@@ -68,7 +70,8 @@ export class Logins {
     const { nowMs, router } = this.#options;
     if (this.#logins.size >= LOGINS_MAX) return router.endHere(session, 'overloaded');
     const untilMs = nowMs() + LOGIN_MS_MAX;
-    const login: Login = { session, account, name, untilMs, asked: new Set(), entry: undefined, isAskingAll: false };
+    const nobody = { asked: new Set<NodeNumber>(), unreached: new Set<NodeNumber>() };
+    const login: Login = { session, account, name, untilMs, ...nobody, entry: undefined, isAskingAll: false };
     if (this.#bring({ session, account, gateway: this.#options.me.node, untilMs }, { name, hops: 0 })) return;
     this.#logins.set(session, login);
     void this.#lookUp(login);
@@ -86,7 +89,10 @@ export class Logins {
 
   time(nowMs: number): void {
     for (const [session, login] of this.#logins) {
-      if (nowMs < login.untilMs) continue;
+      if (nowMs < login.untilMs) {
+        if (login.unreached.size > 0) this.#reach(login);
+        continue;
+      }
       this.#logins.delete(session);
       this.#options.router.endHere(session, 'overloaded');
     }
@@ -142,11 +148,18 @@ export class Logins {
   }
 
   #ask(login: Login, nodes: readonly NodeNumber[]): void {
-    const { session, name, account } = login;
-    for (const node of nodes) login.asked.add(node);
-    // One who cannot be asked does not answer, and then the login is refused.
     for (const node of nodes) {
-      this.#options.send(node, { kind: 'login', session, gateway: this.#options.me.node, hops: 0, name, account });
+      login.asked.add(node);
+      login.unreached.add(node);
+    }
+    this.#reach(login);
+  }
+
+  /** Each is asked once. One who cannot be asked does not answer, and then the login is refused. */
+  #reach({ session, name, account, unreached }: Login): void {
+    const { me, send } = this.#options;
+    for (const node of unreached) {
+      if (send(node, { kind: 'login', session, gateway: me.node, hops: 0, name, account })) unreached.delete(node);
     }
   }
 
