@@ -3,7 +3,8 @@
  * a part of what is not stable. A group is one transaction: the checksum finds a torn one, and it is cut off whole.
  */
 import type { Random } from '../../src/base/random.ts';
-import type { JournalContent, JournalWrite, Ledger } from '../../src/peer/protocol.ts';
+import type { JournalContent, JournalWrite, Ledger, PeerIdentity, PeerMessage } from '../../src/peer/protocol.ts';
+import { fail } from './checkers.ts';
 import type { EventQueue } from './event-queue.ts';
 import { StableJournal } from './stable-journal.ts';
 
@@ -106,4 +107,18 @@ export class Disk {
     for (const entry of this.#tail.slice(0, kept)) this.#apply(entry);
     this.#tail = [];
   }
+}
+
+export function copyBatches(from: number, batches: readonly (readonly JournalWrite[])[]): Batch[] {
+  return batches.map((writes, index): Batch => ({ position: from + index, writes }));
+}
+
+/** R0. A CANCEL too early does harm only where frames outlive their sessions, which the network does not allow. */
+export function checkNamed(
+  disk: Disk,
+  { name, to, cancel }: { name: string; to: PeerIdentity; cancel: Extract<PeerMessage, { kind: 'cancel' }> },
+): void {
+  const last = disk.stable.lastTransfer(cancel.ledger, to.ledger);
+  const early = cancel.transferSeqs.find((transferSeq) => transferSeq > last);
+  if (early !== undefined) fail('C2', `${name} names transfer ${early} before its record is stable (R0)`);
 }

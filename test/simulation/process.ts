@@ -9,21 +9,14 @@
 import { createHandover, isRunning, step, stepTogether } from '../../src/peer/handover.core.ts';
 import type { HandoverState } from '../../src/peer/handover-state.core.ts';
 import { stablePosition } from '../../src/peer/handover-stable.core.ts';
-import type {
-  CoreEffect,
-  CoreEvent,
-  JournalContent,
-  JournalWrite,
-  LeaseView,
-  NodeNumber,
-} from '../../src/peer/protocol.ts';
-import type { PeerIdentity, PeerMessage, SessionId } from '../../src/peer/protocol.ts';
+import type { CoreEffect, CoreEvent, JournalContent, LeaseView, NodeNumber } from '../../src/peer/protocol.ts';
+import type { PeerIdentity, SessionId } from '../../src/peer/protocol.ts';
 import type { Route } from '../../src/peer/routing.core.ts';
 import { Application } from './application.ts';
 import type { Witness } from './checkers.ts';
-import { fail } from './checkers.ts';
 import type { Clock } from './clock.ts';
-import type { Batch, Disk, DiskItem } from './disk.ts';
+import { checkNamed, copyBatches } from './disk.ts';
+import type { Disk, DiskItem } from './disk.ts';
 import type { Frame } from './frame.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
 import type { Machine } from './machine.ts';
@@ -412,15 +405,9 @@ export class Process implements Endpoint<Frame>, Witness {
       this.world.network.closeAt(this, to.node);
       return;
     }
-    if (frame.kind === 'peer' && frame.message.kind === 'cancel') this.#checkNamed(to, frame.message);
+    if (frame.kind === 'peer' && frame.message.kind === 'cancel')
+      checkNamed(this.#disk, { name: this.name, to, cancel: frame.message });
     this.world.network.send(this, to, frame);
-  }
-
-  /** R0. A CANCEL too early does harm only where frames outlive their sessions, which this network does not allow. */
-  #checkNamed(to: PeerIdentity, { ledger, transferSeqs }: Extract<PeerMessage, { kind: 'cancel' }>): void {
-    const last = this.#disk.stable.lastTransfer(ledger, to.ledger);
-    const early = transferSeqs.find((transferSeq) => transferSeq > last);
-    if (early !== undefined) fail('C2', `${this.name} names transfer ${early} before its record is stable (R0)`);
   }
 
   sendTo(node: NodeNumber, frame: Frame): void {
@@ -506,8 +493,4 @@ export class Process implements Endpoint<Frame>, Witness {
     if (mutations.has('noCutOff') && lease.successorLedger === this.identity.ledger) return;
     if (this.#linked.get(lease.node)?.incarnation === lease.incarnation) this.world.network.closeAt(this, lease.node);
   }
-}
-
-function copyBatches(from: number, batches: readonly (readonly JournalWrite[])[]): Batch[] {
-  return batches.map((writes, index): Batch => ({ position: from + index, writes }));
 }

@@ -1,5 +1,6 @@
 /** `worldmesh drain` with real nodes: who plays goes on, who is away is found, who rests is woken, and the node ends with 0. */
 import test from 'ava';
+import type { ExecutionContext } from 'ava';
 import { TallyClient } from '../../fixtures/tally-client.ts';
 import { openDirectory } from '../../../src/peer/directory-thread.ts';
 import { RunningCommand, temporaryFolder, worldmesh } from '../command-line.ts';
@@ -51,7 +52,7 @@ test.serial('a node is drained: clients that are there or away go on elsewhere, 
 });
 
 async function refuses(
-  t: import('ava').ExecutionContext,
+  t: ExecutionContext,
   { cluster, flags }: { cluster: SessionCluster; flags: readonly string[] },
 ): Promise<void> {
   const west = cluster.name('west');
