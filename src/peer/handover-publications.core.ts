@@ -135,8 +135,17 @@ function isHere(state: HandoverState, ledger: Ledger): boolean {
   return ledger === state.me.ledger || state.imports.get(ledger)?.isStable === true;
 }
 
+type SinkAnswer = Extract<CoreEvent, { kind: 'publicationsTaken' | 'publicationsRefused' | 'publicationsReplayed' }>;
+
+/** What became of what was offered, or what an operator asks for. */
+export function onSinkAnswer(state: HandoverState, answer: SinkAnswer): void {
+  if (answer.kind === 'publicationsTaken') onTaken(state, answer);
+  else if (answer.kind === 'publicationsRefused') onRefused(state, answer);
+  else onReplayed(state, answer);
+}
+
 /** The sink has these. */
-export function onTaken(state: HandoverState, { ids }: Extract<CoreEvent, { kind: 'publicationsTaken' }>): void {
+function onTaken(state: HandoverState, { ids }: Extract<CoreEvent, { kind: 'publicationsTaken' }>): void {
   for (const id of ids) {
     const row = leave(state, id);
     if (row === undefined) continue;
@@ -146,7 +155,7 @@ export function onTaken(state: HandoverState, { ids }: Extract<CoreEvent, { kind
 }
 
 /** The sink would not have these. */
-export function onRefused(state: HandoverState, { ids }: Extract<CoreEvent, { kind: 'publicationsRefused' }>): void {
+function onRefused(state: HandoverState, { ids }: Extract<CoreEvent, { kind: 'publicationsRefused' }>): void {
   for (const id of ids) {
     const row = leave(state, id);
     if (row === undefined) continue;
@@ -158,7 +167,7 @@ export function onRefused(state: HandoverState, { ids }: Extract<CoreEvent, { ki
 }
 
 /** A command: once more, with five tries. */
-export function onReplayed(state: HandoverState, { ids }: Extract<CoreEvent, { kind: 'publicationsReplayed' }>): void {
+function onReplayed(state: HandoverState, { ids }: Extract<CoreEvent, { kind: 'publicationsReplayed' }>): void {
   for (const { entity, number } of ids ?? allParked(state)) {
     const queue = state.publications.get(entity);
     const parked = queue?.parked.get(number);

@@ -43,9 +43,7 @@ import {
   offerPublications,
   onPublicationsAsked,
   onPublicationsSettled,
-  onRefused,
-  onReplayed,
-  onTaken,
+  onSinkAnswer,
   publish,
   queuePublications,
   withPublished,
@@ -202,13 +200,9 @@ function handle(state: HandoverState, event: CoreEvent, effects: CoreEffect[]): 
       emit(state, event);
       return;
     case 'publicationsTaken':
-      onTaken(state, event);
-      return;
     case 'publicationsRefused':
-      onRefused(state, event);
-      return;
     case 'publicationsReplayed':
-      onReplayed(state, event);
+      onSinkAnswer(state, event);
       return;
     case 'fsynced':
       assert(event.position <= state.position, `position ${event.position} was never written`);

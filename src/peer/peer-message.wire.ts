@@ -132,20 +132,9 @@ export function encodePeerMessage(message: WiredMessage, buffer: MessageBuffer):
     case 'locate':
       return buffer.u53(message.entity);
     case 'publicationsAsked':
-      buffer.u16(message.asked.length);
-      for (const { ledger, entity, number } of message.asked) {
-        buffer.ledger(ledger);
-        buffer.u53(entity);
-        buffer.u53(number);
-      }
-      return;
+      return writeAsked(buffer, message.asked);
     case 'publicationsSettled':
-      buffer.u16(message.settled.length);
-      for (const { entity, number } of message.settled) {
-        buffer.u53(entity);
-        buffer.u53(number);
-      }
-      return;
+      return writeSettled(buffer, message.settled);
     case 'found':
       buffer.u53(message.entity);
       buffer.u8(message.node);
@@ -221,6 +210,23 @@ function readMessage(type: number, reader: Reader): WiredMessage {
     }
     default:
       throw new WireError('ERR_WIRE_TYPE', `no message has type ${type}`);
+  }
+}
+
+function writeAsked(buffer: MessageBuffer, asked: Extract<PeerMessage, { kind: 'publicationsAsked' }>['asked']): void {
+  buffer.u16(asked.length);
+  for (const { ledger, entity, number } of asked) {
+    buffer.ledger(ledger);
+    buffer.u53(entity);
+    buffer.u53(number);
+  }
+}
+
+function writeSettled(buffer: MessageBuffer, settled: readonly PublicationId[]): void {
+  buffer.u16(settled.length);
+  for (const { entity, number } of settled) {
+    buffer.u53(entity);
+    buffer.u53(number);
   }
 }
 
