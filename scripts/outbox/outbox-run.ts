@@ -114,7 +114,7 @@ async function whileDown(run: {
   onProgress('node c is killed; a neighbour takes its journal over');
   await c.kill();
   await sink.setMood('unavailable');
-  await rest(thirdMs / 2, signal);
+  await rest(thirdMs, signal);
   const takeovers = (await metric(a, 'takeovers_total')) + (await metric(b, 'takeovers_total'));
   await sink.setMood('hangs');
   onProgress('node b is killed, and started again at once');
