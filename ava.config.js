@@ -1,5 +1,5 @@
 export default {
-  files: ['test/**/*.test.ts', '!test/browser/**', '!test/long/**', '!test/observe/**'],
+  files: ['test/**/*.test.ts', '!test/browser/**', '!test/long/**', '!test/system/**'],
   extensions: ['ts', 'js'],
   workerThreads: false,
   concurrency: 2,

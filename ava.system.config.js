@@ -1,5 +1,5 @@
 export default {
-  files: ['test/observe/**/*.test.ts'],
+  files: ['test/system/**/*.test.ts'],
   extensions: ['ts', 'js'],
   workerThreads: false,
   concurrency: 1,
