@@ -55,6 +55,8 @@ export type WorldFailure = Extract<SimulationEvent, { type: 'failed' }>;
 const RELEASE: string = packageJson.version;
 /** A stop within a second: clients get their close frames in this time. */
 const DRAIN_MS = 300;
+/** Connections whose clients have just gone elsewhere end by themselves, once those see something there. */
+const DRAINED_MS = 3000;
 /** A report of a failure travels behind the news that the world stands still. */
 const FAILURE_REPORT_MS_MAX = 1000;
 /** Cells shown as paused; a broken system pauses all it runs in. */
@@ -84,6 +86,7 @@ export class WorldNode implements AsyncDisposable {
   readonly #drained = Promise.withResolvers<Drained>();
   #port = 0;
   #isStopping = false;
+  #isDrained = false;
 
   /**
    * Starts everything; resolves when clients can connect.
@@ -216,7 +219,7 @@ export class WorldNode implements AsyncDisposable {
     const simulation = this.#simulation;
     this.#gateway = undefined;
     this.#simulation = undefined;
-    await gateway?.stop({ drainMs: DRAIN_MS });
+    await gateway?.stop({ drainMs: this.#isDrained ? DRAINED_MS : DRAIN_MS });
     await simulation?.stop();
     await this.#peer?.stop();
     await this.#spans?.stop();
@@ -305,6 +308,7 @@ export class WorldNode implements AsyncDisposable {
         });
         return;
       case 'drained':
+        this.#isDrained = true;
         this.#drained.resolve({ restarts: event.restarts });
         return;
       case 'stopped':

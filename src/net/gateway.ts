@@ -193,7 +193,10 @@ export class Gateway {
     if (this.#isDraining) return;
     this.#isDraining = true;
     this.#listener.stopListening();
-    for (const connection of this.#connections) connection.fail('ERR_SERVER_STOPPING', 'the server restarts');
+    for (const connection of this.#connections) {
+      // Its session goes on elsewhere, and it is closed as soon as its client sees that.
+      if (connection.stage !== 'moved') connection.fail('ERR_SERVER_STOPPING', 'the server restarts');
+    }
     this.#overview.stop();
     const deadlineMs = this.#context.nowMs() + drainMs;
     while (this.#connections.size + this.#overview.count > 0 && this.#context.nowMs() < deadlineMs) {
