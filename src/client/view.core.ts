@@ -73,7 +73,7 @@ export interface ApplyOptions {
  * A new owner has told all that are in view within this time, also one that has just been started and hears of its neighbours'
  * entities one after the other.
  */
-const LINGER_SECONDS = 2;
+const LINGER_SECONDS = 4;
 const NO_CHANGES: readonly ViewChange[] = [];
 const NO_OPTIONS: ApplyOptions = {};
 

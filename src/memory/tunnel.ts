@@ -21,7 +21,7 @@
  *   route     byte = node, size = nameBytes · ownershipSeq u32 · entity low u32 · entity high u32 · name
  *   ended     byte = place in ENDED_REASONS
  *   resumed   byte = node | place in RESUMED_VIEWS << 6, size = nameBytes · ownershipSeq u32 · entity low u32
- *             · entity high u32 · isFound u32 · name
+ *             · entity high u32 · outcome u32 · name
  *
  * `row` and `generation` are of the session table of this node; `session` is the SessionId, so that a frame still means
  * its session when the row has been given to somebody else. Both sides are this process: the bytes are trusted.
@@ -54,6 +54,9 @@ export type EndedReason = (typeof ENDED_REASONS)[number];
 
 /** What a client that resumes has of its view: the next snapshot goes on from its last, or settles it anew, or is a keyframe. */
 export const RESUMED_VIEWS = ['reset', 'continued', 'resync'] as const;
+/** `over`: nobody has the player of that token; `unknown`: not everybody could be asked. */
+export const RESUMED_OUTCOMES = ['over', 'found', 'unknown'] as const;
+export type ResumedOutcome = (typeof RESUMED_OUTCOMES)[number];
 export type ResumedView = (typeof RESUMED_VIEWS)[number];
 
 /** Node names on this way are cut to it. */
@@ -111,7 +114,7 @@ export interface TunnelRoute {
 
 /** What became of it. */
 export interface TunnelResumed {
-  readonly isFound: boolean;
+  readonly outcome: ResumedOutcome;
   readonly view: ResumedView;
   /** The owner, as in `route`. */
   readonly node: number;
@@ -316,7 +319,7 @@ export function writeTunnelResumed(
   ring: Ring,
   { row, generation, ...resumed }: { readonly row: number; readonly generation: number } & TunnelResumed,
 ): boolean {
-  const { isFound, view, node, seq, entity, name } = resumed;
+  const { outcome, view, node, seq, entity, name } = resumed;
   assert(node >= 0 && node <= NODE_MASK, 'a node number has six bits');
   const nameBytes = encoder.encodeInto(name, nameScratch).written;
   const sizeBytes = HEAD_BYTES + RESUMED_BYTES + nameBytes;
@@ -327,7 +330,7 @@ export function writeTunnelResumed(
   const body = at + HEAD_BYTES;
   ring.view.setUint32(body, seq, true);
   writeId(ring, body + 4, entity);
-  ring.view.setUint32(body + 12, isFound ? 1 : 0, true);
+  ring.view.setUint32(body + 12, RESUMED_OUTCOMES.indexOf(outcome), true);
   ring.bytes.set(nameScratch.subarray(0, nameBytes), body + RESUMED_BYTES);
   ring.commit(sizeBytes);
   return true;
@@ -373,7 +376,7 @@ export function readPeerFrame(
       assert(found !== undefined, 'what is left of a view is known');
       const first = body + RESUMED_BYTES;
       return visitor.resumed(row, generation, {
-        isFound: view.getUint32(body + 12, true) === 1,
+        outcome: RESUMED_OUTCOMES[view.getUint32(body + 12, true)] ?? 'unknown',
         view: found,
         node: byte & NODE_MASK,
         seq: view.getUint32(body, true),

@@ -10,6 +10,7 @@ import { PROTOCOL_VERSION } from '../wire/messages.ts';
 import type { ClientMessage, Welcome } from '../wire/messages.ts';
 import { isLoopback } from './address-count.core.ts';
 import type { Authentication } from './authentication.ts';
+import type { ResumedOutcome } from '../memory/tunnel.ts';
 import type { Connection } from './connection.ts';
 import type { GatewayContext } from './context.ts';
 import { LoginCheck } from './login-check.ts';
@@ -72,10 +73,16 @@ export class Admission {
     }
     connection.stage = 'verifying';
     const { lastKnownTick } = hello;
-    const done = (isFound: boolean): void => {
+    const done = (outcome: ResumedOutcome): void => {
       const { session } = connection;
       if (connection.stage !== 'verifying') return;
-      if (isFound && session !== undefined) return this.#welcome(connection, session, { hello, resumed: true });
+      if (outcome === 'found' && session !== undefined) {
+        return this.#welcome(connection, session, { hello, resumed: true });
+      }
+      if (outcome === 'unknown') {
+        // Its token stays good.
+        return connection.fail('ERR_SERVER_OVERLOADED', 'your player cannot be found at the moment; come back');
+      }
       connection.stage = 'hello';
       this.#over(connection, hello);
     };

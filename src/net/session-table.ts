@@ -8,7 +8,7 @@ import { entityIdFrom } from '../base/brand.ts';
 import type { SessionIndex } from '../base/brand.ts';
 import { writeJoin } from '../memory/intake.ts';
 import { SESSION_STATE } from '../memory/sessions.ts';
-import type { EndedReason, TunnelResumed } from '../memory/tunnel.ts';
+import type { EndedReason, ResumedOutcome, TunnelResumed } from '../memory/tunnel.ts';
 import { AddressCount } from './address-count.core.ts';
 import type { Connection, FatalErrorCode } from './connection.ts';
 import type { GatewayContext } from './context.ts';
@@ -33,7 +33,7 @@ const ENDINGS: Readonly<Record<EndedReason, readonly [code: FatalErrorCode, mess
   stopping: ['ERR_SERVER_STOPPING', 'the node of this player stops; come back'],
   moved: ['ERR_SESSION_MOVED', 'the session goes on over another connection'],
 };
-const NOT_FOUND: TunnelResumed = { isFound: false, view: 'reset', node: 0, seq: 0, entity: 0, name: '' };
+const NOT_FOUND: TunnelResumed = { outcome: 'unknown', view: 'reset', node: 0, seq: 0, entity: 0, name: '' };
 
 export interface Session {
   readonly index: SessionIndex;
@@ -56,12 +56,12 @@ export interface Returning {
   readonly claims: SessionClaims;
   readonly lastKnownTick: number;
   /** Its player is there, or is not to be had. Not called when the session ends before that. */
-  readonly done: (isFound: boolean) => void;
+  readonly done: (outcome: ResumedOutcome) => void;
 }
 
 interface Attaching {
   readonly endsMs: number;
-  readonly done: (isFound: boolean) => void;
+  readonly done: (outcome: ResumedOutcome) => void;
 }
 
 export class SessionTable {
@@ -170,10 +170,10 @@ export class SessionTable {
     if (attaching === undefined) return;
     this.#attaching.delete(session);
     const { connection } = session;
-    if (!resumed.isFound) {
+    if (resumed.outcome !== 'found') {
       this.#step(session, { kind: 'denied' });
       if (connection !== undefined) connection.session = undefined;
-      return attaching.done(false);
+      return attaching.done(resumed.outcome);
     }
     const { store, counters } = this.#context;
     const needsReset = resumed.view === 'reset';
@@ -184,7 +184,7 @@ export class SessionTable {
     // The client went while its player was looked for: it may come back, with the same token.
     if (connection === undefined) return this.routes.changeState(session, { reset: false });
     connection.awaitsKeyframe = resumed.view !== 'continued';
-    attaching.done(true);
+    attaching.done('found');
     if (needsReset) store.sessions.requestViewReset(session.index);
     store.sessions.setState(session.index, SESSION_STATE.attached);
     this.routes.changeState(session, { reset: needsReset });

@@ -14,7 +14,7 @@
  *   asking ── attached ──▶ done: attached
  *     │ └─ spent ─────────▶ done: refused
  *     ├─ everybody who lives said no, and no again when asked after that, and nobody is missing ──▶ done: refused
- *     └─ GIVE_UP_MS over ──▶ done: refused
+ *     └─ GIVE_UP_MS over ──▶ done: unknown. The client comes again with its token, until the player's grace is over as well
  *
  * A token works once: when S' is the current one, S is spent. But the welcome to S' may be lost, and then its client has nothing but
  * the token of S: so S stays good until the client of S' was *heard*. Two remember that: the owner that made S' of S, and the gateway
@@ -99,8 +99,8 @@ export function startAttempt(sessions: { from: SessionId; to: SessionId }, nowMs
   };
 }
 
-/** What to do now. `ask`: everybody; `refused`: it is over. */
-export function stepAttempt(attempt: Attempt, event: AttemptEvent): 'ask' | 'wait' | 'refused' {
+/** What to do now. `ask`: everybody; `refused`: it is over; `unknown`: not all could be asked in time. */
+export function stepAttempt(attempt: Attempt, event: AttemptEvent): 'ask' | 'wait' | 'refused' | 'unknown' {
   switch (event.kind) {
     case 'answer':
       if (event.answer === 'spent') return 'refused';
@@ -115,7 +115,7 @@ export function stepAttempt(attempt: Attempt, event: AttemptEvent): 'ask' | 'wai
       doubt(attempt);
       return ask(attempt, event.nowMs);
     case 'time':
-      if (event.nowMs - attempt.startedMs >= GIVE_UP_MS) return 'refused';
+      if (event.nowMs - attempt.startedMs >= GIVE_UP_MS) return 'unknown';
       if (event.isSomebodyMissing) doubt(attempt);
       if (event.nowMs < attempt.dueMs) return 'wait';
       if (event.nodes.every((node) => attempt.denials.has(node))) {

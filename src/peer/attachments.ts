@@ -41,6 +41,8 @@ export interface AttachmentsOptions {
   /** In order, when there is room. */
   readonly tellGateway: (write: () => boolean) => void;
   readonly nowMs: () => number;
+  /** How long a player waits for its client. */
+  readonly graceMs: number;
 }
 
 interface Asking {
@@ -77,6 +79,8 @@ const VIEW_AGE_MS_MIN = 1000;
 export class Attachments implements Knowledge {
   readonly #options: AttachmentsOptions;
   readonly #asking = new Map<SessionId, Asking>();
+  /** By session of a token: since when it could not be found out who has its player; in order. */
+  readonly #firstUnknownMs = new Map<SessionId, number>();
   readonly #rebindings = new Map<SessionId, Rebinding>();
   readonly #superseded = new Map<SessionId, Superseded>();
   /** By session: what it became, while that one's client was not heard as far as this gateway knows; and the way back. */
@@ -95,7 +99,7 @@ export class Attachments implements Knowledge {
   begin(head: TunnelHead, resume: TunnelResume): void {
     const to = head.session as SessionId;
     const from = resume.from as SessionId;
-    if (this.#asking.size >= ATTEMPTS_MAX) return this.#refuse(head);
+    if (this.#asking.size >= ATTEMPTS_MAX) return this.#refuse(head, 'unknown');
     const attempt = startAttempt({ from, to }, this.#options.nowMs());
     this.#asking.set(to, { attempt, head, resume });
     this.#step(to);
@@ -137,7 +141,7 @@ export class Attachments implements Knowledge {
     const { row, generation } = head;
     const name = node === 0 ? '' : nodeName(node);
     tellGateway(() =>
-      writeTunnelResumed(store.peerToGateway, { row, generation, isFound: true, view, node, seq, entity, name }),
+      writeTunnelResumed(store.peerToGateway, { row, generation, outcome: 'found', view, node, seq, entity, name }),
     );
   }
 
@@ -228,6 +232,10 @@ export class Attachments implements Knowledge {
         this.#asking.delete(to);
       else this.#step(to);
     }
+    for (const [session, firstMs] of this.#firstUnknownMs) {
+      if (nowMs - firstMs <= 2 * this.#options.graceMs && this.#firstUnknownMs.size <= ATTEMPTS_MAX) break;
+      this.#firstUnknownMs.delete(session);
+    }
     for (const [session, { untilMs }] of this.#superseded) {
       if (untilMs > nowMs) break;
       this.#superseded.delete(session);
@@ -269,9 +277,9 @@ export class Attachments implements Knowledge {
   }
 
   #obey(asking: Asking, next: ReturnType<typeof stepAttempt>): void {
-    if (next === 'refused') {
+    if (next === 'refused' || next === 'unknown') {
       this.#asking.delete(asking.attempt.to);
-      this.#refuse(asking.head);
+      this.#refuse(asking.head, next === 'unknown' && this.#mayAskAgain(asking.resume) ? 'unknown' : 'over');
     }
     if (next !== 'ask') return;
     const { attempt, resume } = asking;
@@ -292,10 +300,18 @@ export class Attachments implements Knowledge {
     this.receive(me.node, message);
   }
 
-  #refuse({ row, generation }: TunnelHead): void {
+  /** The token of a player who waits for its client no longer than that is not asked for for ever, either. */
+  #mayAskAgain({ from }: TunnelResume): boolean {
+    const { nowMs, graceMs } = this.#options;
+    const firstMs = this.#firstUnknownMs.get(from) ?? nowMs();
+    this.#firstUnknownMs.set(from, firstMs);
+    return nowMs() - firstMs <= graceMs && this.#firstUnknownMs.size <= ATTEMPTS_MAX;
+  }
+
+  #refuse({ row, generation }: TunnelHead, outcome: 'over' | 'unknown'): void {
     const { store, tellGateway } = this.#options;
     const nothing = { view: 'reset', node: 0, seq: 0, entity: 0, name: '' } as const;
-    tellGateway(() => writeTunnelResumed(store.peerToGateway, { row, generation, isFound: false, ...nothing }));
+    tellGateway(() => writeTunnelResumed(store.peerToGateway, { row, generation, outcome, ...nothing }));
   }
 
   #rebind(player: Player, request: Attach & { readonly gateway: NodeNumber }): void {

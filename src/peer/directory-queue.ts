@@ -10,6 +10,7 @@
  * A call is answered after the commit, and has done nothing before. It may be run several times, so it has no other effect
  * than on the database.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import { DirectoryError } from './directory-error.ts';
 import { explain, isBusy } from './directory-tables.ts';
 import type { Database } from './directory-tables.ts';
@@ -37,6 +38,8 @@ type Outcome = { readonly value: unknown } | { readonly error: unknown };
 
 export const BUSY_MS_DEFAULT = 2000;
 const RETRY_MS_MIN = 1;
+/** Between two batches of one process: others find the lock free with a chance of a third at least. */
+const TURN_MS = 4;
 const RETRY_MS_MAX = 12;
 /** Calls that wait; more than any node has under way. Beyond it a call is refused as busy. */
 const CALLS_MAX = 4096;
@@ -78,6 +81,8 @@ export class DirectoryQueue {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, BATCH_CALLS_MAX);
       await this.#carryOut(batch);
+      // Whoever waits for the lock tries now and then: it has to be free now and then.
+      if (this.#waiting.length > 0) await pause(TURN_MS);
     }
     this.#draining = undefined;
   }
@@ -135,10 +140,7 @@ export async function retried<Result>(
       if (!isBusy(error)) throw explain(error, { file });
       if (performance.now() >= deadlineMs) throw busy(file, `for ${busyMs} ms`, error);
     }
-    const waitMs = RETRY_MS_MIN + (RETRY_MS_MAX - RETRY_MS_MIN) * random();
-    await new Promise((resolve) => {
-      setTimeout(resolve, waitMs);
-    });
+    await pause(RETRY_MS_MIN + (RETRY_MS_MAX - RETRY_MS_MIN) * random());
   }
 }
 

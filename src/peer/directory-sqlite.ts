@@ -6,8 +6,8 @@
  * Waiting for the lock is ours and not SQLite's: retries come with jitter, and after `busyMs` the call fails with nothing
  * changed. Calls are carried out in the order they were made, those that wait together in one transaction (directory-queue.ts).
  *
- * A lost renewal costs at worst a pause, and a load report is old within a second, so these are not synced to disk; everything else is, before its answer. So a
- * power cut never brings back an incarnation, an epoch or a fenced lease.
+ * A lost renewal costs at worst a pause, a load report is old within a second, and where a player went is a hint, so these are not
+ * synced to disk; everything else is, before its answer. So a power cut never brings back an incarnation, an epoch or a fenced lease.
  */
 import { randomBytes } from 'node:crypto';
 import { claimBlocks, blocks, giveBlocks, makeBlocks, markPopulated } from './directory-blocks.ts';
@@ -195,7 +195,9 @@ export class SqliteDirectory implements Directory {
   ): Promise<{ version: number } | undefined> {
     check.checkNameKey(key);
     check.checkHome(home);
-    return this.#write((database) => putName(database, { key, home, expectedVersion }));
+    // Who has a player is a hint, of which an older one will do; that there is one is none.
+    const kind = expectedVersion === 0 ? 'synced' : 'unsynced';
+    return this.#write((database) => putName(database, { key, home, expectedVersion }), kind);
   }
 
   async deleteName(key: string, { expectedVersion }: { readonly expectedVersion: number }): Promise<boolean> {

@@ -21,8 +21,8 @@ import {
 const HEAD = { row: 7, generation: 2 ** 32 - 1, session: 5 * 2 ** 32 + 9 };
 
 const RESUME = { from: 2 ** 53 - 1, entity: 2 ** 32 + 1, isRedirect: true, lastKnownTick: 2 ** 32 - 1 };
-const RESUMED = { isFound: true, node: 63, seq: 2 ** 32 - 1, entity: 2 ** 53 - 1, name: 'node-b' };
-const NOT_RESUMED = { isFound: false, view: 'reset', node: 0, seq: 0, entity: 0, name: '' } as const;
+const RESUMED = { outcome: 'found' as const, node: 63, seq: 2 ** 32 - 1, entity: 2 ** 53 - 1, name: 'node-b' };
+const NOT_RESUMED = { outcome: 'over', view: 'reset', node: 0, seq: 0, entity: 0, name: '' } as const;
 
 function makeRing(capacityBytes = 1024): Ring {
   return new Ring(new SharedArrayBuffer(Ring.sizeBytes(capacityBytes)), 0, capacityBytes);

@@ -109,7 +109,7 @@ async function comeBack(
   client.send({ ...HELLO, ...hello, resumeToken });
   await until(() => peer.of('resume').length > asked, 'the player is looked for');
   const { row, generation } = peer.of('resume').at(-1)!.head;
-  const found: TunnelResumed = { isFound: true, view: 'reset', node: 3, seq: 5, entity: 9, name: 'c', ...resumed };
+  const found: TunnelResumed = { outcome: 'found', view: 'reset', node: 3, seq: 5, entity: 9, name: 'c', ...resumed };
   if (resumed.view === 'continued') Object.assign(found, { node: 0, name: '' });
   writeTunnelResumed(rig.store.peerToGateway, { row, generation, ...found });
   rig.store.control.ringDoorbell();
@@ -303,7 +303,7 @@ test('each reason of an end has its code, and the session is gone', async (t) =>
     await client.next('handover');
     peer.end(welcome.session, reason);
     t.is((await client.end()).code, code, reason);
-    const late = await comeBack(cluster, welcome.resumeToken, { isFound: false });
+    const late = await comeBack(cluster, welcome.resumeToken, { outcome: 'over' });
     t.false(late.welcome.resumed);
     late.client.send({ type: 'bye' });
     await until(async () => (await rig.gateway.report()).sessions === 0, 'nobody is left');
@@ -376,7 +376,7 @@ test('whose player is gone begins anew, and so does who shows what is no token o
   const { rig } = cluster;
   const { client, welcome } = await TestClient.join(rig.url);
   client.webSocket.terminate();
-  const late = await comeBack(cluster, welcome.resumeToken, { isFound: false });
+  const late = await comeBack(cluster, welcome.resumeToken, { outcome: 'over' });
   t.false(late.welcome.resumed);
   t.is((await late.client.next('error')).code, 'ERR_SESSION_EXPIRED');
   const last = welcome.resumeToken.at(-1) === 'A' ? 'E' : 'A';

@@ -139,7 +139,7 @@ test('nothing is denied while somebody is missing or in doubt, but not for ever'
   t.is(stepAttempt(attempt, { kind: 'answer', from: 2, answer: 'maybe', round: attempt.round }), 'wait');
   t.is(time((2 + DENIALS_MIN) * ASK_AGAIN_MS, false), 'ask');
   t.is(time(GIVE_UP_MS - 1, true), 'ask');
-  t.is(time(GIVE_UP_MS, true), 'refused');
+  t.is(time(GIVE_UP_MS, true), 'unknown');
 });
 
 test('a spent token is refused at once, a renamed session asked for, but not in a ring', (t) => {

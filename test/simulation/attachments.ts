@@ -155,9 +155,9 @@ export class Attachments {
   }
 
   #obey({ attempt, resume }: { attempt: Attempt; resume: Resume }, next: ReturnType<typeof stepAttempt>): void {
-    if (next === 'refused') {
+    if (next === 'refused' || next === 'unknown') {
       this.#asking.delete(attempt.to);
-      const isLate = this.#nowMs - attempt.startedMs >= GIVE_UP_MS;
+      const isLate = next === 'unknown';
       this.#process.world.clients.refused(resume, { isLate });
     }
     if (next !== 'ask') return;

@@ -24,7 +24,8 @@ export interface ConnectionOwner {
   /** Whether its snapshot would be the first of another connection, while the last one is there or was moved here. */
   isSwitch(connection: BotConnection): boolean;
   snapshot(at: { receivedMs: number; isSwitch: boolean }): void;
-  handover(): void;
+  /** Its player has another owner; said again after a resume. */
+  handover(seq: number): void;
   redirect(start: HandoverStart): void;
   closed(connection: BotConnection, closeCode: number): void;
   /** Something for people who look for a cause. */
@@ -157,7 +158,7 @@ export class BotConnection implements SocketWatch {
         return count(owner.shared.measures.errorsByCode, message.code);
       case 'handover':
         this.#isElsewhere = true;
-        return owner.handover();
+        return owner.handover(message.seq);
       case 'handoverStart':
         return owner.redirect(message);
       case 'snapshot':

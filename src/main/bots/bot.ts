@@ -64,6 +64,7 @@ export class Bot implements ConnectionOwner {
   #wasOnline = false;
   #restartedMs = Number.NEGATIVE_INFINITY;
   #lostMs = 0;
+  #ownerSeq = 0;
   #leaving = false;
 
   constructor(shared: BotsShared, { urls, name, token, seed }: BotOptions) {
@@ -202,7 +203,9 @@ export class Bot implements ConnectionOwner {
     measures.traffic.inViewSum += this.check.inViewCount;
   }
 
-  handover(): void {
+  handover(seq: number): void {
+    if (seq === this.#ownerSeq) return;
+    this.#ownerSeq = seq;
     this.shared.measures.events.handovers++;
     this.check.restart();
     this.#restartedMs = performance.now();
