@@ -261,6 +261,7 @@ export class Bot implements ConnectionOwner {
 
   #loseSession(): void {
     this.shared.measures.events.sessionsLost++;
+    this.#ownerSeq = 0;
     this.note('another session after the connection was lost');
     this.#presence.forget();
   }
