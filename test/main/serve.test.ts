@@ -79,7 +79,7 @@ test.serial('each start has an incarnation of its own; a taken port and a bad pa
   t.is(refused.code, 1);
   t.regex(refused.stderr, new RegExp(`127\\.0\\.0\\.1:${port} is in use by another process.*ERR_NODE_LISTEN`));
   const param = await worldmesh(['serve', ...QUIET, '--param', 'botsPerSell=3'], { folder });
-  t.is(param.code, 1);
+  t.is(param.code, 2);
   t.regex(param.stderr, /no param "botsPerSell"; did you mean "botsPerCell"\?/);
   await using command = new RunningCommand(['serve', ...QUIET], { folder });
   t.is((await ready(command)).incarnation, 3);
