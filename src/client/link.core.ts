@@ -24,7 +24,7 @@ import { ClientError } from './errors.ts';
 /** Before another gateway is tried; random, so that not all clients of a dead one come in the same instant. */
 export const QUICK_MS_MAX = 250;
 /** For the new connection of a redirect to be welcomed, and then for its first snapshot. */
-export const REDIRECT_MS_MAX = 2000;
+export const REDIRECT_MS_MAX = 4000;
 /** For a gateway to take the connection: the first to be tried again of several, or the only one. */
 export const DIAL_MS_MAX = 10_000;
 export const DIAL_QUICK_MS_MAX = 3000;

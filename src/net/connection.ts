@@ -35,7 +35,7 @@ import type { Bucket, BucketLimit } from './token-bucket.core.ts';
 export type Stage = 'hello' | 'verifying' | 'playing' | 'moved' | 'closed';
 
 /** How long a client that was sent elsewhere may take to close its connection here. */
-export const MOVED_MS = 2000;
+export const MOVED_MS = 6000;
 
 /** The close code that follows each error. ERR_SESSION_EXPIRED is not fatal: a welcome to a new session follows. */
 export const CLOSE_CODES: Readonly<Record<Exclude<ProtocolErrorCode, 'ERR_SESSION_EXPIRED'>, number>> = {

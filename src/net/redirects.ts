@@ -23,11 +23,14 @@ const LOAD_PERIOD_MS = 1000;
 const UTILIZATION_MAX = 0.85;
 /** A thread that has just started is busy with that. */
 const WARM_UP_MS = 3000;
-/** Of a gateway that drains, in one sweep: each of them is an attach and a keyframe at the owner. */
-const SENT_AWAY_PER_SWEEP_MAX = 32;
+/**
+ * Of a gateway that drains, at one time: each of them is an attach and a keyframe at the owner. So the others' time for them
+ * sets the pace, and a cluster that has much to do is not given more.
+ */
+const SENT_AWAY_AT_ONCE_MAX = 24;
 /** An SDK that went has done so by then, or has given that gateway up (client/link.core.ts). */
 const SENT_AWAY_AGAIN_MS = 5000;
-const SENT_AWAY_TRIES_MAX = 3;
+const SENT_AWAY_TRIES_MAX = 5;
 /** Of the clients in auto mode, in one sweep: a crowd is not sent all at once. */
 const OFFERS_PER_SWEEP_MAX = 16;
 
@@ -37,6 +40,8 @@ export class Redirects {
   readonly #startedMs: number;
   #isDraining = false;
   #sentAwayLeft = 0;
+  /** Clients that have been sent away and are still here, counted in this sweep. */
+  #underWay = 0;
   #isLoaded = false;
   #offersLeft = 0;
   #measuredMs: number;
@@ -97,7 +102,11 @@ export class Redirects {
   /** Sends a client of this gateway, which is to leave, to another one; to be called in each sweep. */
   sendAway(session: Session, nowMs: number): void {
     const { route, connection } = session;
-    if (route === undefined || connection?.stage !== 'playing' || nowMs < route.sentAwayDueMs) return;
+    if (route === undefined || connection?.stage !== 'playing') return;
+    if (nowMs < route.sentAwayDueMs) {
+      this.#underWay++;
+      return;
+    }
     if (this.#sentAwayLeft === 0) return;
     const target = this.#elsewhere(session, { route, connection });
     if (target === undefined) return;
@@ -147,7 +156,8 @@ export class Redirects {
   /** Measures the load; to be called several times a second. */
   sweep(nowMs: number): void {
     this.#offersLeft = OFFERS_PER_SWEEP_MAX;
-    this.#sentAwayLeft = SENT_AWAY_PER_SWEEP_MAX;
+    this.#sentAwayLeft = Math.max(0, SENT_AWAY_AT_ONCE_MAX - this.#underWay);
+    this.#underWay = 0;
     const passedMs = nowMs - this.#measuredMs;
     if (passedMs < LOAD_PERIOD_MS) return;
     const { counters, settings } = this.#context;
