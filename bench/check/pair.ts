@@ -9,11 +9,13 @@ import type { Case } from '../measure.ts';
  * for a disk or for another thread.
  */
 export type ClockName = 'cpu' | 'wall';
+/** Microseconds. */
+export type Clock = ClockName | (() => number);
 
 export interface PairOptions {
   readonly subject: Case;
   readonly limit: Case;
-  readonly clock: ClockName;
+  readonly clock: Clock;
   readonly seconds: number;
 }
 
@@ -66,7 +68,7 @@ async function callsOfBatch(of: Case): Promise<number> {
 }
 
 /** Of one operation. */
-async function timeOf(of: Case, calls: number, clock: ClockName): Promise<number> {
+async function timeOf(of: Case, calls: number, clock: Clock): Promise<number> {
   const start = nowUs(clock);
   await call(of, calls);
   return (nowUs(clock) - start) / (calls * of.operations);
@@ -79,7 +81,8 @@ async function call({ run }: Case, calls: number): Promise<void> {
   }
 }
 
-function nowUs(clock: ClockName): number {
+function nowUs(clock: Clock): number {
+  if (typeof clock === 'function') return clock();
   if (clock === 'wall') return performance.now() * 1000;
   const { user, system } = process.cpuUsage();
   return user + system;

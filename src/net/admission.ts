@@ -60,6 +60,7 @@ export class Admission {
     const claims = sessionTokens.read(hello.resumeToken, { nowMs: utcMs(), node: store.peerTable.self });
     if (typeof claims === 'object') return this.#return(connection, hello, claims);
     counters.resumesRefused++;
+    if (sessionTokens.isRedirect(hello.resumeToken)) return failRedirect(connection, claims);
     this.#expire(connection, hello, `the resume token cannot be used (${claims})`);
   }
 
@@ -83,6 +84,7 @@ export class Admission {
         // Its token stays good.
         return connection.fail('ERR_SERVER_OVERLOADED', 'your player cannot be found at the moment; come back');
       }
+      if (claims.purpose === 'redirect') return failRedirect(connection, 'spent');
       connection.stage = 'hello';
       this.#over(connection, hello);
     };
@@ -181,4 +183,9 @@ export function perAddress({ settings }: GatewayContext, address: string): numbe
 /** Without control characters and outer spaces: other players are shown it. */
 function cleanName(name: string): string {
   return name.replaceAll(/\p{Cc}/gu, '').trim();
+}
+
+/** Never a new session: the client has one where it came from, and as a login a new one would take its player away from it. */
+function failRedirect(connection: Connection, why: string): void {
+  connection.fail('ERR_AUTH_TOKEN', `this redirect opens nothing (${why}); stay where you are`);
 }

@@ -85,6 +85,11 @@ export class SessionTokens {
     return token;
   }
 
+  /** What it says of itself, whether it is signed or not. */
+  isRedirect(token: string): boolean {
+    return TOKEN_PURPOSES[Buffer.from(token, 'base64url')[1] ?? 0] === 'redirect';
+  }
+
   /**
    * Never throws: what is wrong with a token is an answer.
    * @param here what a redirect must be for.

@@ -34,29 +34,30 @@ test('of several attempts the lowest counts', (t) => {
 });
 
 test('a pair is measured by turns: what computes three times as long has three times the ratio', async (t) => {
-  let sum = 0;
-  const computing = (name: string, rounds: number) => ({
+  let clockUs = 0;
+  const turns: string[] = [];
+  const computing = (name: string, us: number) => ({
     name,
     operations: 1,
     run: () => {
-      for (let round = 0; round < rounds; round++) sum += Math.sqrt(round ^ sum);
+      clockUs += us;
+      if (turns.at(-1) !== name) turns.push(name);
     },
   });
-  const pair = { subject: computing('subject', 90_000), limit: computing('limit', 30_000), clock: 'cpu' } as const;
-  const { ratio, rounds } = await measurePair({ ...pair, seconds: 0.4 });
+  const pair = { subject: computing('subject', 3), limit: computing('limit', 1), clock: () => clockUs };
+  const { ratio, rounds } = await measurePair({ ...pair, seconds: 0.1 });
   t.true(rounds >= 9);
-  t.true(ratio > 2 && ratio < 4.5, `${ratio}`);
+  t.is(ratio, 3);
+  t.true(turns.length >= rounds);
 });
 
 test('operations count, not calls', async (t) => {
-  let sum = 0;
-  const work = () => {
-    for (let round = 0; round < 30_000; round++) sum += Math.sqrt(round ^ sum);
-  };
-  const subject = { name: 'subject', operations: 10, run: work };
-  const limit = { name: 'limit', operations: 1, run: work };
-  const { ratio } = await measurePair({ subject, limit, clock: 'cpu', seconds: 0.3 });
-  t.true(ratio > 0.06 && ratio < 0.16, `${ratio}`);
+  let clockUs = 0;
+  const run = () => void (clockUs += 1);
+  const subject = { name: 'subject', operations: 10, run };
+  const limit = { name: 'limit', operations: 1, run };
+  const { ratio } = await measurePair({ subject, limit, clock: () => clockUs, seconds: 0.05 });
+  t.true(Math.abs(ratio - 0.1) < 1e-9);
 });
 
 test('every check has a baseline, and no baseline is left over', (t) => {

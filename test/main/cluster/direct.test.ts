@@ -42,11 +42,12 @@ test.serial('a client follows its player over a second connection, without a gap
   t.deepEqual(client.tally, client.expected);
   t.is(next.handovers, 0);
 
-  // The token has opened its connection: it opens no other.
+  // The token has opened its connection: it opens no other, and no new session, either.
   using thief = new TallyClient('east 9');
   const theft = thief.connect(start.url, start.token);
-  await until('the thief is answered', () => theft.welcome !== undefined);
-  t.false(theft.welcome?.resumed);
+  await until('the thief is answered', () => theft.closeCode !== undefined);
+  t.is(theft.welcome, undefined);
+  t.deepEqual(theft.errors, ['ERR_AUTH_TOKEN']);
   t.is(next.closeCode, undefined);
 });
 
