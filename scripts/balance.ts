@@ -6,7 +6,7 @@
 import { parseArgs } from 'node:util';
 import { closingText, tableText, verdictRows } from './cluster/players-verdict.ts';
 import type { Row } from './cluster/players-verdict.ts';
-import { startLongRun } from './cluster/long-run.ts';
+import { numberFlag, startLongRun } from './cluster/long-run.ts';
 import { runBalance } from './balance/balance-run.ts';
 import type { BalanceResult } from './balance/balance-run.ts';
 import type { NodeFigures } from './balance/load-watch.ts';
@@ -46,9 +46,7 @@ function numberOf(
   min: number,
   max: number,
 ): number {
-  const value = Number(values[name]);
-  if (value >= min && value <= max) return value;
-  throw new RangeError(`--${name} from ${min} to ${max}, not ${values[name]}\n\n${USAGE}`);
+  return numberFlag(name, values[name] ?? '', { min, max, usage: USAGE });
 }
 
 function balanceText(result: BalanceResult): string {

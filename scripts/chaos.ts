@@ -10,6 +10,7 @@ import { FAULTS } from './chaos/faults.ts';
 import type { Fault } from './chaos/faults.ts';
 import { runTakeoverTrials, trialText } from './chaos/takeover-trials.ts';
 import type { TakeoverResult } from './chaos/takeover-trials.ts';
+import { numberFlag } from './cluster/long-run.ts';
 
 const USAGE = `npm run chaos -- [--minutes 15] [--seed N] [--nodes 3] [--clients 30] [--faults "pause,full disk"] [--keep] [--json]
 npm run chaos -- --takeover-trials 10 [--seed N] [--nodes 3] [--clients 30] [--json]
@@ -76,9 +77,7 @@ function numberOf(
   min: number,
   max: number,
 ): number {
-  const value = Number(values[name]);
-  if (value >= min && value <= max) return value;
-  throw new RangeError(`--${name} from ${min} to ${max}, not ${values[name]}\n\n${USAGE}`);
+  return numberFlag(name, values[name] ?? '', { min, max, usage: USAGE });
 }
 
 function faultsOf(text: string | undefined): readonly Fault[] | undefined {

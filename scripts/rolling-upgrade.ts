@@ -5,7 +5,7 @@
  */
 import { parseArgs } from 'node:util';
 import { NODES_COUNT_MAX } from './cluster/process-cluster.ts';
-import { startLongRun } from './cluster/long-run.ts';
+import { numberFlag, startLongRun } from './cluster/long-run.ts';
 import { closingText, millisecondsText, tableText, verdictRows } from './cluster/players-verdict.ts';
 import { runRollingUpgrade } from './rolling-upgrade/rolling-upgrade-run.ts';
 import type { RollingUpgradeResult } from './rolling-upgrade/rolling-upgrade-run.ts';
@@ -52,9 +52,7 @@ function modeOf(text: string): ClientMode {
 }
 
 function numberOf(name: 'seed' | 'clients' | 'nodes' | 'drain-seconds-max', min: number, max: number): number {
-  const value = Number(values[name]);
-  if (value >= min && value <= max) return value;
-  throw new RangeError(`--${name} from ${min} to ${max}, not ${values[name]}\n\n${USAGE}`);
+  return numberFlag(name, values[name] ?? '', { min, max, usage: USAGE });
 }
 
 function textOf(result: RollingUpgradeResult): string {
