@@ -25,7 +25,7 @@ const DISK_BYTES = 96 * 2 ** 20;
 /** A full disk is filled by pieces of this size. */
 const FILLING_BYTES = 2 ** 20;
 /** On a machine that is busy with other work a start takes its time. */
-const AGAIN_MS_MAX = 90_000;
+const AGAIN_MS_MAX = 30_000;
 const AGAIN_MS = 500;
 
 export interface ProcessClusterOptions {
