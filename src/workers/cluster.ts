@@ -322,6 +322,7 @@ export class Cluster implements ArrivalVisitor {
   ownership(owners: Uint8Array): void {
     this.#store.cellOwner.set(owners.subarray(0, this.#store.cellOwner.length));
     this.#territory.ownersChanged();
+    this.#releaser.ownersChanged();
     this.#publisher.ownersChanged();
   }
 

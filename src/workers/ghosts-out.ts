@@ -35,8 +35,8 @@ const LEAVE_MARGIN = 8;
 /** A changed component is told at most this often; beyond half the reach, the second. */
 const CHANGE_TICKS = 2;
 const CHANGE_TICKS_FAR = 8;
-/** After land has changed owner: its entities are handed over within this time, or were out of credit for long. */
-const LAND_GRACE_MS = 3000;
+/** After land has changed owner: its entities are handed over within this time, however much the nodes have to do meanwhile. */
+const LAND_GRACE_MS = 15_000;
 
 /** In `recordTick`: its subscriber has forgotten it. Ticks count from 1. */
 const NEVER = 0;

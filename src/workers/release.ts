@@ -7,7 +7,7 @@
  * Overhanging means owned here in a cell of another node: it goes on being simulated. It stays so for `dwell` (250 ms, doubled
  * with each bounce up to 2 s), and as long as the target is down, has no credit, or the ring no room. At `overhang` metres
  * past the border it is turned or stopped. What is deeper than half of that leaves without a dwell: it is fast, was spawned
- * there, or its land was given away.
+ * there, woke there, or its land was given away. Of those that did not walk there nobody is moved: they may go as far again.
  *
  * Invariant: an entity is frozen only when its release is in the ring. Nothing here waits.
  */
@@ -59,9 +59,12 @@ const CLOCK_EVERY = 16;
 const CANDIDATES_MAX = 16_384;
 /** Who comes back sooner than this has bounced. */
 const BOUNCE_MS = 4000;
-/** From this share of `overhang` on nobody dwells: who is fast must not be turned while its target is waiting. */
+/**
+ * From this share of `overhang` on nobody dwells: who is fast must not be turned while its target is waiting. Who is first seen that
+ * deep did not walk there.
+ */
 const DEEP_SHARE = 0.5;
-/** Beyond so many times `overhang` an entity did not walk there. */
+/** Beyond so many times as far as it may go, an entity did not walk there. */
 const FAR_FACTOR = 2;
 
 export class Releaser {
@@ -75,6 +78,8 @@ export class Releaser {
   readonly #seen: Uint32Array;
   readonly #dwell: Uint8Array;
   readonly #releasedAt: Uint32Array;
+  /** By slot: how deep it may go, in metres; 0 before it was looked at. */
+  readonly #barrier: Float32Array;
   readonly #slots = new Uint32Array(CANDIDATES_MAX);
   readonly #depths = new Float64Array(CANDIDATES_MAX);
   readonly #order = new Float64Array(CANDIDATES_MAX);
@@ -96,6 +101,12 @@ export class Releaser {
     this.#seen = new Uint32Array(entitiesMax);
     this.#dwell = new Uint8Array(entitiesMax);
     this.#releasedAt = new Uint32Array(entitiesMax);
+    this.#barrier = new Float32Array(entitiesMax);
+  }
+
+  /** Who stood at home may be deep in foreign land now. */
+  ownersChanged(): void {
+    this.#barrier.fill(0);
   }
 
   /** The entity in this row is owned here again. */
@@ -107,6 +118,7 @@ export class Releaser {
     this.#releasedAt[slot] = 0;
     this.#since[slot] = tick;
     this.#seen[slot] = tick - 1;
+    this.#barrier[slot] = 0;
   }
 
   run(tick: number): void {
@@ -134,13 +146,22 @@ export class Releaser {
         const end = first + lists.count[group]!;
         for (let at = first; at < end && this.#count < CANDIDATES_MAX; at++) {
           const slot = slots[at]!;
-          if (this.#seen[slot] !== tick - 1) this.#since[slot] = tick;
-          this.#seen[slot] = tick;
-          this.#slots[this.#count] = slot;
-          this.#depths[this.#count++] = territory.findNearest(columns.x[slot]!, columns.z[slot]!, 0);
+          this.#look(slot, territory.findNearest(columns.x[slot]!, columns.z[slot]!, 0), tick);
         }
       }
     }
+  }
+
+  #look(slot: number, depth: number, tick: number): void {
+    const isNew = this.#seen[slot] !== tick - 1;
+    if (isNew) this.#since[slot] = tick;
+    this.#seen[slot] = tick;
+    if (isNew || this.#barrier[slot] === 0) {
+      const { overhang } = this.#options;
+      this.#barrier[slot] = depth > overhang * DEEP_SHARE ? overhang + depth : overhang;
+    }
+    this.#slots[this.#count] = slot;
+    this.#depths[this.#count++] = depth;
   }
 
   /** Orders the candidates by depth, deepest last. */
@@ -225,16 +246,17 @@ export class Releaser {
 
   /** At the overhang limit the way out is barred. */
   #limit(slot: number, depth: number): void {
-    const { overhang, atLimit } = this.#options;
-    if (depth <= overhang || depth > overhang * FAR_FACTOR) return;
+    const { atLimit } = this.#options;
+    const barrier = this.#barrier[slot]!;
+    if (depth <= barrier || depth > barrier * FAR_FACTOR) return;
     const { store, territory } = this.#parts;
     const { columns, grid, stats } = store;
     const { nearest } = territory;
     territory.findNearest(columns.x[slot]!, columns.z[slot]!, 0);
     const outX = (columns.x[slot]! - nearest.x) / nearest.distance;
     const outZ = (columns.z[slot]! - nearest.z) / nearest.distance;
-    columns.x[slot] = grid.clampX(nearest.x + outX * overhang);
-    columns.z[slot] = grid.clampZ(nearest.z + outZ * overhang);
+    columns.x[slot] = grid.clampX(nearest.x + outX * barrier);
+    columns.z[slot] = grid.clampZ(nearest.z + outZ * barrier);
     const outwards = columns.vx[slot]! * outX + columns.vz[slot]! * outZ;
     if (outwards > 0) {
       const factor = atLimit === 'turn' ? 2 : 1;

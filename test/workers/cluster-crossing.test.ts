@@ -2,7 +2,7 @@
 import test from 'ava';
 import type { World } from '../../src/base/world.ts';
 import { packFields } from '../../src/base/pack.ts';
-import type { SessionIndex } from '../../src/base/brand.ts';
+import type { CellIndex, SessionIndex } from '../../src/base/brand.ts';
 import { writeInput } from '../../src/memory/intake.ts';
 import { PEER_STATE } from '../../src/memory/peer-table.ts';
 import { SESSION_STATE } from '../../src/memory/sessions.ts';
@@ -307,6 +307,31 @@ test('a block that changes owner is handed over whole', (t) => {
       .sort((a, b) => a - b),
     ids.sort((a, b) => a - b),
   );
+});
+
+test('land changes owner: nobody who stands there is moved, however deep it is; and goes on until it can leave', (t) => {
+  const [west, east] = start({ startX: -400, startVx: 2 });
+  const twins = [west, east];
+  const sessions = Array.from({ length: 30 }, (_, index) => west.join(index + 1));
+  step(twins, 2);
+  west.store.peerTable.addCredits(2, -(2 ** 30));
+  const { x, ownershipSeq } = west.store.columns;
+  const places = sessions.map((session, index) => {
+    const slot = west.headless.slotOf(session);
+    x[slot] = -500 + index * 10;
+    return slot;
+  });
+  step(twins);
+  const before = places.map((slot) => x[slot]!);
+  for (const twin of twins)
+    setOwners(twin, (cell) =>
+      halves(cell) === 1 && twin.store.grid.cellMinX(cell as CellIndex) >= -512 ? 2 : halves(cell),
+    );
+  step(twins, 20);
+  places.forEach((slot, index) => {
+    t.true(Math.abs(x[slot]! - before[index]! - 2) < 0.01, `walked on from ${before[index]}, is at ${x[slot]}`);
+    t.is(ownershipSeq[slot], 1);
+  });
 });
 
 test('10,000 random crossings: nobody lost, nobody twice', (t) => {

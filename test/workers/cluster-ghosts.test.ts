@@ -399,7 +399,7 @@ test('land changes owner: who was seen from there goes on being seen for a while
   const all = [middle, neighbour, heir];
   const ownerOf = (cell: number) => (halves(cell) === middle.node ? heir.node : halves(cell));
   for (const twin of all) setOwners(twin, ownerOf);
-  for (let tick = 0; tick < 55; tick++) {
+  for (let tick = 0; tick < 295; tick++) {
     look(all);
     t.is(middle.store.idMap.get(id), ghost);
   }

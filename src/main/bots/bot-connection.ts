@@ -25,9 +25,11 @@ export interface ConnectionOwner {
   isSwitch(connection: BotConnection): boolean;
   snapshot(at: { receivedMs: number; isSwitch: boolean }): void;
   /** Its player has another owner; said again after a resume. */
-  handover(seq: number): void;
+  handover(connection: BotConnection, seq: number): void;
   redirect(start: HandoverStart): void;
   closed(connection: BotConnection, closeCode: number): void;
+  /** The server said an error, or the connection could not be made. */
+  failed(code: string): void;
   /** Something for people who look for a cause. */
   note(text: string): void;
 }
@@ -46,6 +48,8 @@ export class BotConnection implements SocketWatch {
   lastKnownTick = 0;
   /** The server said that the session goes on elsewhere. */
   isMoved = false;
+  /** Of the last HANDOVER; 0 before. */
+  ownerSeq = 0;
   readonly #owner: ConnectionOwner;
   readonly #socket: BotSocket;
   /** Another node than the one behind this connection owns the player, or did. */
@@ -81,7 +85,7 @@ export class BotConnection implements SocketWatch {
   }
 
   failed(code: string): void {
-    count(this.#owner.shared.measures.errorsByCode, code);
+    this.#owner.failed(code);
   }
 
   sent(data: Uint8Array): void {
@@ -155,10 +159,11 @@ export class BotConnection implements SocketWatch {
       case 'pong':
         return this.#pong(message, receivedMs);
       case 'error':
-        return count(owner.shared.measures.errorsByCode, message.code);
+        return owner.failed(message.code);
       case 'handover':
         this.#isElsewhere = true;
-        return owner.handover(message.seq);
+        this.ownerSeq = message.seq;
+        return owner.handover(this, message.seq);
       case 'handoverStart':
         return owner.redirect(message);
       case 'snapshot':

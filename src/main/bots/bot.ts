@@ -66,6 +66,11 @@ export class Bot implements ConnectionOwner {
   #lostMs = 0;
   #ownerSeq = 0;
   #leaving = false;
+  /** What gateways said that did not take it: of interest if none does. */
+  readonly #refusals: { readonly closeCodes: number[]; readonly errorCodes: string[] } = {
+    closeCodes: [],
+    errorCodes: [],
+  };
 
   constructor(shared: BotsShared, { urls, name, token, seed }: BotOptions) {
     const { measures } = shared;
@@ -114,7 +119,7 @@ export class Bot implements ConnectionOwner {
     return this.#connection?.url ?? '';
   }
 
-  /** Resolves true when online, or false when the first connection ended or took too long. */
+  /** Resolves true when online, or false when each gateway was tried once, or it took too long. */
   async join(): Promise<boolean> {
     const { measures } = this.shared;
     const startMs = performance.now();
@@ -123,15 +128,21 @@ export class Bot implements ConnectionOwner {
       count(measures.errorsByCode, 'JOIN_TIMEOUT');
       resolve(false);
     }, JOIN_MS_MAX);
-    const off = this.client.onStatus(({ kind }) => {
-      if (kind !== 'connecting') resolve(kind === 'online');
+    const off = this.client.onStatus((status) => {
+      const { kind } = status;
+      const isTrying = kind === 'reconnecting' && status.attempt + 1 < this.client.gateways.length;
+      if (kind !== 'connecting' && !isTrying) resolve(kind === 'online');
     });
     this.client.open();
     const joined = await promise;
     clearTimeout(deadline);
     off();
     if (joined) measures.duration('join', performance.now() - startMs);
-    else this.client.close();
+    else {
+      for (const code of this.#refusals.errorCodes) count(measures.errorsByCode, code);
+      for (const code of this.#refusals.closeCodes) count(measures.disconnectsByCode, String(code));
+      this.client.close();
+    }
     return joined;
   }
 
@@ -171,6 +182,7 @@ export class Bot implements ConnectionOwner {
     if (connection.hadSnapshot || welcome === undefined) return false;
     this.#connection = connection;
     this.#welcome = welcome;
+    this.handover(connection, connection.ownerSeq);
     this.#presence.radius = welcome.aoiRadius;
     this.check.aoiRadius = welcome.aoiRadius;
     this.check.tickHz = welcome.tickHz;
@@ -203,8 +215,9 @@ export class Bot implements ConnectionOwner {
     measures.traffic.inViewSum += this.check.inViewCount;
   }
 
-  handover(seq: number): void {
-    if (seq === this.#ownerSeq) return;
+  handover(connection: BotConnection, seq: number): void {
+    // What the next connection says counts from its first snapshot on.
+    if (seq === this.#ownerSeq || seq === 0 || connection !== this.#connection) return;
     this.#ownerSeq = seq;
     this.shared.measures.events.handovers++;
     this.check.restart();
@@ -219,7 +232,14 @@ export class Bot implements ConnectionOwner {
 
   closed(connection: BotConnection, closeCode: number): void {
     const isLoss = this.#connection === undefined || (connection === this.#connection && !connection.isMoved);
-    if (isLoss && !this.#leaving) count(this.shared.measures.disconnectsByCode, String(closeCode));
+    if (!isLoss || this.#leaving) return;
+    if (this.#wasOnline) count(this.shared.measures.disconnectsByCode, String(closeCode));
+    else this.#refusals.closeCodes.push(closeCode);
+  }
+
+  failed(code: string): void {
+    if (this.#wasOnline) count(this.shared.measures.errorsByCode, code);
+    else this.#refusals.errorCodes.push(code);
   }
 
   note(text: string): void {

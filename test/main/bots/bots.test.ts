@@ -61,6 +61,20 @@ test('a server that refuses is reported, not thrown', async (t) => {
   t.deepEqual(report.disconnectsByCode, { [CLOSE_CODE.tryLater]: 1 });
 });
 
+test('a gateway that takes nobody costs a bot no more than a client: it goes to the next', async (t) => {
+  await using full = await SmallServer.open(world);
+  await using server = await SmallServer.open(world);
+  full.refusal = {
+    error: { type: 'error', code: 'ERR_LIMIT_SESSIONS', message: 'full' },
+    closeCode: CLOSE_CODE.tryLater,
+  };
+  const report = await runBots({ urls: [full.url, server.url], count: 4, seconds: 0.5 });
+  t.is(report.joined, 4);
+  t.deepEqual(report.errorsByCode, {});
+  t.deepEqual(report.disconnectsByCode, {});
+  t.is(server.sessions.length, 4);
+});
+
 test('nobody there is reported, too', async (t) => {
   const server = await SmallServer.open(world);
   const { url } = server;
