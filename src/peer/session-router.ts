@@ -30,7 +30,10 @@ import { expirePointers, mayHop, nextNode, POINTER_MS, setPointer, takeRoute } f
 import type { Pointer, Route } from './routing.core.ts';
 import { ENDED_REASON } from './session-message.wire.ts';
 import type { SessionMessage } from './session-message.wire.ts';
+import { HeldMessages } from './session-held.ts';
+import type { HeldMessage } from './session-held.ts';
 import { newPlayer, SessionPlayers } from './session-players.ts';
+import { SessionRows } from './session-rows.ts';
 import type { Player } from './session-players.ts';
 
 export interface SessionRouterOptions {
@@ -52,17 +55,8 @@ export interface SessionRouterOptions {
   readonly tracer: HandoverTracer;
 }
 
-/** Something for a player who is not here yet. */
-interface Held {
-  readonly untilMs: number;
-  readonly message: Extract<SessionMessage, { kind: 'input' | 'leave' | 'state' | 'heard' }>;
-}
-
 const ROUTE_AGAIN_MS = 250;
 const ROUTE_REFRESH_MS = 10_000;
-const HELD_MS = 2000;
-const HELD_PER_SESSION_MAX = 128;
-const HELD_SESSIONS_MAX = 4096;
 const HOUSEKEEPING_MS = 100;
 
 const ENDINGS: ReadonlyMap<number, EndedReason> = new Map([
@@ -76,15 +70,17 @@ export class SessionRouter implements GatewayFrameVisitor {
   readonly #store: Store;
   readonly #routes = new Map<SessionId, Route>();
   readonly #players = new SessionPlayers();
+  readonly #rows: SessionRows;
   readonly #attachments: Attachments;
   readonly #pointers = new Map<SessionId, Pointer>();
-  readonly #held = new Map<SessionId, Held[]>();
+  readonly #held = new HeldMessages();
   #housekeepingDueMs = 0;
   readonly #toGateway: (() => boolean)[] = [];
 
   constructor(options: SessionRouterOptions) {
     this.#options = options;
     this.#store = options.store;
+    this.#rows = new SessionRows(options.store.sessions);
     this.#attachments = new Attachments({
       ...options,
       players: this.#players,
@@ -110,8 +106,7 @@ export class SessionRouter implements GatewayFrameVisitor {
     if (session === 0) return;
     this.#players.set(newPlayer({ session, id, seq, gateway, lastInput }));
     this.#pointers.delete(session);
-    for (const { message } of this.#held.get(session) ?? []) this.receive(gateway, message);
-    this.#held.delete(session);
+    for (const message of this.#held.take(session)) this.receive(gateway, message);
   }
 
   /** The player is in the store: its gateway is told. */
@@ -139,7 +134,7 @@ export class SessionRouter implements GatewayFrameVisitor {
     const { session, gateway, lastInput } = passenger;
     if (session === 0 || this.#players.withId(id) !== undefined) return;
     // Born here: nobody says that it is bound.
-    const row = this.#store.sessions.findBySessionId(session);
+    const row = this.#rows.find(session);
     const player = newPlayer({ session, id, seq, gateway, lastInput });
     this.#players.set(row === -1 ? player : { ...player, row });
   }
@@ -279,21 +274,19 @@ export class SessionRouter implements GatewayFrameVisitor {
     if (nowMs < this.#housekeepingDueMs) return;
     this.#housekeepingDueMs = nowMs + HOUSEKEEPING_MS;
     expirePointers(this.#pointers, nowMs);
-    for (const [session, held] of this.#held) {
-      if ((held[0]?.untilMs ?? 0) <= nowMs) this.#held.delete(session);
-    }
+    this.#held.expire(nowMs);
     for (const player of this.#players) {
       if (nowMs >= player.routeDueMs && player.isStable) this.#sendRoute(player, nowMs);
       this.#watchGateway(player, nowMs);
     }
     for (const session of this.#routes.keys()) {
-      if (this.#store.sessions.findBySessionId(session) === -1) this.#routes.delete(session);
+      if (this.#rows.find(session) === -1) this.#routes.delete(session);
     }
   }
 
   // Inputs, states and leaves: to the player here, or on to where it is.
 
-  #deliver(message: Held['message']): void {
+  #deliver(message: HeldMessage): void {
     if (message.kind === 'heard') this.#attachments.heard(message.session);
     if (this.#players.get(message.session) === undefined) {
       if (!this.#attachments.refusesLate(message.session)) this.#forward(message);
@@ -313,7 +306,7 @@ export class SessionRouter implements GatewayFrameVisitor {
     }
   }
 
-  #forward(message: Held['message']): void {
+  #forward(message: HeldMessage): void {
     const { session } = message;
     const node = nextNode(this.#pointers.get(session), this.#routes.get(session));
     if (node === undefined || node === this.#options.me.node) {
@@ -328,25 +321,14 @@ export class SessionRouter implements GatewayFrameVisitor {
     if (!this.#options.send(node, { ...message, hops: message.hops + 1 })) this.#hold(message);
   }
 
-  #hold(message: Held['message']): void {
-    const { session } = message;
-    let held = this.#held.get(session);
-    if (held === undefined) {
-      if (this.#held.size >= HELD_SESSIONS_MAX) return;
-      held = [];
-      this.#held.set(session, held);
-    }
-    if (held.length >= HELD_PER_SESSION_MAX) return;
-    this.#store.peerStats.add('inputsHeld', 1);
-    held.push({ untilMs: this.#options.nowMs() + HELD_MS, message });
+  #hold(message: HeldMessage): void {
+    if (this.#held.hold(message, this.#options.nowMs())) this.#store.peerStats.add('inputsHeld', 1);
   }
 
   #setPointer(session: SessionId, node: NodeNumber, seq: number): void {
     const untilMs = this.#options.nowMs() + POINTER_MS;
     setPointer(this.#pointers, session, { node, seq, untilMs });
-    const held = this.#held.get(session);
-    this.#held.delete(session);
-    for (const { message } of held ?? []) this.#forward(message);
+    for (const message of this.#held.take(session)) this.#forward(message);
   }
 
   // Routes.
@@ -370,11 +352,11 @@ export class SessionRouter implements GatewayFrameVisitor {
 
   #takeRoute(from: NodeNumber, message: Extract<SessionMessage, { kind: 'route' }>): void {
     const { session, entity, node, seq, incarnation } = message;
-    const { peerStats, sessions } = this.#store;
+    const { peerStats } = this.#store;
     // A node speaks for itself only.
     if (node !== from) return;
     peerStats.add('routesReceived', 1);
-    if (sessions.findBySessionId(session) === -1) {
+    if (this.#rows.find(session) === -1) {
       // One of a process that was here before may be taken up again, anywhere.
       const isOwn = Math.floor(session / COUNTER_RANGE) === this.#options.me.incarnation;
       if (isOwn) this.#options.send(from, { kind: 'leave', session, hops: 0 });
@@ -391,7 +373,7 @@ export class SessionRouter implements GatewayFrameVisitor {
   /** At the gateway of a session whose client has just come back to it. */
   #adopt(session: SessionId, route: Route): void {
     if (!takeRoute(this.#routes, session, route)) return;
-    const row = this.#store.sessions.findBySessionId(session);
+    const row = this.#rows.find(session);
     if (row !== -1) this.#store.sessions.setRoute(row, route.node === this.#options.me.node ? 0 : route.node);
   }
 
@@ -400,7 +382,7 @@ export class SessionRouter implements GatewayFrameVisitor {
     const { sessions } = this.#store;
     const known = this.#routes.get(session);
     if (!takeRoute(this.#routes, session, route)) return false;
-    const row = sessions.findBySessionId(session);
+    const row = this.#rows.find(session);
     if (row === -1) return false;
     const node = route.node === this.#options.me.node ? 0 : route.node;
     const isFirst = known === undefined && node === 0;
@@ -455,7 +437,7 @@ export class SessionRouter implements GatewayFrameVisitor {
 
   #takeSnapshot(from: NodeNumber, { session, bytes }: Extract<SessionMessage, { kind: 'snapshot' }>): void {
     const { sessions, peerStats, peerToGateway } = this.#store;
-    const row = sessions.findBySessionId(session);
+    const row = this.#rows.find(session);
     // An old owner's last snapshots are older than the new owner's first.
     if (row === -1 || this.#routes.get(session)?.node !== from) {
       peerStats.add('snapshotsDropped', 1);
@@ -482,7 +464,7 @@ export class SessionRouter implements GatewayFrameVisitor {
 
   /** Closes the connection of a session of this gateway, with the reason. */
   endHere(session: SessionId, reason: EndedReason): void {
-    const row = this.#store.sessions.findBySessionId(session);
+    const row = this.#rows.find(session);
     if (row === -1) return;
     const generation = this.#store.sessions.generation(row);
     this.#tellGateway(() => writeTunnelEnded(this.#store.peerToGateway, { row, generation, reason }));
