@@ -15,6 +15,9 @@
  *  10     nudge         main, gateway         conductor              wakes the conductor out of its sleep
  *  11     failure       any worker            conductor, main        1 + worker index of the first that failed
  *  12     ready         conductor             main, gateway          1 once the first tick is done
+ *  13     peerBell      conductor, gateway    peer                   +1 when there is something for other nodes
+ *  14, 15 leaseUntil    peer                  conductor              monotonic milliseconds, one i64
+ *  16     gatewayLoad   gateway               conductor, gateway     share of its thread's time that is used, in thousandths
  *
  * A phase is closed while `gate` has no OPEN bit and nobody inside. Only the conductor opens and closes it, and
  * `next`, `items`, `chunk`, `phase` change only while it is closed. A worker may touch them only between a
@@ -40,7 +43,9 @@ const FAILURE = 11;
 const READY = 12;
 const PEER_BELL = 13;
 const LEASE_UNTIL = 7; // As an i64.
+const GATEWAY_LOAD = 16;
 
+const GATEWAY_LOAD_ONE = 1000;
 const OPEN = 1 << 16;
 const INSIDE_MASK = OPEN - 1;
 
@@ -196,6 +201,15 @@ export class Control {
   }
 
   // Gateway.
+
+  /** Share of the time in which its thread was not idle; 1 is all of it. */
+  get gatewayLoad(): number {
+    return Atomics.load(this.#words, GATEWAY_LOAD) / GATEWAY_LOAD_ONE;
+  }
+
+  setGatewayLoad(share: number): void {
+    Atomics.store(this.#words, GATEWAY_LOAD, Math.round(share * GATEWAY_LOAD_ONE));
+  }
 
   ringDoorbell(): void {
     Atomics.add(this.#words, DOORBELL, 1);

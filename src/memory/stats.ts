@@ -51,6 +51,7 @@ export const GAUGES = [
   'cellsPaused',
   'startedAtMs',
   'load',
+  'gatewayLoad',
   'ghosts',
   'overhanging',
   'activationsWaiting',

@@ -29,6 +29,7 @@ import { PlayerMessages } from './player-messages.ts';
 import { Redirects } from './redirects.ts';
 import { SessionTable } from './session-table.ts';
 import { SessionTokens, TOKEN_SEED_BYTES } from './session-token.ts';
+import { Utilization } from './utilization.ts';
 import type {
   BalancerDecision,
   ClusterNode,
@@ -67,6 +68,7 @@ export class Gateway {
   readonly #overview: Overview;
   readonly #inspection: Inspection;
   readonly #listener: Listener;
+  readonly #utilization: Utilization;
   #metrics: Promise<Metrics> | undefined;
   #sweepTimer: NodeJS.Timeout | undefined;
   #ticksDueMs = 0;
@@ -126,6 +128,7 @@ export class Gateway {
     this.#authentication = parts.authentication;
     this.#messages = new PlayerMessages(context, parts);
     this.#delivery = new Delivery(context, parts.table);
+    this.#utilization = new Utilization(context.store.control, context.nowMs());
     const load = () => this.load;
     this.#overview = new Overview(context, { shownSettings: parts.shownSettings, load });
     this.#inspection = new Inspection(context, { shownSettings: parts.shownSettings, load });
@@ -277,6 +280,7 @@ export class Gateway {
       if (closes < CLOSES_PER_SWEEP_MAX && this.#closeSilent(connection, nowMs)) closes++;
     }
     this.#overview.sweep(nowMs, this.#context.settings.idleTimeoutMs);
+    this.#utilization.sweep(nowMs);
     this.#redirects.sweep(nowMs);
     this.#table.sweep(nowMs);
     this.#inspection.sweep(nowMs);

@@ -50,6 +50,7 @@ export const GAUGE_HELP: Readonly<Record<Gauge, string>> = {
   activationsWaiting: 'Entities owned here that wait for room',
   publicationsHeld: 'Publications that had no room on their way to the journal in the last tick',
   load: 'Share of a tick that the simulation needs, smoothed; 1 is all of it',
+  gatewayLoad: 'Share of its time that the thread of the gateway needs; 1 is all of it',
 };
 
 export const GATEWAY_METRICS: readonly {

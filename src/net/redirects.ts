@@ -20,9 +20,7 @@ import type { ClusterNode } from './settings.ts';
 /** Load is measured over this time. */
 const LOAD_PERIOD_MS = 1000;
 /** Of the thread's time: with more to do than that, what is sent begins to be late. */
-const UTILIZATION_MAX = 0.85;
-/** A thread that has just started is busy with that. */
-const WARM_UP_MS = 3000;
+const LOAD_MAX = 0.85;
 /**
  * Of a gateway that drains, at one time: each of them is an attach and a keyframe at the owner. So the others' time for them
  * sets the pace, and a cluster that has much to do is not given more.
@@ -37,7 +35,6 @@ const OFFERS_PER_SWEEP_MAX = 16;
 export class Redirects {
   readonly #context: GatewayContext;
   #nodes: readonly ClusterNode[] = [];
-  readonly #startedMs: number;
   #isDraining = false;
   #sentAwayLeft = 0;
   /** Clients that have been sent away and are still here, counted in this sweep. */
@@ -46,12 +43,10 @@ export class Redirects {
   #offersLeft = 0;
   #measuredMs: number;
   #measuredBytes = 0;
-  #utilization = performance.eventLoopUtilization();
 
   constructor(context: GatewayContext) {
     this.#context = context;
-    this.#startedMs = context.nowMs();
-    this.#measuredMs = this.#startedMs;
+    this.#measuredMs = context.nowMs();
   }
 
   /** The members of the cluster, whenever they change. */
@@ -160,12 +155,9 @@ export class Redirects {
     this.#underWay = 0;
     const passedMs = nowMs - this.#measuredMs;
     if (passedMs < LOAD_PERIOD_MS) return;
-    const { counters, settings } = this.#context;
+    const { counters, settings, store } = this.#context;
     const bytesPerSecond = ((counters.bytesTunnelled - this.#measuredBytes) * 1000) / passedMs;
-    const { utilization } = performance.eventLoopUtilization(this.#utilization);
-    const isBusy = utilization > UTILIZATION_MAX && nowMs - this.#startedMs > WARM_UP_MS;
-    this.#isLoaded = bytesPerSecond > settings.tunnelBytesPerSecondMax || isBusy;
-    this.#utilization = performance.eventLoopUtilization();
+    this.#isLoaded = bytesPerSecond > settings.tunnelBytesPerSecondMax || store.control.gatewayLoad > LOAD_MAX;
     this.#measuredMs = nowMs;
     this.#measuredBytes = counters.bytesTunnelled;
   }

@@ -302,10 +302,12 @@ export class Conductor {
 
   #shed(load: number): void {
     const { control, stats } = this.#store;
-    this.#shedding = stepShedding(this.#shedding, { load, seconds: 1 / this.#options.tickHz });
+    const { gatewayLoad } = control;
+    this.#shedding = stepShedding(this.#shedding, { load, gatewayLoad, seconds: 1 / this.#options.tickHz });
     control.setShedLevel(this.#shedding.level);
     stats.setGauge('shedLevel', this.#shedding.level);
     stats.setGauge('load', this.#shedding.load);
+    stats.setGauge('gatewayLoad', gatewayLoad);
   }
 
   #record(tick: number, sample: Record<TickField, number>): void {

@@ -1,5 +1,6 @@
 /**
- * Decides how much is shed under overload, from the load of each tick (its duration over its period).
+ * Decides how much is shed under overload, from the load of each tick (its duration over its period), and from that of the gateway
+ * (the share of its thread's time that is used).
  *
  *   level 0   nothing
  *         1   entities beyond half the interest radius are updated half as often
@@ -8,11 +9,16 @@
  *         4   also: no new sessions
  *
  * State is never shed. One level up after `RAISE_SECONDS` with a mean load above RAISE_LOAD, one down after
- * `LOWER_SECONDS` below LOWER_LOAD.
+ * `LOWER_SECONDS` below LOWER_LOAD. A gateway with too much to do raises the first two, which give it less to send: it is no reason to
+ * turn players away, who may be what it is busy with. They stay until it would not have too much again without them.
  */
 export const SHED_LEVEL_MAX = 4;
 const RAISE_LOAD = 0.9;
 const LOWER_LOAD = 0.6;
+const RAISE_GATEWAY_LOAD = 0.95;
+/** Less than half: twice the snapshots are what ending level 2 brings. */
+const LOWER_GATEWAY_LOAD = 0.45;
+const GATEWAY_LEVEL_MAX = 2;
 const RAISE_SECONDS = 1;
 const LOWER_SECONDS = 3;
 /** Share of the newest tick in the mean: about a second's memory at 20 Hz. */
@@ -30,12 +36,14 @@ export const INITIAL_SHEDDING: SheddingState = { level: 0, load: 0, aboveSeconds
 
 export function step(
   state: SheddingState,
-  { load: tickLoad, seconds }: { load: number; seconds: number },
+  { load: tickLoad, gatewayLoad, seconds }: { load: number; gatewayLoad: number; seconds: number },
 ): SheddingState {
   // One long pause of the machine is not overload: it counts as two periods at the most.
   const load = state.load + (Math.min(tickLoad, 2) - state.load) * SMOOTHING;
-  const aboveSeconds = load > RAISE_LOAD ? state.aboveSeconds + seconds : 0;
-  const belowSeconds = load < LOWER_LOAD ? state.belowSeconds + seconds : 0;
+  const isGatewayAbove = gatewayLoad > RAISE_GATEWAY_LOAD && state.level < GATEWAY_LEVEL_MAX;
+  const isGatewayBelow = gatewayLoad < LOWER_GATEWAY_LOAD || state.level > GATEWAY_LEVEL_MAX;
+  const aboveSeconds = load > RAISE_LOAD || isGatewayAbove ? state.aboveSeconds + seconds : 0;
+  const belowSeconds = load < LOWER_LOAD && isGatewayBelow ? state.belowSeconds + seconds : 0;
   if (aboveSeconds >= RAISE_SECONDS && state.level < SHED_LEVEL_MAX) {
     return { level: state.level + 1, load, aboveSeconds: 0, belowSeconds: 0 };
   }
