@@ -10,7 +10,6 @@
  */
 import { isFenced } from './handover-state.core.ts';
 import type { HandoverState, Target } from './handover-state.core.ts';
-import { CREDITS_DEFAULT } from './protocol.ts';
 import type { CoreEffect } from './protocol.ts';
 
 /** Refusals and timeouts in a row that open the breaker. */
@@ -75,7 +74,7 @@ export function probeBreaker(state: HandoverState, target: Target): void {
 export function creditsOf(state: HandoverState, target: Target): number {
   if (state.phase !== 'running' || target.peer === undefined || isFenced(state, target.ledger)) return 0;
   if (target.breaker.state === 'open') return 0;
-  const window = target.breaker.state === 'halfOpen' ? 1 : Math.min(target.granted, CREDITS_DEFAULT);
+  const window = target.breaker.state === 'halfOpen' ? 1 : Math.min(target.granted, state.handoversMax);
   return Math.max(0, window - target.unanswered);
 }
 

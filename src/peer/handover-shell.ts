@@ -52,6 +52,8 @@ export interface HandoverShellOptions {
   readonly stopped: (reason: string) => void;
   readonly crashPoints: CrashPoints;
   readonly tickMs: number;
+  /** Handovers under way to, and from, one node. */
+  readonly handoversMax: number;
   readonly tracer: HandoverTracer;
   /** Something about one entity that its operator should know. */
   readonly note: (level: 'info' | 'warn', message: string, details: Readonly<Record<string, unknown>>) => void;
@@ -113,7 +115,8 @@ export class HandoverShell {
     this.#position = position;
     this.#history = new HandoverHistory(options);
     this.#stuck = new StuckHandovers(options.note);
-    this.#state = createHandover({ mutations: NO_MUTATIONS, seed: options.me.incarnation });
+    const { me, handoversMax } = options;
+    this.#state = createHandover({ mutations: NO_MUTATIONS, seed: me.incarnation, handoversMax });
   }
 
   /** Of the last batch that was handed to the journal. */

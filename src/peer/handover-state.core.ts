@@ -251,6 +251,7 @@ export interface HandoverState {
   readonly random: Random;
   /** Whether this node asks for a buddy when it has none. */
   readonly wantsBuddy: boolean;
+  readonly handoversMax: number;
   /** Before `start`: new. Until the own lease was seen: starting. Until the buddy has the recovered log: barrier. */
   phase: 'new' | 'starting' | 'barrier' | 'running' | 'stopped';
   me: PeerIdentity;

@@ -201,7 +201,7 @@ function refuse(incoming: Incoming, transferSeq: number, reason: RejectReason, a
 /** An even share of the room, so that all sources together do not overrun it. */
 function grantFor(state: HandoverState): number {
   if (state.isDraining) return 0;
-  return Math.min(CREDITS_DEFAULT, Math.floor(Math.max(0, state.room) / Math.max(1, state.links.size)));
+  return Math.min(state.handoversMax, Math.floor(Math.max(0, state.room) / Math.max(1, state.links.size)));
 }
 
 function sendAck(state: HandoverState, effects: CoreEffect[], to: PeerIdentity, ledger: Ledger, answer: Answer): void {

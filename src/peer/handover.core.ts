@@ -73,17 +73,21 @@ export interface HandoverOptions {
   readonly seed?: number;
   /** Ask for a buddy whenever there is none. Without it, protection is only what the directory says. */
   readonly wantsBuddy?: boolean;
+  /** To and from one node: handovers under way at once. */
+  readonly handoversMax?: number;
 }
 
 export function createHandover({
   mutations = NO_MUTATIONS,
   seed = 1,
   wantsBuddy = false,
+  handoversMax = CREDITS_DEFAULT,
 }: HandoverOptions = {}): HandoverState {
   return {
     mutations,
     random: new Random(seed),
     wantsBuddy,
+    handoversMax,
     phase: 'new',
     me: { node: 0, ledger: '', incarnation: 0 },
     nowMs: 0,

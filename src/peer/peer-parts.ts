@@ -141,6 +141,7 @@ export class PeerParts {
         nowMs: monotonicMs,
         utcMs: Date.now,
         tickMs: 1000 / settings.facts.tickHz,
+        handoversMax: settings.handoversMax,
         tracer,
         note: (level, message, details) => this.#note(level, message, details),
       },

@@ -24,7 +24,7 @@ export const LEDGER_BYTES = 16;
 export const COMMIT_ITEMS_MAX = 1024;
 /** Bytes of records in one COMMIT, unless a single record is larger. */
 export const COMMIT_BYTES_MAX = 1 << 20;
-/** Credits a target grants on a link: items that may be unconfirmed. */
+/** Credits a target is taken to grant on a new link, until it says otherwise: items that may be unconfirmed. */
 export const CREDITS_DEFAULT = 1024;
 export const RECORD_BYTES_MAX = 1 << 20;
 /** Ledgers that have sent durable messages to one entity and are remembered in its state. */

@@ -9,6 +9,7 @@
 import type { EntityId } from '../../src/base/brand.ts';
 import { assert } from '../../src/base/assert.ts';
 import { createHandover, describe, ledgersToTake, step } from '../../src/peer/handover.core.ts';
+import type { HandoverOptions } from '../../src/peer/handover.core.ts';
 import type { HandoverState } from '../../src/peer/handover.core.ts';
 import { NO_MUTATIONS } from '../../src/peer/protocol.ts';
 import type {
@@ -75,11 +76,11 @@ export class TestCluster {
   readonly #kept = new Map<Ledger, JournalContent>();
   #cuts = new Set<string>();
 
-  readonly #wantsBuddy: boolean;
+  readonly #options: HandoverOptions;
 
-  constructor(count: number, mutations: ReadonlySet<Mutation> = NO_MUTATIONS, { wantsBuddy = false } = {}) {
+  constructor(count: number, mutations: ReadonlySet<Mutation> = NO_MUTATIONS, options: HandoverOptions = {}) {
     this.mutations = mutations;
-    this.#wantsBuddy = wantsBuddy;
+    this.#options = options;
     for (let node = 1; node <= count; node += 1) {
       const ledger = String(node).repeat(32);
       this.nodes.push({
@@ -115,9 +116,9 @@ export class TestCluster {
     node.incarnation = this.#incarnations;
     node.isAlive = true;
     node.state = createHandover({
+      ...this.#options,
       mutations: this.mutations,
       seed: node.incarnation,
-      wantsBuddy: this.#wantsBuddy,
     });
     const lease = this.leases.get(node.ledger);
     this.leases.set(node.ledger, {

@@ -150,6 +150,27 @@ test('the end of an entity ends what is sent to it', (t) => {
   t.deepEqual(cluster.leftovers(), []);
 });
 
+test('no more handovers are under way to a node than either of the two allows', (t) => {
+  const ids = [11, 12, 13, 14, 15];
+  for (const handoversMax of [3, 5000]) {
+    const cluster = new TestCluster(2, undefined, { handoversMax });
+    const [a, b] = [cluster.at(1), cluster.at(2)];
+    cluster.birth(a, ids);
+    cluster.step(b, { kind: 'room', entities: 60_000, isDraining: false });
+    cluster.run(1_000);
+    const credits = () => describe(a.state).targets[0]!.credits;
+    t.is(credits(), handoversMax);
+    cluster.release(a, b, [11, 12]);
+    cluster.fsync(a);
+    t.is(credits(), handoversMax - 2);
+    cluster.run(1_000);
+    t.is(credits(), handoversMax);
+    cluster.step(b, { kind: 'room', entities: 1, isDraining: false });
+    cluster.run(1_000);
+    t.is(credits(), 1, 'what fits there');
+  }
+});
+
 test('a checkpoint of what left is ignored', (t) => {
   const cluster = prepared(2, [11]);
   const [a, b] = [cluster.at(1), cluster.at(2)];
