@@ -30,8 +30,8 @@ export type ModuleAnswer =
   | ({ readonly ok: true } & Omit<WorldModule, 'url'>)
   | { readonly ok: false; readonly code: ModuleErrorCode; readonly field: string; readonly message: string };
 
-/** Loading takes some 30 ms; a module that needs this long loops. */
-const LOAD_MS_MAX = 10_000;
+/** Loading takes some 30 ms, and a hundred times as much where others want the cores; a module that needs this long loops. */
+const LOAD_MS_MAX = 30_000;
 
 /** The file URL of what a user typed: a path, or a file URL. @throws ModuleError when there is no such file. */
 export function moduleUrl(module: string, { folder }: { folder: string }): string {

@@ -70,6 +70,11 @@ export class Drain {
     return this.#state.phase === 'over';
   }
 
+  /** Somebody active can take what is here. */
+  get hasSuccessor(): boolean {
+    return this.#successor() !== 0;
+  }
+
   see(change: DirectoryChange): void {
     this.#members = change.members ?? this.#members;
     this.#blocks = change.blocks ?? this.#blocks;
@@ -83,7 +88,7 @@ export class Drain {
     const isDraining = this.#isDraining();
     if (!isDraining && !this.isLeaving) return;
     const left = this.#left();
-    const hasSuccessor = this.#successor() !== 0;
+    const { hasSuccessor } = this;
     const { state, action } = stepDrain(this.#state, { nowMs, isDraining, left, hasSuccessor });
     this.#state = state;
     const { events } = this.#options;

@@ -147,8 +147,9 @@ export class PeerNode {
     await directory.close();
   }
 
-  /** Asks that this node may leave; `drained` tells when it can stop. @throws DirectoryError */
+  /** Asks that this node may leave; `drained` tells when it can stop. False when nobody is there to give to. @throws DirectoryError */
   async drain(): Promise<boolean> {
+    if (!this.#drain.hasSuccessor) return false;
     return await this.#membered.directory.drain({ ...this.#me, isDraining: true });
   }
 

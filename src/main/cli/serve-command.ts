@@ -119,6 +119,8 @@ function progressOf(node: WorldNode): () => Promise<boolean> {
 
 /** A drain that is not over by then is given up for a clean stop: whoever asked waits. */
 const DRAIN_ON_STOP_MS_MAX = 60_000;
+/** And one that has nobody left to give to, because the others stop as well: that is looked for so often. */
+const DRAIN_ALONE_MS = 1000;
 
 type NodeEnd =
   | { readonly kind: 'stopped' }
@@ -136,14 +138,22 @@ async function endOf(
   log.info('this node drains before it stops');
   if (!(await node.drain())) return end;
   const { promise: late, resolve } = Promise.withResolvers<NodeEnd>();
-  const timer = setTimeout(() => {
-    log.warn('the drain is not over: this node stops, and keeps what it has', { waitedMs: DRAIN_ON_STOP_MS_MAX });
+  const giveUp = (why: string): void => {
+    log.warn('the drain is not over: this node stops, and keeps what it has', { why });
     resolve(end);
-  }, DRAIN_ON_STOP_MS_MAX);
+  };
+  const timer = setTimeout(() => giveUp(`${DRAIN_ON_STOP_MS_MAX / 1000} s are over`), DRAIN_ON_STOP_MS_MAX);
+  const looking = setInterval(() => {
+    void node.drain().then(
+      (goesOn) => goesOn || giveUp('nobody is there to give to'),
+      () => undefined,
+    );
+  }, DRAIN_ALONE_MS);
   try {
     return await Promise.race([drained, failed, late]);
   } finally {
     clearTimeout(timer);
+    clearInterval(looking);
   }
 }
 

@@ -51,6 +51,29 @@ test.serial('a node is drained: clients that are there or away go on elsewhere, 
   t.is((await ledgers()).size, 2, 'it comes back with a new ledger');
 });
 
+test.serial('with drainOnStop a node that is told to stop drains first, and the last one just stops', async (t) => {
+  t.timeout(TIMEOUT_MS);
+  await using cluster = await SessionCluster.start(['--drain-on-stop']);
+  using away = new TallyClient('east 1');
+  using there = new TallyClient('east 2');
+  away.connect(cluster.url('east'));
+  there.connect(cluster.url('west'));
+  await Promise.all([isPlaying(away), isPlaying(there)]);
+  const { id } = away;
+  away.connection!.cut();
+  t.is(await cluster.stop('east'), 0);
+  await using directory = await openDirectory(cluster.directoryUrl, { facts: undefined });
+  const member = (await directory.members()).find(({ name }) => name === cluster.name('east'));
+  t.is(member?.state, 'fenced', 'its journal is handed in');
+  away.connect(cluster.url('west'));
+  await Promise.all([isPlaying(away), isPlaying(there)]);
+  await Promise.all([settled(away), settled(there)]);
+  t.is(away.id, id);
+  t.deepEqual([away.tally, there.tally], [away.expected, there.expected]);
+  t.is(there.connection!.closeCode, undefined, 'a client of the other gateway has kept its connection');
+  t.is(await cluster.stop('west'), 0);
+});
+
 async function refuses(
   t: ExecutionContext,
   { cluster, flags }: { cluster: SessionCluster; flags: readonly string[] },

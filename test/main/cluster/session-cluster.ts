@@ -61,6 +61,12 @@ export class SessionCluster implements AsyncDisposable {
     this.#urls[side] = await readyUrl(node);
   }
 
+  /** SIGTERM; resolves with its exit code. */
+  async stop(side: Side): Promise<number | null> {
+    this.#nodes[side]?.kill('SIGTERM');
+    return this.ended(side);
+  }
+
   async kill(side: Side): Promise<void> {
     const node = this.#nodes[side];
     node?.kill('SIGKILL');
