@@ -11,7 +11,7 @@ import type {
   SettingEntry,
   WorldFacts,
 } from './directory.ts';
-import { nextRevision } from './directory-tables.ts';
+import { nextRevision, prepared } from './directory-tables.ts';
 import type { Database } from './directory-tables.ts';
 
 const FACT_KEYS = [
@@ -26,12 +26,12 @@ const FACT_KEYS = [
 ] as const;
 
 export function writeFacts(database: Database, facts: ClusterFacts): void {
-  const insert = database.prepare('INSERT INTO fact (key, value) VALUES (?, ?)');
+  const insert = prepared(database, 'INSERT INTO fact (key, value) VALUES (?, ?)');
   for (const key of FACT_KEYS) insert.run(key, facts[key]);
 }
 
 export function readFacts(database: Database): ClusterFacts {
-  const rows = database.prepare<[], { key: string; value: unknown }>('SELECT key, value FROM fact').all();
+  const rows = prepared<[], { key: string; value: unknown }>(database, 'SELECT key, value FROM fact').all();
   const isShown = ({ key }: { key: string }): boolean => (FACT_KEYS as readonly string[]).includes(key);
   return Object.fromEntries(rows.filter(isShown).map(({ key, value }) => [key, value])) as unknown as ClusterFacts;
 }
@@ -41,8 +41,8 @@ export function secret(
   database: Database,
   { name, candidate }: { readonly name: SecretName; readonly candidate: string },
 ): string {
-  database.prepare('INSERT OR IGNORE INTO fact (key, value) VALUES (?, ?)').run(name, candidate);
-  const row = database.prepare<[string], { value: string }>('SELECT value FROM fact WHERE key = ?').get(name);
+  prepared(database, 'INSERT OR IGNORE INTO fact (key, value) VALUES (?, ?)').run(name, candidate);
+  const row = prepared<[string], { value: string }>(database, 'SELECT value FROM fact WHERE key = ?').get(name);
   if (row !== undefined && SECRET_VALUE.test(row.value)) return row.value;
   throw new DirectoryError('ERR_DIRECTORY_CORRUPT', `the fact "${name}" is not one that a node writes`);
 }
@@ -70,28 +70,31 @@ const FACT_NAMES: readonly (readonly [key: keyof WorldFacts, what: string])[] = 
 
 /** True if it is new here. Drops the oldest beyond the limit. */
 export function rememberSchema(database: Database, { hash, version, text }: SchemaEntry): boolean {
-  const known = database.prepare('SELECT 1 FROM schema WHERE hash = ?').get(hash) !== undefined;
+  const known = prepared(database, 'SELECT 1 FROM schema WHERE hash = ?').get(hash) !== undefined;
   if (known) return false;
-  const newest = database.prepare<[], { n: number }>('SELECT coalesce(max(revision), 0) AS n FROM schema').get()?.n;
-  database
-    .prepare('INSERT INTO schema (hash, version, text, revision) VALUES (?, ?, ?, ?)')
-    .run(hash, version, text, (newest ?? 0) + 1);
-  database
-    .prepare('DELETE FROM schema WHERE hash NOT IN (SELECT hash FROM schema ORDER BY revision DESC LIMIT ?)')
-    .run(SCHEMAS_REMEMBERED_MAX);
+  const newest = prepared<[], { n: number }>(database, 'SELECT coalesce(max(revision), 0) AS n FROM schema').get()?.n;
+  prepared(database, 'INSERT INTO schema (hash, version, text, revision) VALUES (?, ?, ?, ?)').run(
+    hash,
+    version,
+    text,
+    (newest ?? 0) + 1,
+  );
+  prepared(
+    database,
+    'DELETE FROM schema WHERE hash NOT IN (SELECT hash FROM schema ORDER BY revision DESC LIMIT ?)',
+  ).run(SCHEMAS_REMEMBERED_MAX);
   return true;
 }
 
 export function schemas(database: Database): SchemaEntry[] {
-  return database.prepare<[], SchemaEntry>('SELECT hash, version, text FROM schema ORDER BY revision').all();
+  return prepared<[], SchemaEntry>(database, 'SELECT hash, version, text FROM schema ORDER BY revision').all();
 }
 
 export function getName(database: Database, key: string): NameEntry | undefined {
-  const row = database
-    .prepare<[string], { ledger: string; entity: number; version: number }>(
-      'SELECT ledger, entity, version FROM name WHERE key = ?',
-    )
-    .get(key);
+  const row = prepared<[string], { ledger: string; entity: number; version: number }>(
+    database,
+    'SELECT ledger, entity, version FROM name WHERE key = ?',
+  ).get(key);
   return row && { ledger: row.ledger, entity: row.entity as EntityId, version: row.version };
 }
 
@@ -101,9 +104,12 @@ export function putName(
 ): { version: number } | undefined {
   if ((getName(database, key)?.version ?? 0) !== expectedVersion) return undefined;
   const version = nextRevision(database, ['names']);
-  database
-    .prepare('INSERT OR REPLACE INTO name (key, ledger, entity, version) VALUES (?, ?, ?, ?)')
-    .run(key, home.ledger, home.entity, version);
+  prepared(database, 'INSERT OR REPLACE INTO name (key, ledger, entity, version) VALUES (?, ?, ?, ?)').run(
+    key,
+    home.ledger,
+    home.entity,
+    version,
+  );
   return { version };
 }
 
@@ -112,13 +118,13 @@ export function deleteName(
   { key, expectedVersion }: { readonly key: string; readonly expectedVersion: number },
 ): boolean {
   const isDeleted =
-    database.prepare('DELETE FROM name WHERE key = ? AND version = ?').run(key, expectedVersion).changes === 1;
+    prepared(database, 'DELETE FROM name WHERE key = ? AND version = ?').run(key, expectedVersion).changes === 1;
   if (isDeleted) nextRevision(database, ['names']);
   return isDeleted;
 }
 
 export function settings(database: Database): SettingEntry[] {
-  return database.prepare<[], SettingEntry>('SELECT key, value, version FROM setting ORDER BY key').all();
+  return prepared<[], SettingEntry>(database, 'SELECT key, value, version FROM setting ORDER BY key').all();
 }
 
 export function putSetting(
@@ -126,9 +132,11 @@ export function putSetting(
   given: { readonly key: string; readonly value: string; readonly expectedVersion: number | undefined },
 ): { version: number } | undefined {
   const { key, value, expectedVersion } = given;
-  const before = database.prepare<[string], { version: number }>('SELECT version FROM setting WHERE key = ?').get(key);
+  const before = prepared<[string], { version: number }>(database, 'SELECT version FROM setting WHERE key = ?').get(
+    key,
+  );
   if (expectedVersion !== undefined && (before?.version ?? 0) !== expectedVersion) return undefined;
   const version = nextRevision(database, ['settings']);
-  database.prepare('INSERT OR REPLACE INTO setting (key, value, version) VALUES (?, ?, ?)').run(key, value, version);
+  prepared(database, 'INSERT OR REPLACE INTO setting (key, value, version) VALUES (?, ?, ?)').run(key, value, version);
   return { version };
 }

@@ -11,7 +11,7 @@ import { INCARNATION_MAX } from '../base/brand.ts';
 import { DirectoryError } from './directory-error.ts';
 import { LEDGERS_MAX } from './directory.ts';
 import type { JoinRequest, Joined, Member, MemberState, Renewal } from './directory.ts';
-import { nextRevision, raise } from './directory-tables.ts';
+import { nextRevision, prepared, raise } from './directory-tables.ts';
 import type { Database } from './directory-tables.ts';
 import { rememberSchema } from './directory-entries.ts';
 import { NODES_MAX } from './protocol.ts';
@@ -43,7 +43,7 @@ interface LeaseRow {
 const SELECT = 'SELECT lease.*, node.name FROM lease JOIN node USING (node)';
 
 export function members(database: Database): Member[] {
-  const rows = database.prepare<[], LeaseRow>(`${SELECT} ORDER BY state <> 'fenced', node, incarnation`).all();
+  const rows = prepared<[], LeaseRow>(database, `${SELECT} ORDER BY state <> 'fenced', node, incarnation`).all();
   return rows.map(memberFrom);
 }
 
@@ -52,7 +52,7 @@ export function join(
   request: JoinRequest,
   { nowMs, isAlive }: { readonly nowMs: number; readonly isAlive: (pid: number) => boolean },
 ): Joined {
-  const before = database.prepare<[string], LeaseRow>(`${SELECT} WHERE ledger = ?`).get(request.ledger);
+  const before = prepared<[string], LeaseRow>(database, `${SELECT} WHERE ledger = ?`).get(request.ledger);
   if (before) checkLedger(before, { request, isAlive });
   else checkRoom(database);
   checkName(database, { request, isAlive });
@@ -68,28 +68,27 @@ export function join(
   }
   const isNewSchema = rememberSchema(database, request.schema);
   const version = nextRevision(database, isNewSchema ? ['members', 'schemas'] : ['members']);
-  database
-    .prepare(
-      `INSERT OR REPLACE INTO lease (ledger, node, incarnation, version, state, peer_address, client_url, folder, pid, release,
+  prepared(
+    database,
+    `INSERT OR REPLACE INTO lease (ledger, node, incarnation, version, state, peer_address, client_url, folder, pid, release,
          schema_version, capacity, position, joined_at_ms, renewed_at_ms)
        VALUES (?, ?, ?, ?, 'joining', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    )
-    .run(
-      request.ledger,
-      node,
-      incarnation,
-      version,
-      request.peerAddress,
-      request.clientUrl,
-      request.folder,
-      request.pid,
-      request.release,
-      request.schema.version,
-      request.capacity,
-      Math.max(request.position ?? 0, before?.position ?? 0),
-      nowMs,
-      nowMs,
-    );
+  ).run(
+    request.ledger,
+    node,
+    incarnation,
+    version,
+    request.peerAddress,
+    request.clientUrl,
+    request.folder,
+    request.pid,
+    request.release,
+    request.schema.version,
+    request.capacity,
+    Math.max(request.position ?? 0, before?.position ?? 0),
+    nowMs,
+    nowMs,
+  );
   return { node, incarnation, version, previousIncarnation: before?.incarnation ?? 0 };
 }
 
@@ -102,24 +101,23 @@ export function renew(
   // An incarnation is never given out twice, so nobody but this process renews under it.
   if (row === undefined || row.incarnation !== renewal.incarnation) return 'fenced';
   const version = nextRevision(database, ['members']);
-  database
-    .prepare(
-      `UPDATE lease SET version = ?, renewed_at_ms = ?, state = ?, is_protected = ?, buddy = ?, position = max(position, ?),
+  prepared(
+    database,
+    `UPDATE lease SET version = ?, renewed_at_ms = ?, state = ?, is_protected = ?, buddy = ?, position = max(position, ?),
          capacity = ?, client_url = ?, peer_address = ? WHERE ledger = ?`,
-    )
-    .run(
-      version,
-      nowMs,
-      // A lease that is gone is not brought back by a renewal that was on its way.
-      row.state === 'gone' ? 'gone' : (renewal.state ?? row.state),
-      Number(renewal.isProtected ?? row.is_protected),
-      renewal.buddy ?? row.buddy,
-      renewal.position ?? row.position,
-      renewal.capacity ?? row.capacity,
-      renewal.clientUrl ?? row.client_url,
-      renewal.peerAddress ?? row.peer_address,
-      row.ledger,
-    );
+  ).run(
+    version,
+    nowMs,
+    // A lease that is gone is not brought back by a renewal that was on its way.
+    row.state === 'gone' ? 'gone' : (renewal.state ?? row.state),
+    Number(renewal.isProtected ?? row.is_protected),
+    renewal.buddy ?? row.buddy,
+    renewal.position ?? row.position,
+    renewal.capacity ?? row.capacity,
+    renewal.clientUrl ?? row.client_url,
+    renewal.peerAddress ?? row.peer_address,
+    row.ledger,
+  );
   return { version };
 }
 
@@ -135,7 +133,7 @@ export function drain(
   const state = isDraining ? 'draining' : 'active';
   if (row.state === state) return true;
   const version = nextRevision(database, ['members']);
-  database.prepare('UPDATE lease SET state = ?, version = ? WHERE ledger = ?').run(state, version, row.ledger);
+  prepared(database, 'UPDATE lease SET state = ?, version = ? WHERE ledger = ?').run(state, version, row.ledger);
   return true;
 }
 
@@ -146,7 +144,7 @@ export function leave(
   const row = liveLease(database, node);
   if (row === undefined || row.incarnation !== incarnation || row.state === 'gone') return;
   const version = nextRevision(database, ['members']);
-  database.prepare("UPDATE lease SET state = 'gone', version = ? WHERE ledger = ?").run(version, row.ledger);
+  prepared(database, "UPDATE lease SET state = 'gone', version = ? WHERE ledger = ?").run(version, row.ledger);
 }
 
 export function fence(
@@ -162,28 +160,28 @@ export function fence(
   if (row === undefined || row.version !== seenVersion || node === successor) return false;
   if (heir === undefined || heir.state === 'gone') return false;
   const version = nextRevision(database, ['members', 'blocks']);
-  database
-    .prepare(
-      "UPDATE lease SET state = 'fenced', version = ?, successor = ?, successor_ledger = ?, is_protected = 0 WHERE ledger = ?",
-    )
-    .run(version, successor, heir.ledger, row.ledger);
-  database.prepare('UPDATE block SET node = ?, epoch = epoch + 1 WHERE node = ?').run(successor, node);
+  prepared(
+    database,
+    "UPDATE lease SET state = 'fenced', version = ?, successor = ?, successor_ledger = ?, is_protected = 0 WHERE ledger = ?",
+  ).run(version, successor, heir.ledger, row.ledger);
+  prepared(database, 'UPDATE block SET node = ?, epoch = epoch + 1 WHERE node = ?').run(successor, node);
   return true;
 }
 
 export function forget(database: Database, ledger: Ledger): boolean {
-  const row = database.prepare<[string], LeaseRow>(`${SELECT} WHERE ledger = ?`).get(ledger);
+  const row = prepared<[string], LeaseRow>(database, `${SELECT} WHERE ledger = ?`).get(ledger);
   if (row === undefined) return true;
-  const isNamed = database.prepare('SELECT 1 FROM lease WHERE successor_ledger = ? LIMIT 1').get(ledger) !== undefined;
+  const isNamed =
+    prepared(database, 'SELECT 1 FROM lease WHERE successor_ledger = ? LIMIT 1').get(ledger) !== undefined;
   if (row.state !== 'fenced' || isNamed) return false;
   nextRevision(database, ['members']);
-  database.prepare('DELETE FROM lease WHERE ledger = ?').run(ledger);
+  prepared(database, 'DELETE FROM lease WHERE ledger = ?').run(ledger);
   return true;
 }
 
 /** The one lease of a node that is not fenced. */
 export function liveLease(database: Database, node: NodeNumber): LeaseRow | undefined {
-  return database.prepare<[number], LeaseRow>(`${SELECT} WHERE node = ? AND state <> 'fenced'`).get(node);
+  return prepared<[number], LeaseRow>(database, `${SELECT} WHERE node = ? AND state <> 'fenced'`).get(node);
 }
 
 function checkLedger(
@@ -221,9 +219,10 @@ function checkName(
   database: Database,
   { request, isAlive }: { readonly request: JoinRequest; readonly isAlive: (pid: number) => boolean },
 ): void {
-  const other = database
-    .prepare<[string, string], LeaseRow>(`${SELECT} WHERE name = ? AND ledger <> ? AND state <> 'fenced'`)
-    .get(request.name, request.ledger);
+  const other = prepared<[string, string], LeaseRow>(
+    database,
+    `${SELECT} WHERE name = ? AND ledger <> ? AND state <> 'fenced'`,
+  ).get(request.name, request.ledger);
   if (other === undefined) return;
   if (other.state !== 'gone' && isAlive(other.pid)) {
     throw new DirectoryError(
@@ -240,11 +239,10 @@ function checkName(
 
 /** Records are read one version back and one forward. */
 function checkSchemaVersion(database: Database, { schema }: JoinRequest): void {
-  const other = database
-    .prepare<[number], LeaseRow>(
-      `${SELECT} WHERE state IN ('joining', 'active', 'draining') AND abs(schema_version - ?) > 1 LIMIT 1`,
-    )
-    .get(schema.version);
+  const other = prepared<[number], LeaseRow>(
+    database,
+    `${SELECT} WHERE state IN ('joining', 'active', 'draining') AND abs(schema_version - ?) > 1 LIMIT 1`,
+  ).get(schema.version);
   if (other === undefined) return;
   throw new DirectoryError(
     'ERR_DIRECTORY_SCHEMA',
@@ -254,7 +252,7 @@ function checkSchemaVersion(database: Database, { schema }: JoinRequest): void {
 }
 
 function checkRoom(database: Database): void {
-  const count = database.prepare<[], { n: number }>('SELECT count(*) AS n FROM lease').get()?.n ?? 0;
+  const count = prepared<[], { n: number }>(database, 'SELECT count(*) AS n FROM lease').get()?.n ?? 0;
   if (count < LEDGERS_MAX) return;
   throw new DirectoryError(
     'ERR_DIRECTORY_LEDGERS_MAX',
@@ -263,16 +261,16 @@ function checkRoom(database: Database): void {
 }
 
 function numberFor(database: Database, name: string): NodeNumber {
-  const row = database.prepare<[string], { node: number }>('SELECT node FROM node WHERE name = ?').get(name);
+  const row = prepared<[string], { node: number }>(database, 'SELECT node FROM node WHERE name = ?').get(name);
   if (row) return row.node;
-  const last = database.prepare<[], { node: number | null }>('SELECT max(node) AS node FROM node').get()?.node ?? 0;
+  const last = prepared<[], { node: number | null }>(database, 'SELECT max(node) AS node FROM node').get()?.node ?? 0;
   if (last >= NODES_MAX) {
     throw new DirectoryError(
       'ERR_DIRECTORY_NODES_MAX',
       `the cluster has had ${NODES_MAX} node names, as many as there can be; use one of them again`,
     );
   }
-  database.prepare('INSERT INTO node (node, name) VALUES (?, ?)').run(last + 1, name);
+  prepared(database, 'INSERT INTO node (node, name) VALUES (?, ?)').run(last + 1, name);
   return last + 1;
 }
 

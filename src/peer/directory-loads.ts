@@ -1,7 +1,7 @@
 /** Load reports in the table of the embedded directory. Each function runs inside one immediate transaction. */
 import { DirectoryError } from './directory-error.ts';
 import { liveLease } from './directory-leases.ts';
-import { nextRevision } from './directory-tables.ts';
+import { nextRevision, prepared } from './directory-tables.ts';
 import type { Database } from './directory-tables.ts';
 import { readLoadText } from './load-values.core.ts';
 import type { NodeLoad, ReportedLoad } from './load-values.core.ts';
@@ -21,20 +21,22 @@ export function reportLoad(
   const lease = liveLease(database, node);
   if (lease === undefined || lease.incarnation !== incarnation || lease.state === 'gone') return false;
   const revision = nextRevision(database, ['loads']);
-  database
-    .prepare('INSERT OR REPLACE INTO load (node, incarnation, revision, text) VALUES (?, ?, ?, ?)')
-    .run(node, incarnation, revision, text);
+  prepared(database, 'INSERT OR REPLACE INTO load (node, incarnation, revision, text) VALUES (?, ?, ?, ?)').run(
+    node,
+    incarnation,
+    revision,
+    text,
+  );
   return true;
 }
 
 /** What the dead have told is not their load any more. */
 export function loads(database: Database): ReportedLoad[] {
-  const rows = database
-    .prepare<[], LoadRow>(
-      `SELECT load.* FROM load JOIN lease USING (node, incarnation)
+  const rows = prepared<[], LoadRow>(
+    database,
+    `SELECT load.* FROM load JOIN lease USING (node, incarnation)
          WHERE state IN ('joining', 'active', 'draining') ORDER BY load.node`,
-    )
-    .all();
+  ).all();
   return rows.flatMap(({ node, incarnation, revision, text }) => {
     const load = readable(text);
     return load === undefined ? [] : [{ node, incarnation, revision, ...load }];

@@ -17,7 +17,7 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import SqliteDatabase from 'better-sqlite3';
-import type { Database } from 'better-sqlite3';
+import type { Database, Statement } from 'better-sqlite3';
 import { DirectoryError } from './directory-error.ts';
 
 export type { Database } from 'better-sqlite3';
@@ -82,6 +82,20 @@ INSERT OR IGNORE INTO change VALUES ('loads', 0);
 export const CHANGE_KINDS = ['members', 'blocks', 'names', 'settings', 'schemas', 'loads'] as const;
 export type ChangeKind = (typeof CHANGE_KINDS)[number];
 
+const statements = new WeakMap<Database, Map<string, Statement>>();
+
+/** A statement of this text, which is prepared once: to read it again takes longer than what it does. */
+export function prepared<Bind extends unknown[] = unknown[], Row = unknown>(
+  database: Database,
+  text: string,
+): Statement<Bind, Row> {
+  let known = statements.get(database);
+  if (known === undefined) statements.set(database, (known = new Map()));
+  let statement = known.get(text);
+  if (statement === undefined) known.set(text, (statement = database.prepare(text)));
+  return statement as Statement<Bind, Row>;
+}
+
 /** Opens or makes the file; waits for nobody: SQLITE_BUSY comes as an error at once. @throws what `explain` turns into ours. */
 export function openFile(file: string, { mustExist }: { mustExist: boolean }): Database {
   if (!mustExist) mkdirSync(path.dirname(path.resolve(file)), { recursive: true });
@@ -126,13 +140,13 @@ export function makeTables(database: Database, { file }: { file: string }): bool
 }
 
 function isEmpty(database: Database): boolean {
-  return database.prepare<[], { n: number }>('SELECT count(*) AS n FROM sqlite_schema').get()?.n === 0;
+  return prepared<[], { n: number }>(database, 'SELECT count(*) AS n FROM sqlite_schema').get()?.n === 0;
 }
 
 /** Raises the revision, and marks this content as changed by it. Every writing transaction calls this. */
 export function nextRevision(database: Database, kinds: readonly ChangeKind[]): number {
   const revision = raise(database, { counter: 'revision', least: 0 });
-  const mark = database.prepare('UPDATE change SET revision = ? WHERE kind = ?');
+  const mark = prepared(database, 'UPDATE change SET revision = ? WHERE kind = ?');
   for (const kind of kinds) mark.run(revision, kind);
   return revision;
 }
@@ -142,11 +156,10 @@ export function raise(
   database: Database,
   { counter, least }: { counter: 'revision' | 'incarnation'; least: number },
 ): number {
-  const row = database
-    .prepare<[number, string], { value: number }>(
-      'UPDATE counter SET value = max(value, ?) + 1 WHERE name = ? RETURNING value',
-    )
-    .get(least, counter);
+  const row = prepared<[number, string], { value: number }>(
+    database,
+    'UPDATE counter SET value = max(value, ?) + 1 WHERE name = ? RETURNING value',
+  ).get(least, counter);
   if (row === undefined) throw new DirectoryError('ERR_DIRECTORY_CORRUPT', `the counter "${counter}" is missing`);
   return row.value;
 }

@@ -6,7 +6,7 @@ import { blocks } from './directory-blocks.ts';
 import { schemas, settings } from './directory-entries.ts';
 import { members } from './directory-leases.ts';
 import { loads } from './directory-loads.ts';
-import { CHANGE_KINDS, explain, isBusy } from './directory-tables.ts';
+import { CHANGE_KINDS, explain, isBusy, prepared } from './directory-tables.ts';
 import type { ChangeKind, Database } from './directory-tables.ts';
 import type { DirectoryChange, WatchOptions } from './directory.ts';
 
@@ -61,7 +61,8 @@ export class DirectoryWatch {
   #poll(): void {
     if (this.#watchers.size === 0 || !this.#database.open) return;
     try {
-      const dataVersion = this.#database.pragma('data_version', { simple: true }) as number;
+      const dataVersion =
+        prepared<[], { data_version: number }>(this.#database, 'PRAGMA data_version').get()?.data_version ?? -1;
       if (dataVersion === this.#dataVersion) return;
       for (const watcher of this.#watchers) this.#tell(watcher);
       this.#dataVersion = dataVersion;
@@ -85,9 +86,10 @@ export class DirectoryWatch {
     told: ReadonlyMap<ChangeKind, number>,
     kinds: readonly ChangeKind[],
   ): { change: DirectoryChange | undefined; revisions: ReadonlyMap<ChangeKind, number> } {
-    const rows = this.#database
-      .prepare<[], { kind: ChangeKind; revision: number }>('SELECT kind, revision FROM change')
-      .all();
+    const rows = prepared<[], { kind: ChangeKind; revision: number }>(
+      this.#database,
+      'SELECT kind, revision FROM change',
+    ).all();
     const revisions = new Map(rows.map(({ kind, revision }) => [kind, revision]));
     const changed = new Set(kinds.filter((kind) => revisions.get(kind) !== told.get(kind)));
     if (changed.size === 0) return { change: undefined, revisions };
