@@ -52,8 +52,9 @@ const BOUNDS: Readonly<Record<Measure, Bound>> = {
   timers: { perHourMax: 2, share: 0.05 },
   handles: { perHourMax: 2, share: 0.05 },
 };
-/** Code is optimised, caches and pools fill, the heap finds its size. */
+/** Code is optimised, caches and pools fill, the heap finds its size: so long at least, and this share of the run. */
 export const WARM_UP_SECONDS = 150;
+const WARM_UP_SHARE = 1 / 3;
 /** A slope over less says nothing of an hour. */
 const JUDGED_SECONDS_MIN = 480;
 const LIVES_MIN = 4;
@@ -74,7 +75,8 @@ function judge(name: string, measure: Measure, lives: readonly Life[]): Flatness
   const series = lives.map((life) => pointsOf(life, measure)).filter((points) => points.length > 0);
   const longest = series.toSorted((left, right) => secondsOf(right) - secondsOf(left))[0];
   if (longest === undefined) return undefined;
-  const within = longest.filter(({ hours }) => hours - longest[0]!.hours >= WARM_UP_SECONDS / 3600);
+  const warmUpSeconds = Math.max(WARM_UP_SECONDS, secondsOf(longest) * WARM_UP_SHARE);
+  const within = longest.filter(({ hours }) => hours - longest[0]!.hours >= warmUpSeconds / 3600);
   if (series.length < LIVES_MIN || secondsOf(within) >= JUDGED_SECONDS_MIN) {
     return verdictOf({
       name,

@@ -6,8 +6,14 @@ import type { ThreadState } from './thread-watch.ts';
 
 const BYTES_PER_KIB = 1024;
 /** A thread that has not written for so long has ended. */
-const THREAD_AGE_MS_MAX = 15_000;
+const THREAD_AGE_MS_MAX = 40_000;
 const THREAD_FILE = /^(\d+)-\d+\.json$/;
+
+export interface Watched {
+  readonly name: string;
+  readonly pid: number;
+  readonly connections: number | undefined;
+}
 
 export class ProcessSamples {
   readonly #lives: { name: string; pid: number; samples: Sample[] }[] = [];
@@ -21,11 +27,14 @@ export class ProcessSamples {
     return this.#lives;
   }
 
-  /** A name with another process than before begins another life. */
-  look(seconds: number, processes: readonly { readonly name: string; readonly pid: number }[]): void {
+  /**
+   * A name with another process than before begins another life. Open files and handles are counted without those of
+   * `connections` from clients, which come and go as clients do; undefined when the process could not say how many it has.
+   */
+  look(seconds: number, processes: readonly Watched[]): void {
     const threads = this.#threadStates();
-    for (const { name, pid } of processes) {
-      const values = { ...valuesOf(pid), ...threads.get(pid) };
+    for (const { name, pid, connections } of processes) {
+      const values = withoutConnections({ ...valuesOf(pid), ...threads.get(pid) }, connections);
       if (values.rss === undefined) continue;
       let life = this.#lives.findLast((known) => known.name === name);
       if (life?.pid !== pid) {
@@ -53,6 +62,18 @@ export class ProcessSamples {
     }
     return sums;
   }
+}
+
+function withoutConnections(
+  { files, handles, ...values }: Partial<Record<Measure, number>>,
+  connections: number | undefined,
+): Partial<Record<Measure, number>> {
+  if (connections === undefined) return values;
+  return {
+    ...values,
+    ...(files !== undefined && { files: files - connections }),
+    ...(handles !== undefined && { handles: handles - connections }),
+  };
 }
 
 /** Nothing of a process that has just ended. */

@@ -11,7 +11,7 @@ import { pathToFileURL } from 'node:url';
 import { Random, mixSeed } from '../../src/base/random.ts';
 import type { ClientMode } from '../../src/wire/messages.ts';
 import { drain } from '../cluster/drain.ts';
-import { busiestOf } from '../cluster/node-load.ts';
+import { busiestOf, loadOf } from '../cluster/node-load.ts';
 import { PlayerRun } from '../cluster/player-run.ts';
 import type { PlayersVerdict } from '../cluster/players-verdict.ts';
 import type { ProcessNode } from '../cluster/process-node.ts';
@@ -118,7 +118,7 @@ class Soak {
     const { seconds, everySeconds, events } = this.#options;
     await this.#run.walk(() => `, ${this.#stateText()}`);
     const period = Math.max(SAMPLE_SECONDS_MIN, seconds / SAMPLES_MAX);
-    const sampling = setInterval(() => this.#look(), period * 1000);
+    const sampling = setInterval(() => void this.#look(), period * 1000);
     try {
       for (let number = 0; ; number++) {
         // The next begins at its time, or a pause after the one before when that took long.
@@ -170,11 +170,17 @@ class Soak {
     this.happened.push({ atSeconds: startSeconds, event, node: node.name, tookSeconds });
   }
 
-  #look(): void {
-    const { cluster, players, seconds } = this.#run;
+  async #look(): Promise<void> {
+    const { cluster, players } = this.#run;
+    const running = cluster.nodes.filter(({ isRunning }) => isRunning);
+    const loads = await Promise.all(running.map(loadOf));
+    const { seconds } = this.#run;
     this.samples.look(seconds, [
-      ...cluster.nodes.filter(({ isRunning }) => isRunning).map(({ name, pid }) => ({ name: `node ${name}`, pid })),
-      ...players.pids.map((pid, index) => ({ name: `players ${index + 1}`, pid })),
+      ...running.map(({ name, pid }, index) => {
+        const connections = loads[index]?.connections ?? -1;
+        return { name: `node ${name}`, pid, connections: connections < 0 ? undefined : connections };
+      }),
+      ...players.pids.map((pid, index) => ({ name: `players ${index + 1}`, pid, connections: 0 })),
     ]);
     this.files.push(fileSizes(cluster.folder, seconds));
   }

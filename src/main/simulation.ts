@@ -7,6 +7,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
 import { wrapThread } from '../base/thread.ts';
 import type { Remote } from '../base/thread.ts';
+import { youngGeneration } from '../base/thread-memory.ts';
 import { RUN_STATE } from '../memory/control.ts';
 import type { Store } from '../memory/store.ts';
 import type { PhaseOptions } from '../workers/phases.ts';
@@ -31,8 +32,6 @@ export interface SimulationOptions {
 }
 
 /** A thread that has been spawned: it loads its code, and waits for its store. */
-/** Little garbage is made in a tick; small generations keep its collection short, and the process small. */
-const YOUNG_GENERATION_MB = 4;
 
 interface Thread {
   readonly worker: Worker;
@@ -167,7 +166,7 @@ function spawnThread(index: number, moduleUrl: string | undefined): Thread {
     name: `simulation-${index}`,
     workerData: { port: calls.port2, events: events.port2, moduleUrl } satisfies SimulationWorkerData,
     transferList: [calls.port2, events.port2],
-    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+    resourceLimits: youngGeneration('simulation'),
   });
   const { promise: died, reject } = Promise.withResolvers<never>();
   died.catch(() => {});

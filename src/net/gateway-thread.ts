@@ -4,13 +4,12 @@ import type { MessagePort } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
 import { wrapThread } from '../base/thread.ts';
 import type { Remote } from '../base/thread.ts';
+import { youngGeneration } from '../base/thread-memory.ts';
 import type { GatewayReport } from './gateway.ts';
 import type { GatewayEvent } from './gateway-log.ts';
 import type { GatewayApi } from './gateway.worker.ts';
 import type { BalancerDecision, ClusterNode, GatewayOptions, PausedCell, SpanCounts } from './settings.ts';
 
-/** What is written to a socket dies young; small generations keep its collection short, and the process small. */
-const YOUNG_GENERATION_MB = 8;
 /** How long a thread that was told to stop may take beyond its `drainMs`. */
 const STOP_SLACK_MS = 300;
 
@@ -29,7 +28,7 @@ export function spawnGateway(): SpawnedGateway {
     name: 'gateway',
     workerData: { port: port2 },
     transferList: [port2],
-    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+    resourceLimits: youngGeneration('gateway'),
   });
   const done = watch(worker).finally(() => port1.close());
   // A failure before or while starting is reported by the start, and later by whoever watches `done`.

@@ -103,8 +103,8 @@ export function openFile(file: string, { mustExist }: { mustExist: boolean }): D
   try {
     if (database.pragma('journal_mode', { simple: true }) !== 'wal') database.pragma('journal_mode = WAL');
     database.pragma('foreign_keys = ON');
-    // A whole-table answer at most; the file is small.
-    database.pragma('cache_size = -8192');
+    // In KiB. A whole-table answer at most; the file is small.
+    database.pragma('cache_size = -2048');
     return database;
   } catch (error) {
     database.close();

@@ -3,6 +3,7 @@ import { MessageChannel, Worker } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
 import { wrapThread } from '../base/thread.ts';
 import type { Remote } from '../base/thread.ts';
+import { youngGeneration } from '../base/thread-memory.ts';
 import { DirectoryError } from './directory-error.ts';
 import type { Answer, DirectoryApi, DirectoryCall, DirectoryNews } from './directory.worker.ts';
 import type { ClusterFacts, Directory, DirectoryChange, WorldFacts } from './directory.ts';
@@ -58,6 +59,7 @@ class DirectoryThread implements Directory {
     const worker = new Worker(new URL('./directory.worker.ts', import.meta.url), {
       workerData: { port: calls.port2, changes: changes.port2 },
       transferList: [calls.port2, changes.port2],
+      resourceLimits: youngGeneration('directory'),
     });
     const died = deathOf(worker);
     const api = wrapThread<DirectoryApi>(calls.port1);

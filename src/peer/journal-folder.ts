@@ -28,6 +28,8 @@ import type { JournalContent, Ledger } from './protocol.ts';
 export const JOURNAL_FILE = 'journal.sqlite';
 /** Files of ledgers that were taken over, unless told otherwise; older ones are removed. */
 export const TAKEN_FILES_MAX = 3;
+/** A line of history without an entity: until then, others have been removed. */
+const REMOVED_STAGE = 'removed';
 const TAKEN_FILE = /^journal-[0-9a-f]{32}\.taken\.sqlite$/;
 
 export type FolderOptions = Partial<Pick<RecoveryOptions, 'check' | 'onStep' | 'ledger'>> & {
@@ -49,6 +51,7 @@ export function recoverFolder(folder: string, options: FolderOptions = {}): Reco
     recover(database, { ...options, folder: here }),
   );
   if (recovered.report.folder !== here) noteFolder(file, { here, recovered });
+  removeOldTaken(folder, options.takenFilesMax ?? TAKEN_FILES_MAX);
   syncFolder(folder);
   return recovered;
 }
@@ -116,15 +119,22 @@ function moveTakenAside(folder: string, options: FolderOptions): void {
   renameSync(file, path.join(folder, `journal-${ledger}.taken.sqlite`));
   syncFolder(folder);
   options.onStep?.('taken file moved');
-  removeOldTaken(folder, options.takenFilesMax ?? TAKEN_FILES_MAX);
 }
 
+/** The journal has it in its history before: who looks for gaps must know from when on it is whole. */
 function removeOldTaken(folder: string, countMax: number): void {
   const taken = readdirSync(folder)
     .filter((name) => TAKEN_FILE.test(name))
     .map((name) => ({ file: path.join(folder, name), changedMs: statSync(path.join(folder, name)).mtimeMs }))
     .toSorted((left, right) => right.changedMs - left.changedMs);
-  for (const { file } of taken.slice(countMax)) rmSync(file, { force: true });
+  const [youngest, ...others] = taken.slice(countMax);
+  if (youngest === undefined) return;
+  withDatabase(path.join(folder, JOURNAL_FILE), { mustExist: true }, (database) => {
+    database
+      .prepare("INSERT INTO trace SELECT coalesce(max(number), 0) + 1, ?, ?, 0, 0, 0, x'', 0 FROM trace")
+      .run(Math.ceil(youngest.changedMs), REMOVED_STAGE);
+  });
+  for (const { file } of [youngest, ...others]) rmSync(file, { force: true });
 }
 
 /** A WAL whose main file is gone belongs to nothing, and must not be taken for the WAL of a new file. */

@@ -102,6 +102,8 @@ function configure(database: Database.Database): void {
   database.pragma('trusted_schema = OFF');
   database.pragma('cell_size_check = ON');
   database.pragma('temp_store = MEMORY');
+  // In KiB. It is read from at the start alone, and the pages that batches change are in the system's own cache as well.
+  database.pragma('cache_size = -8192');
   // Takes hold only in a file that has no page yet.
   database.pragma('auto_vacuum = INCREMENTAL');
   database.pragma('journal_mode = WAL');

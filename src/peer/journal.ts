@@ -12,6 +12,7 @@
 import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
+import { youngGeneration } from '../base/thread-memory.ts';
 import { Bell } from '../memory/bell.ts';
 import { packBatch } from './journal-batch.wire.ts';
 import { JournalError } from './journal-error.ts';
@@ -77,6 +78,7 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
     worker = new Worker(new URL('./journal.worker.ts', import.meta.url), {
       name: 'journal',
       workerData: threadOptions,
+      resourceLimits: youngGeneration('journal'),
     });
     const ready = firstAnswer(worker);
     const recovered = recoverFolder(folder, options);

@@ -4,6 +4,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { WorldmeshError } from '../base/errors.ts';
 import { wrapThread } from '../base/thread.ts';
 import type { Remote } from '../base/thread.ts';
+import { youngGeneration } from '../base/thread-memory.ts';
 import type { StoreHandle } from '../memory/store.ts';
 import type { PeerEvent, PeerJoined, PeerSettings } from './peer-settings.ts';
 import type { PeerApi, PeerFailure, PeerWorkerData } from './peer.worker.ts';
@@ -39,6 +40,7 @@ export class PeerThread implements AsyncDisposable {
       name: 'peer',
       workerData: { port: calls.port2, events: events.port2 } satisfies PeerWorkerData,
       transferList: [calls.port2, events.port2],
+      resourceLimits: youngGeneration('peer'),
     });
     const { promise: died, reject } = Promise.withResolvers<never>();
     died.catch(() => {});

@@ -134,7 +134,7 @@ test('a watched process tells the heap, timers and handles of all its threads', 
   const timers = (): number | undefined => samples.lives[0]?.samples.at(-1)?.values.timers;
   while (timers() !== 3 && performance.now() < deadlineMs) {
     await wait(100);
-    samples.look(1, [{ name: 'watched', pid: child.pid! }]);
+    samples.look(1, [{ name: 'watched', pid: child.pid!, connections: 0 }]);
   }
   child.kill('SIGKILL');
   await ended;

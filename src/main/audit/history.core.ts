@@ -13,6 +13,8 @@ const ACTIVATION_STAGES: ReadonlySet<string> = new Set(['birth', 'target accepte
 /** Named by the sequence that came back; the owner acts with the next one. */
 const BIRTH_STAGE = 'birth';
 const DESPAWN_STAGE = 'despawn';
+/** A line without an entity: a journal that was taken over, and whose history ended then, has been removed. */
+const REMOVED_STAGE = 'removed';
 /**
  * A line of history is written with the next batch after what it tells of: a process that was killed may have taken its
  * last lines with it, and so has one that had more to tell than it may. Around these a gap is a doubt and no disproof.
@@ -28,18 +30,30 @@ interface Step {
 export function checkHistory(evidence: ClusterEvidence, findings: Findings): void {
   const { histories } = evidence;
   const [, second] = evidence.passes;
-  const cut = histories.filter(({ isWhole }) => !isWhole);
+  const cut = histories.filter((history) => wholeFromMs(history) > 0);
   if (cut.length > 0) {
     findings.add('HISTORY_CUT', {
       text: `the history of ${cut.map(({ name }) => name).join(', ')} does not reach back to its beginning; older sequences are not judged`,
     });
   }
-  const judgedFromMs = Math.max(0, ...cut.map(({ rows }) => rows[0]?.atMs ?? 0));
+  const judgedFromMs = allWholeFromMs(histories);
   const tornMs = tornTimes(histories);
   for (const [id, steps] of stepsByEntity(histories)) {
     checkGaps(id, { steps, judgedFromMs, tornMs, pass: second, findings });
     checkActivations(id, { steps, pass: second, findings });
   }
+}
+
+/** UTC milliseconds from which on nothing is missing in any history; 0 when nothing is missing at all. */
+export function allWholeFromMs(histories: readonly JournalHistory[]): number {
+  return histories.reduce((fromMs, history) => Math.max(fromMs, wholeFromMs(history)), 0);
+}
+
+/** Of one journal and those that were removed beside it. */
+function wholeFromMs({ isWhole, rows }: JournalHistory): number {
+  let fromMs = isWhole ? 0 : (rows[0]?.atMs ?? 0);
+  for (const { stage, atMs } of rows) if (stage === REMOVED_STAGE) fromMs = Math.max(fromMs, atMs);
+  return fromMs;
 }
 
 /** UTC milliseconds, ascending, at which some process began again or dropped lines. */
@@ -56,10 +70,13 @@ export function despawned(histories: readonly JournalHistory[]): Set<number> {
   return ended;
 }
 
-/** Entities whose birth is on record. */
+/** Entities whose birth is on record, and whose end would be. */
 export function born(histories: readonly JournalHistory[]): Set<number> {
   const ids = new Set<number>();
-  for (const { rows } of histories) for (const { stage, id } of rows) if (stage === BIRTH_STAGE) ids.add(id);
+  const fromMs = allWholeFromMs(histories);
+  for (const { rows } of histories) {
+    for (const { stage, id, atMs } of rows) if (stage === BIRTH_STAGE && atMs >= fromMs) ids.add(id);
+  }
   return ids;
 }
 

@@ -293,6 +293,18 @@ test('HISTORY_CUT: sequences from before a beginning that was dropped are not ju
   t.deepEqual([report.verdict, ...codes(report)], ['proven', 'HISTORY_CUT']);
 });
 
+test('HISTORY_CUT: a journal that was taken over and removed took sequences and ends with it', async (t) => {
+  using cluster = new Cluster();
+  cluster.a.trace('birth', { id: RIDER, seq: 1, atMs: 900 });
+  cluster.a.trace('source released', { id: WALKER, seq: 4, atMs: 1000 });
+  cluster.b.trace('target accepted', { id: WALKER, seq: 7, atMs: 2000 });
+  cluster.c.own({ id: WALKER, seq: 8 });
+  t.deepEqual(codes(await cluster.audit()).toSorted(), ['LOST', 'SEQ_GAP']);
+  cluster.b.trace('removed', { id: 0, seq: 0, atMs: 1500 });
+  const report = await cluster.audit();
+  t.deepEqual([report.verdict, ...codes(report)], ['proven', 'HISTORY_CUT']);
+});
+
 test('stores of live nodes: active twice, after its release, owned and not simulated, simulated and not recorded', async (t) => {
   using cluster = new Cluster();
   await using a = await serveEntities(1);
