@@ -37,18 +37,27 @@ const CHANGE_TICKS = 2;
 const CHANGE_TICKS_FAR = 8;
 /** After land has changed owner: its entities are handed over within this time, however much the nodes have to do meanwhile. */
 const LAND_GRACE_MS = 15_000;
+/** Changes of land within that time that are remembered. */
+const FORMER_MAX = 32;
 
 /** In `recordTick`: its subscriber has forgotten it. Ticks count from 1. */
 const NEVER = 0;
 
+interface FormerLand {
+  readonly cells: Uint32Array;
+  readonly endTick: number;
+}
+
 interface Subscriber {
   readonly node: number;
   cells: Uint32Array;
-  /** Cells whose entities are looked at: `cells` of ours, and foreign ones around. */
+  /** Cells of ours that it asked for, and foreign ones, within reach of its land. */
+  around: Uint32Array;
+  /** The same of its land before, and until when each counts; while there is one, nobody leaves for being out of reach. */
+  former: readonly FormerLand[];
+  /** Cells whose entities are looked at: all of these. */
   watched: Uint32Array;
   isReset: boolean;
-  /** Until this tick nobody leaves for being out of reach; 0 without a change of land. */
-  graceEndTick: number;
   /** By slot: 1 + generation of who was told, 0 nobody; what was said last, and when. */
   readonly generation: Float64Array;
   readonly x: Float32Array;
@@ -106,7 +115,8 @@ export class GhostPublisher {
       return this.#landChanged(known);
     }
     const subscriber = this.#newSubscriber(node, inside);
-    subscriber.watched = this.#landAround(subscriber);
+    subscriber.around = this.#landAround(subscriber);
+    subscriber.watched = subscriber.around;
     this.#subscribers.set(node, subscriber);
   }
 
@@ -115,9 +125,10 @@ export class GhostPublisher {
     return {
       node,
       cells,
+      around: cells,
+      former: [],
       watched: cells,
       isReset: true,
-      graceEndTick: 0,
       generation: new Float64Array(entitiesMax),
       x: new Float32Array(entitiesMax),
       z: new Float32Array(entitiesMax),
@@ -139,9 +150,10 @@ export class GhostPublisher {
   /** For a while what was watched is watched as well. */
   #landChanged(subscriber: Subscriber): void {
     const { tickHz, store } = this.#options;
-    const wanted = new Set([...subscriber.watched, ...this.#landAround(subscriber)]);
-    subscriber.watched = Uint32Array.from(wanted).sort();
-    subscriber.graceEndTick = store.control.tick + Math.ceil((LAND_GRACE_MS * tickHz) / 1000);
+    const endTick = store.control.tick + Math.ceil((LAND_GRACE_MS * tickHz) / 1000);
+    subscriber.former = [...subscriber.former, { cells: subscriber.around, endTick }].slice(-FORMER_MAX);
+    subscriber.around = this.#landAround(subscriber);
+    watchAll(subscriber);
   }
 
   /** Cells in which changes of components must be stamped. */
@@ -154,9 +166,9 @@ export class GhostPublisher {
     this.#tick = tick;
     this.#canWrite = true;
     for (const subscriber of this.#subscribers.values()) {
-      if (subscriber.graceEndTick !== 0 && tick > subscriber.graceEndTick) {
-        subscriber.graceEndTick = 0;
-        subscriber.watched = this.#landAround(subscriber);
+      if (subscriber.former.length > 0 && tick > subscriber.former[0]!.endTick) {
+        subscriber.former = subscriber.former.filter(({ endTick }) => tick <= endTick);
+        watchAll(subscriber);
       }
       this.#startFrame(subscriber);
       if (!this.#canWrite) return;
@@ -209,7 +221,7 @@ export class GhostPublisher {
     const x = columns.x[slot]!;
     const z = columns.z[slot]!;
     const distance = this.#options.territory.findNearest(x, z, subscriber.node);
-    if (!(distance <= limit) && !(isMember && subscriber.graceEndTick !== 0)) return;
+    if (!(distance <= limit) && !(isMember && subscriber.former.length > 0)) return;
     // Somebody else had the slot before: its leave comes first.
     if (!isMember && subscriber.generation[slot] !== 0) return;
     subscriber.seenTick[slot] = this.#tick;
@@ -333,4 +345,11 @@ export class GhostPublisher {
     subscriber.isReset = false;
     this.#writer.start(this.#tick, { isReset: false });
   }
+}
+
+function watchAll(subscriber: Subscriber): void {
+  const { around, former } = subscriber;
+  subscriber.watched = Uint32Array.from(
+    new Set([around, ...former.map(({ cells }) => cells)].flatMap((cells) => [...cells])),
+  ).sort();
 }

@@ -408,6 +408,20 @@ test('land changes owner: who was seen from there goes on being seen for a while
   t.is(middle.store.idMap.get(id), -1, 'out of reach of any land of that node');
 });
 
+test('land that changes owner all the time keeps nobody in sight for longer', (t) => {
+  const { middle, dead: neighbour, heir, id, look } = bereft(0);
+  for (const twin of [middle, heir]) twin.store.peerTable.setState(neighbour.node, PEER_STATE.up);
+  const all = [middle, neighbour, heir];
+  const ownerOf = (cell: number) => (halves(cell) === middle.node ? heir.node : halves(cell));
+  for (let tick = 0; tick < 400; tick++) {
+    // The same again is a change, too.
+    if (tick % 40 === 0) for (const twin of all) setOwners(twin, ownerOf);
+    look(all);
+    if (tick < 290) t.not(middle.store.idMap.get(id), -1);
+  }
+  t.is(middle.store.idMap.get(id), -1);
+});
+
 test('ghosts leave rows free for our own', (t) => {
   const options = { store: { entitiesMax: 40 }, phases: { params: PARAMS } };
   const twins = makeTwins(borderWorld, { ownerOf: halves, options });
