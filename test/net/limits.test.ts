@@ -87,7 +87,7 @@ test('half-open requests are answered and closed', async (t) => {
 });
 
 test('silent connections are pinged, and cut when they do not answer', async (t) => {
-  const rig = await startRig({ idleTimeoutMs: 600 });
+  const rig = await startRig({ idleTimeoutMs: 2000 });
   t.teardown(() => rig.dispose());
   const { client: alive } = await TestClient.join(rig.url);
   const { client: deaf } = await TestClient.join(rig.url, {}, { autoPong: false });
