@@ -1,7 +1,11 @@
 /**
  * Keeps the files of a journal small, when no batch waits: moves committed pages from the WAL into the main file, and gives
  * free pages back. All of it may fail like a commit does, and then the journal has failed.
+ *
+ * Statements are prepared once: their thread never goes back to its event loop (journal.worker.ts), and what is prepared again and
+ * again there is never given back, since V8 has its weak callbacks done by that loop.
  */
+import type { Statement } from 'better-sqlite3';
 import type { Database } from './journal-schema.ts';
 
 /** 2 MiB of WAL are moved while nothing else is to be done: some milliseconds of work. */
@@ -24,8 +28,15 @@ export interface MaintenanceWarning {
   readonly walBytes: number;
 }
 
+interface Checkpointed {
+  readonly log: number;
+  readonly checkpointed: number;
+}
+
 export class JournalMaintenance {
   readonly #database: Database;
+  readonly #checkpoints: Readonly<Record<'NOOP' | 'PASSIVE', Statement<[], Checkpointed>>>;
+  readonly #pages: Statement<[], { readonly free: number; readonly all: number }>;
   /** In the WAL and not in the main file. */
   #frames = 0;
   #unseen = 0;
@@ -33,6 +44,13 @@ export class JournalMaintenance {
   /** @param sizeBytesMax The main file grows no larger: beyond it a commit fails as on a full disk. */
   constructor(database: Database, { sizeBytesMax }: { sizeBytesMax: number | undefined }) {
     this.#database = database;
+    this.#checkpoints = {
+      NOOP: database.prepare('PRAGMA wal_checkpoint(NOOP)'),
+      PASSIVE: database.prepare('PRAGMA wal_checkpoint(PASSIVE)'),
+    };
+    this.#pages = database.prepare(
+      'SELECT freelist_count AS free, page_count AS "all" FROM pragma_freelist_count, pragma_page_count',
+    );
     if (sizeBytesMax === undefined) return;
     const pageBytes = database.pragma('page_size', { simple: true }) as number;
     database.pragma(`max_page_count = ${Math.max(1, Math.floor(sizeBytesMax / pageBytes))}`);
@@ -64,15 +82,13 @@ export class JournalMaintenance {
   }
 
   #checkpoint(mode: 'NOOP' | 'PASSIVE'): void {
-    const answer = this.#database.pragma(`wal_checkpoint(${mode})`) as { log: number; checkpointed: number }[];
-    const { log = 0, checkpointed = 0 } = answer[0] ?? {};
+    const { log = 0, checkpointed = 0 } = this.#checkpoints[mode].get() ?? {};
     this.#frames = log - checkpointed;
   }
 
   #vacuum(): void {
-    const free = this.#database.pragma('freelist_count', { simple: true }) as number;
-    const pages = this.#database.pragma('page_count', { simple: true }) as number;
-    if (free >= FREE_PAGES_MIN && free >= pages * FREE_SHARE) {
+    const { free = 0, all = 0 } = this.#pages.get() ?? {};
+    if (free >= FREE_PAGES_MIN && free >= all * FREE_SHARE) {
       this.#database.pragma(`incremental_vacuum(${VACUUM_PAGES})`);
     }
   }
