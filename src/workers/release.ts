@@ -118,7 +118,6 @@ export class Releaser {
     this.#releasedAt[slot] = 0;
     this.#since[slot] = tick;
     this.#seen[slot] = tick - 1;
-    this.#barrier[slot] = 0;
   }
 
   run(tick: number): void {

@@ -193,6 +193,25 @@ test('without credit, or with the target down, an entity overhangs and is simula
   }
 });
 
+test('who is refused there again and again is turned at the limit all the same', (t) => {
+  const [west] = start({ startVx: 40 });
+  west.carriesReleases = false;
+  const session = west.join(3);
+  step([west]);
+  const id = idOf(west, session);
+  const places: number[] = [];
+  let taken = 0;
+  for (let tick = 0; tick < 80; tick++) {
+    for (const release of west.releases.slice(taken)) west.deliver(release, 'reclaim');
+    taken = west.releases.length;
+    step([west]);
+    places.push(west.store.columns.x[west.store.idMap.get(id)]!);
+  }
+  t.true(west.releases.length >= 2, `${west.releases.length}`);
+  t.true(Math.max(...places) > 15 && Math.max(...places) <= 34, `${Math.max(...places)}`);
+  t.true(places.at(-1)! < 15, `${places.at(-1)}`);
+});
+
 test('a world that says stop keeps what moves along the border', (t) => {
   const declaration = { ...borderWorld.declaration, overhang: 'stop' as const };
   const world = { ...borderWorld, declaration } as unknown as World;
