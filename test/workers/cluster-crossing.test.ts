@@ -194,7 +194,9 @@ test('without credit, or with the target down, an entity overhangs and is simula
 });
 
 test('who is refused there again and again is turned at the limit all the same', (t) => {
-  const [west] = start({ startVx: 40 });
+  const cluster = { ...CLUSTER_PHASE_DEFAULTS, dwellMs: 50, dwellMsMax: 100 };
+  const options = { phases: { params: { ...PARAMS, startVx: 40 }, cluster } };
+  const west = makeTwins(borderWorld, { ownerOf: halves, options })[0]!;
   west.carriesReleases = false;
   const session = west.join(3);
   step([west]);
@@ -207,7 +209,7 @@ test('who is refused there again and again is turned at the limit all the same',
     step([west]);
     places.push(west.store.columns.x[west.store.idMap.get(id)]!);
   }
-  t.true(west.releases.length >= 2, `${west.releases.length}`);
+  t.true(west.releases.length > 5, `${west.releases.length}`);
   t.true(Math.max(...places) > 15 && Math.max(...places) <= 34, `${Math.max(...places)}`);
   t.true(places.at(-1)! < 15, `${places.at(-1)}`);
 });
