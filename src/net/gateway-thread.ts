@@ -2,6 +2,7 @@
 import { MessageChannel, Worker } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
+import { LongRace } from '../base/long-race.ts';
 import { wrapThread } from '../base/thread.ts';
 import type { Remote } from '../base/thread.ts';
 import { youngGeneration } from '../base/thread-memory.ts';
@@ -43,6 +44,7 @@ export class GatewayThread {
   readonly done: Promise<void>;
   readonly #worker: Worker;
   readonly #api: Remote<GatewayApi>;
+  readonly #race: LongRace<void>;
 
   /**
    * Starts to serve and waits until it listens.
@@ -74,31 +76,32 @@ export class GatewayThread {
     this.#worker = parts.worker;
     this.#api = parts.api;
     this.done = parts.done;
+    this.#race = new LongRace(parts.done);
   }
 
   async report(): Promise<GatewayReport> {
-    const report = await Promise.race([this.#api.report(), this.done]);
+    const report = await this.#race.against(this.#api.report());
     assert(report !== undefined, 'a running gateway reports');
     return report;
   }
 
   /** The members of the cluster, whenever they change: for viewers and `/status`. */
   async setNodes(nodes: readonly ClusterNode[]): Promise<void> {
-    await Promise.race([this.#api.setNodes(nodes), this.done]);
+    await this.#race.against(this.#api.setNodes(nodes));
   }
 
   /** What the balancer of the cluster decided last: for viewers. */
   async setDecisions(decisions: readonly BalancerDecision[]): Promise<void> {
-    await Promise.race([this.#api.setDecisions(decisions), this.done]);
+    await this.#race.against(this.#api.setDecisions(decisions));
   }
 
   /** What became of the spans of this node, for metrics. */
   async setSpanCounts(counts: SpanCounts): Promise<void> {
-    await Promise.race([this.#api.setSpanCounts(counts), this.done]);
+    await this.#race.against(this.#api.setSpanCounts(counts));
   }
 
   async setPausedCells(cells: readonly PausedCell[]): Promise<void> {
-    await Promise.race([this.#api.setPausedCells(cells), this.done]);
+    await this.#race.against(this.#api.setPausedCells(cells));
   }
 
   /** Says goodbye to all clients, at most `drainMs` long, and ends the thread. */

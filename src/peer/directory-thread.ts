@@ -1,6 +1,7 @@
 /** Opens a directory by its URL, in a thread of its own. */
 import { MessageChannel, Worker } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
+import { LongRace } from '../base/long-race.ts';
 import { wrapThread } from '../base/thread.ts';
 import type { Remote } from '../base/thread.ts';
 import { youngGeneration } from '../base/thread-memory.ts';
@@ -50,6 +51,7 @@ class DirectoryThread implements Directory {
   readonly #changes: MessagePort;
   /** Rejects when the thread dies. */
   readonly #died: Promise<never>;
+  readonly #race: LongRace<never>;
   readonly #watchers = new Set<Watcher>();
   #isClosed = false;
 
@@ -84,6 +86,7 @@ class DirectoryThread implements Directory {
     this.#worker = parts.worker;
     this.#changes = parts.changes;
     this.#died = parts.died;
+    this.#race = new LongRace(parts.died);
     this.#changes.on('message', (news: DirectoryNews) => this.#hear(news));
     this.#died.catch((error: Error) => {
       if (!this.#isClosed) for (const { onError } of this.#watchers) onError?.(error);
@@ -145,7 +148,7 @@ class DirectoryThread implements Directory {
 
   async #guarded(ask: () => Promise<Answer<unknown>>): Promise<unknown> {
     if (this.#isClosed) throw new DirectoryError('ERR_DIRECTORY_CLOSED', 'the directory was closed');
-    return valueOf(await Promise.race([ask(), this.#died]));
+    return valueOf(await this.#race.against(ask()));
   }
 
   #hear(news: DirectoryNews): void {
