@@ -9,15 +9,23 @@ import { isPlaying, SessionCluster, settled, until } from './session-cluster.ts'
 const TIMEOUT_MS = 240_000;
 const QUIET = ['--port', '0', '--no-viewer', '--workers', '1', '--log-format', 'json'];
 
+/** One at each gateway, both with a player of the eastern node. @returns the id of the first one's player. */
+async function bothPlay(
+  cluster: SessionCluster,
+  { away, there }: Readonly<Record<'away' | 'there', TallyClient>>,
+): Promise<number> {
+  away.connect(cluster.url('east'));
+  there.connect(cluster.url('west'));
+  await Promise.all([isPlaying(away), isPlaying(there)]);
+  return away.id;
+}
+
 test.serial('a node is drained: clients that are there or away go on elsewhere, and it comes back empty', async (t) => {
   t.timeout(TIMEOUT_MS);
   await using cluster = await SessionCluster.start();
   using away = new TallyClient('east 1');
   using there = new TallyClient('east 2');
-  away.connect(cluster.url('east'));
-  there.connect(cluster.url('west'));
-  await Promise.all([isPlaying(away), isPlaying(there)]);
-  const { id } = away;
+  const id = await bothPlay(cluster, { away, there });
   away.connection!.cut();
   await until('its gateway has noticed', async () => (await cluster.status('east')).connections === 0);
 
@@ -56,10 +64,7 @@ test.serial('with drainOnStop a node that is told to stop drains first, and the 
   await using cluster = await SessionCluster.start(['--drain-on-stop']);
   using away = new TallyClient('east 1');
   using there = new TallyClient('east 2');
-  away.connect(cluster.url('east'));
-  there.connect(cluster.url('west'));
-  await Promise.all([isPlaying(away), isPlaying(there)]);
-  const { id } = away;
+  const id = await bothPlay(cluster, { away, there });
   away.connection!.cut();
   t.is(await cluster.stop('east'), 0);
   await using directory = await openDirectory(cluster.directoryUrl, { facts: undefined });
