@@ -32,7 +32,6 @@ export interface SimulationOptions {
 }
 
 /** A thread that has been spawned: it loads its code, and waits for its store. */
-
 interface Thread {
   readonly worker: Worker;
   readonly api: Remote<SimulationThread>;

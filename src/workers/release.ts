@@ -80,6 +80,8 @@ export class Releaser {
   readonly #releasedAt: Uint32Array;
   /** By slot: how deep it may go, in metres; 0 before it was looked at. */
   readonly #barrier: Float32Array;
+  /** Since the last run: who stood near home may be deep in foreign land now. */
+  #hasLandChanged = false;
   readonly #slots = new Uint32Array(CANDIDATES_MAX);
   readonly #depths = new Float64Array(CANDIDATES_MAX);
   readonly #order = new Float64Array(CANDIDATES_MAX);
@@ -104,9 +106,8 @@ export class Releaser {
     this.#barrier = new Float32Array(entitiesMax);
   }
 
-  /** Who stood at home may be deep in foreign land now. */
   ownersChanged(): void {
-    this.#barrier.fill(0);
+    this.#hasLandChanged = true;
   }
 
   /** The entity in this row is owned here again. */
@@ -115,6 +116,8 @@ export class Releaser {
     const isBounce = releasedAt !== 0 && tick - releasedAt < this.#bounceTicks;
     const dwell = Math.max(this.#dwell[slot]!, this.#dwellTicks);
     this.#dwell[slot] = isBounce ? Math.min(dwell * 2, this.#dwellTicksMax) : this.#dwellTicks;
+    // Who was refused has no further to go for that; of anybody else it is not known how deep it stands.
+    if (!isBounce) this.#barrier[slot] = 0;
     this.#releasedAt[slot] = 0;
     this.#since[slot] = tick;
     this.#seen[slot] = tick - 1;
@@ -126,6 +129,7 @@ export class Releaser {
     this.released = 0;
     this.#isRingFull = false;
     if (territory.foreignCells.length > 0) this.#findCandidates(tick);
+    this.#hasLandChanged = false;
     this.overhanging = this.#count;
     if (this.#count === 0) return;
     this.#sort();
@@ -155,7 +159,8 @@ export class Releaser {
     const isNew = this.#seen[slot] !== tick - 1;
     if (isNew) this.#since[slot] = tick;
     this.#seen[slot] = tick;
-    if (isNew || this.#barrier[slot] === 0) {
+    const barrier = this.#barrier[slot]!;
+    if (isNew || barrier === 0 || (this.#hasLandChanged && depth > barrier)) {
       const { overhang } = this.#options;
       this.#barrier[slot] = depth > overhang * DEEP_SHARE ? overhang + depth : overhang;
     }

@@ -355,6 +355,26 @@ test('land changes owner: nobody who stands there is moved, however deep it is; 
   });
 });
 
+test('who comes back long after it left, deep in foreign land, is not moved for the limit that it once had', (t) => {
+  const [west, east] = start({ startX: -4, startVx: 40 });
+  const twins = [west, east];
+  const session = west.join(3);
+  step(twins);
+  const id = idOf(west, session);
+  step(twins, 20);
+  t.is(west.owned().length, 0);
+  const there = east.store.idMap.get(id);
+  east.store.columns.x[there] = 50;
+  east.store.columns.vx[there] = 0;
+  step(twins, 100);
+  west.store.peerTable.addCredits(2, -(2 ** 30));
+  setOwners(east, (cell) => (east.store.grid.cellMinX(cell as CellIndex) < 128 ? 1 : 2));
+  step(twins, 10);
+  const slot = west.store.idMap.get(id);
+  t.is(ownersOf(id, twins), 1);
+  t.is(west.store.columns.x[slot], 50);
+});
+
 test('10,000 random crossings: nobody lost, nobody twice', (t) => {
   const cluster = { ...CLUSTER_PHASE_DEFAULTS, dwellMs: 50, dwellMsMax: 100 };
   const twins = makeTwins(borderWorld, { ownerOf: halves, options: { phases: { params: PARAMS, cluster } } });
