@@ -9,6 +9,7 @@ import type { Row } from './cluster/players-verdict.ts';
 import { numberFlag, startLongRun } from './cluster/long-run.ts';
 import { runBalance } from './balance/balance-run.ts';
 import type { BalanceResult } from './balance/balance-run.ts';
+import { hottestOf } from './balance/load-watch.ts';
 import type { NodeFigures } from './balance/load-watch.ts';
 
 const USAGE = `npm run balance -- [--clients 150] [--wanderers 20] [--measure-seconds 15] [--step-seconds-max 240] [--seed N] [--json]`;
@@ -75,7 +76,7 @@ function balanceText(result: BalanceResult): string {
 }
 
 function hottestRow(label: string, figures: readonly NodeFigures[]): Row {
-  const [hottest] = figures.toSorted((one, two) => two.busyShare - one.busyShare);
+  const hottest = hottestOf(figures);
   if (hottest === undefined) return [label, 'no reports'];
   const { name, tickP50Ms, tickP99Ms, busyShare } = hottest;
   return [

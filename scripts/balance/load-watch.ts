@@ -1,11 +1,11 @@
-/** Collects what nodes report of their load. */
+/** Collects what nodes report of their load, report by report. */
 import type { BlockOwner, Directory, Member } from '../../src/peer/directory.ts';
 import type { ReportedLoad } from '../../src/peer/load-values.core.ts';
+import type { Line } from '../chart/line-chart.ts';
 
-/** Medians of a node's reports. */
+/** Of a node: one report, or the medians of some. */
 export interface NodeFigures {
   readonly name: string;
-  readonly reports: number;
   readonly tickP50Ms: number;
   readonly tickP99Ms: number;
   readonly busyShare: number;
@@ -14,13 +14,22 @@ export interface NodeFigures {
   readonly blocks: number;
 }
 
+interface Sample extends NodeFigures {
+  /** On the clock of the run. */
+  readonly seconds: number;
+  readonly revision: number;
+}
+
 export class LoadWatch implements Disposable {
+  readonly #seconds: () => number;
   readonly #stop: () => void;
-  readonly #reports = new Map<number, ReportedLoad[]>();
+  /** By number of the node. */
+  readonly #samples = new Map<number, Sample[]>();
   #members: readonly Member[] = [];
   #blocks: readonly BlockOwner[] = [];
 
-  constructor(directory: Directory) {
+  constructor(directory: Directory, seconds: () => number) {
+    this.#seconds = seconds;
     this.#stop = directory.watch(
       ({ members, blocks, loads }) => {
         if (members) this.#members = members;
@@ -31,26 +40,23 @@ export class LoadWatch implements Disposable {
     );
   }
 
-  clear(): void {
-    this.#reports.clear();
+  /** Medians of what each node has reported since then, by name. */
+  figures(sinceSeconds: number): NodeFigures[] {
+    return [...this.#samples.values()]
+      .map((samples) => samples.filter(({ seconds }) => seconds >= sinceSeconds))
+      .filter((samples) => samples.length > 0)
+      .map(mediansOf)
+      .toSorted((one, two) => (one.name < two.name ? -1 : 1));
   }
 
-  /** By name. */
-  figures(): NodeFigures[] {
-    return [...this.#reports]
-      .map(([node, reports]) => ({
-        name: this.#members.find((member) => member.node === node)?.name ?? String(node),
-        reports: reports.length,
-        tickP50Ms: median(reports.map(({ tickP50Us }) => tickP50Us)) / 1000,
-        tickP99Ms: median(reports.map(({ tickP99Us }) => tickP99Us)) / 1000,
-        busyShare: median(reports.map(({ busyShare }) => busyShare)),
-        entities: median(reports.map(({ entities }) => entities)),
-        players: median(
-          reports.map(({ blocks, rest }) => blocks.reduce((sum, { sessions }) => sum + sessions, rest.sessions)),
-        ),
-        blocks: this.#blocks.filter((block) => block.node === node).length,
+  /** One for each node, over all of the run. */
+  lines(of: (figures: NodeFigures) => number): Line[] {
+    return [...this.#samples.values()]
+      .map((samples) => ({
+        name: `node ${samples[0]!.name}`,
+        points: samples.map((sample) => ({ x: sample.seconds, y: of(sample) })),
       }))
-      .sort((one, two) => (one.name < two.name ? -1 : 1));
+      .toSorted((one, two) => (one.name < two.name ? -1 : 1));
   }
 
   [Symbol.dispose](): void {
@@ -58,14 +64,47 @@ export class LoadWatch implements Disposable {
   }
 
   #take(load: ReportedLoad): void {
-    const reports = this.#reports.get(load.node) ?? [];
-    if (reports.at(-1)?.revision === load.revision) return;
-    reports.push(load);
-    this.#reports.set(load.node, reports);
+    const { node, revision } = load;
+    const samples = this.#samples.get(node) ?? [];
+    if (samples.at(-1)?.revision === revision) return;
+    samples.push({
+      seconds: this.#seconds(),
+      revision,
+      name: this.#members.find((member) => member.node === node)?.name ?? String(node),
+      tickP50Ms: load.tickP50Us / 1000,
+      tickP99Ms: load.tickP99Us / 1000,
+      busyShare: load.busyShare,
+      entities: load.entities,
+      players: load.blocks.reduce((sum, { sessions }) => sum + sessions, load.rest.sessions),
+      blocks: this.#blocks.filter((block) => block.node === node).length,
+    });
+    this.#samples.set(node, samples);
   }
 }
 
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((one, two) => one - two);
-  return sorted[Math.floor(sorted.length / 2)] ?? 0;
+function mediansOf(samples: readonly Sample[]): NodeFigures {
+  const median = (of: (sample: Sample) => number): number => {
+    const sorted = samples.map(of).toSorted((one, two) => one - two);
+    return sorted[sorted.length >> 1]!;
+  };
+  return {
+    name: samples.at(-1)!.name,
+    tickP50Ms: median(({ tickP50Ms }) => tickP50Ms),
+    tickP99Ms: median(({ tickP99Ms }) => tickP99Ms),
+    busyShare: median(({ busyShare }) => busyShare),
+    entities: median(({ entities }) => entities),
+    players: median(({ players }) => players),
+    blocks: samples.at(-1)!.blocks,
+  };
+}
+
+/** Of all players, those in a node's land. */
+export function playersShare(figures: readonly NodeFigures[], name: string): number {
+  const all = figures.reduce((sum, { players }) => sum + players, 0);
+  return all === 0 ? 0 : (figures.find((node) => node.name === name)?.players ?? 0) / all;
+}
+
+/** Who uses most of its time. */
+export function hottestOf(figures: readonly NodeFigures[]): NodeFigures | undefined {
+  return figures.toSorted((one, two) => two.busyShare - one.busyShare)[0];
 }

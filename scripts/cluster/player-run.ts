@@ -77,7 +77,8 @@ export class PlayerRun implements AsyncDisposable {
     });
     try {
       const names = Array.from({ length: clients }, (_, index) => `player-${index + 1}`);
-      const urls = cluster.nodes.map(({ url }) => url);
+      const started = cluster.nodes.slice(0, nodes);
+      const urls = started.map(({ url }) => url);
       const players = await Players.join({
         urls,
         groups: options.isFirstApart === true ? [urls.slice(0, 1), urls.slice(1)] : undefined,
@@ -90,7 +91,7 @@ export class PlayerRun implements AsyncDisposable {
       });
       const run = new PlayerRun(options, { cluster, players });
       if (keep) run.tell(`files in ${cluster.folder}`);
-      const processes = cluster.nodes.map(({ name, pid }) => `${name} ${pid}`).join(', ');
+      const processes = started.map(({ name, pid }) => `${name} ${pid}`).join(', ');
       run.tell(`${nodes} nodes (${processes}), ${clients} players`);
       return run;
     } catch (error) {
