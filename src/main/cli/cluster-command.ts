@@ -144,7 +144,8 @@ async function run(given: {
   const onSignal = (): void => {
     if (isStopping) return supervisor.kill();
     isStopping = true;
-    note('worldmesh: stopping all nodes');
+    if (pretty) note('worldmesh: stopping all nodes');
+    else log.tell('info', 'stopping all nodes', {});
     void service?.stopping();
     supervisor.stop();
   };

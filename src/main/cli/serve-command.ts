@@ -80,7 +80,8 @@ async function run({ module, settings, development, recordFile }: RunOptions): P
   await using _watch = development ? await watchModule(node, log) : undefined;
   await using _pageWatch = development && page !== undefined ? await watchPage(page, { settings, log }) : undefined;
   // The banner of a cluster is its supervisor's.
-  announce(node, { settings, log, pretty: isPretty(settings) && supervised === undefined, development });
+  const pretty = isPretty(settings) && supervised === undefined;
+  announce(node, { settings, log, pretty, development });
   supervised?.ready({
     url: urlOf(node, settings),
     port: node.port,
@@ -98,7 +99,8 @@ async function run({ module, settings, development, recordFile }: RunOptions): P
   const failure = end.kind === 'failed' ? end.failure : undefined;
   await service?.stopping();
   // A supervisor has said so for all.
-  if (failure === undefined && supervised === undefined) note('worldmesh: stopping');
+  if (failure === undefined && pretty) note('worldmesh: stopping');
+  else if (failure === undefined && supervised === undefined) log.info('stopping');
   await node.stop();
   if (failure !== undefined) reportFailure(failure);
   else log.info('stopped');
