@@ -1,54 +1,26 @@
-/**
- * `npm run balance -- --clients 150`: all players of a three-node cluster walk into one node's area, the balancer is switched on, a fourth
- * node joins under load, everybody leaves. Exits with 1 when an entity or an input is lost, when the fourth node is not taken into use, or
- * when no node is named that could be switched off.
- */
-import { parseArgs } from 'node:util';
+/** `npm run balance -- --clients 300`: its flags, and what came of it for people. */
 import { closingText, tableText, verdictRows } from './cluster/players-verdict.ts';
 import type { Row } from './cluster/players-verdict.ts';
-import { numberFlag, startLongRun } from './cluster/long-run.ts';
 import { runBalance } from './balance/balance-run.ts';
 import type { BalanceResult } from './balance/balance-run.ts';
 import { hottestOf } from './balance/load-watch.ts';
 import type { NodeFigures } from './balance/load-watch.ts';
+import { longRunCommand, number, whole } from './cluster/long-run.ts';
 
-const USAGE = `npm run balance -- [--clients 150] [--wanderers 20] [--measure-seconds 15] [--step-seconds-max 240] [--seed N] [--json]`;
-
-const { values } = parseArgs({
-  options: {
-    clients: { type: 'string', default: '150' },
-    wanderers: { type: 'string', default: '20' },
-    'measure-seconds': { type: 'string', default: '15' },
-    'step-seconds-max': { type: 'string', default: '240' },
-    seed: { type: 'string' },
-    json: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
+await longRunCommand({
+  name: 'balance',
+  about:
+    "All players of a three-node cluster walk into one node's area, the balancer is switched on, a fourth node joins under load, everybody leaves. Ends with 1 when an entity or an input is lost, when the fourth node is not taken into use, or when no node is named that could be switched off.",
+  flags: {
+    clients: whole('players', { by: 300, min: 1, max: 2000 }),
+    wanderers: whole('in each cell', { by: 20, min: 0, max: 200 }),
+    'measure-seconds': number('of looking at loads, before and after', { by: 15, min: 6, max: 600 }),
+    'step-seconds-max': number('that a step may take', { by: 240, min: 30, max: 3600 }),
   },
+  run: ({ clients, wanderers, 'measure-seconds': measureSeconds, 'step-seconds-max': stepSecondsMax }, run) =>
+    runBalance({ clients, wanderersPerCell: wanderers, measureSeconds, stepSecondsMax, ...run }),
+  text: balanceText,
 });
-
-if (values.help) process.stdout.write(`${USAGE}\n`);
-else process.exitCode = await main();
-
-async function main(): Promise<number> {
-  const run = startLongRun(values.seed === undefined ? undefined : numberOf('seed', 0, 2 ** 32 - 1));
-  const result = await runBalance({
-    clients: numberOf('clients', 1, 2000),
-    wanderersPerCell: numberOf('wanderers', 0, 200),
-    measureSeconds: numberOf('measure-seconds', 6, 600),
-    stepSecondsMax: numberOf('step-seconds-max', 30, 3600),
-    ...run,
-  });
-  process.stdout.write(values.json ? `${JSON.stringify(result)}\n` : balanceText(result));
-  return result.wrong.length === 0 ? 0 : 1;
-}
-
-function numberOf(
-  name: 'seed' | 'clients' | 'wanderers' | 'measure-seconds' | 'step-seconds-max',
-  min: number,
-  max: number,
-): number {
-  return numberFlag(name, values[name] ?? '', { min, max, usage: USAGE });
-}
 
 function balanceText(result: BalanceResult): string {
   const { seed, clients, wanderersPerCell, before, after, join, leave, decisions, verdict } = result;

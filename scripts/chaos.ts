@@ -1,93 +1,34 @@
-/**
- * `npm run chaos -- --minutes 15`: a real cluster with real players, to which real faults happen, and the auditor beside it.
- * Exits with 1 when anything is wrong. `--takeover-trials 10` measures takeovers instead.
- */
-import { parseArgs } from 'node:util';
+/** `npm run chaos -- --minutes 15`: its flags, and what came of it for people. */
 import { runChaos } from './chaos/chaos-run.ts';
 import type { ChaosResult } from './chaos/chaos-run.ts';
 import { NODES_COUNT_MAX } from './cluster/process-cluster.ts';
 import { FAULTS } from './chaos/faults.ts';
-import type { Fault } from './chaos/faults.ts';
 import { runTakeoverTrials, trialText } from './chaos/takeover-trials.ts';
 import type { TakeoverResult } from './chaos/takeover-trials.ts';
-import { numberFlag } from './cluster/long-run.ts';
+import { longRunCommand, number, someOf, toggle, whole } from './cluster/long-run.ts';
 
-const USAGE = `npm run chaos -- [--minutes 15] [--seed N] [--nodes 3] [--clients 30] [--faults "pause,full disk"] [--keep] [--json]
-npm run chaos -- --takeover-trials 10 [--seed N] [--nodes 3] [--clients 30] [--json]
-
-faults: ${FAULTS.join(', ')}`;
-
-const { values } = parseArgs({
-  options: {
-    minutes: { type: 'string', default: '15' },
-    seed: { type: 'string' },
-    nodes: { type: 'string', default: '3' },
-    clients: { type: 'string', default: '30' },
-    faults: { type: 'string' },
-    'takeover-trials': { type: 'string' },
-    json: { type: 'boolean', default: false },
-    keep: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
+await longRunCommand({
+  name: 'chaos',
+  about:
+    'A real cluster with real players, to which real faults happen, and the auditor beside it; or, with --takeover-trials, how long takeovers take. Ends with 1 when anything is wrong.',
+  flags: {
+    minutes: number('of faults', { by: 15, min: 0.1, max: 1440 }),
+    nodes: whole('of the cluster', { by: 3, min: 2, max: NODES_COUNT_MAX }),
+    clients: whole('players', { by: 30, min: 1, max: 500 }),
+    faults: someOf('what may happen', FAULTS),
+    'takeover-trials': number('nodes are killed so often, and nothing else happens', {
+      min: 1,
+      max: 1000,
+      isWhole: true,
+    }),
+    keep: toggle("the cluster's files stay"),
   },
+  run: async ({ minutes, nodes, clients, faults, 'takeover-trials': trials, keep }, { seed, onProgress, signal }) =>
+    trials === undefined
+      ? await runChaos({ seconds: 60 * minutes, seed, nodes, clients, faults, keep, onProgress, signal })
+      : await runTakeoverTrials({ trials, seed, nodes, clients, onProgress }),
+  text: (result) => ('trials' in result ? takeoverText(result) : chaosText(result)),
 });
-
-if (values.help) {
-  process.stdout.write(`${USAGE}\n`);
-} else {
-  process.exitCode = await main();
-}
-
-async function main(): Promise<number> {
-  const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : numberOf('seed', 0, 2 ** 32 - 1);
-  const nodes = numberOf('nodes', 2, NODES_COUNT_MAX);
-  const clients = numberOf('clients', 1, 500);
-  const startMs = performance.now();
-  const onProgress = (text: string): void => {
-    process.stderr.write(`${((performance.now() - startMs) / 1000).toFixed(1).padStart(7)} s  ${text}\n`);
-  };
-  process.stderr.write(`seed ${seed}\n`);
-  if (values['takeover-trials'] !== undefined) {
-    const trials = numberOf('takeover-trials', 1, 1000);
-    const result = await runTakeoverTrials({ trials, seed, nodes, clients, onProgress });
-    process.stdout.write(values.json ? `${JSON.stringify(result)}\n` : takeoverText(result));
-    return result.wrong.length === 0 ? 0 : 1;
-  }
-  // The first signal ends the faults, and what is there is still audited and cleaned up; the second one ends all.
-  const stop = new AbortController();
-  process.once('SIGINT', () => stop.abort());
-  process.once('SIGTERM', () => stop.abort());
-  const seconds = 60 * numberOf('minutes', 0.1, 1440);
-  const faults = faultsOf(values.faults);
-  const result = await runChaos({
-    seconds,
-    seed,
-    nodes,
-    clients,
-    ...(faults && { faults }),
-    keep: values.keep,
-    onProgress,
-    signal: stop.signal,
-  });
-  process.stdout.write(values.json ? `${JSON.stringify(result)}\n` : chaosText(result));
-  return result.wrong.length === 0 ? 0 : 1;
-}
-
-function numberOf(
-  name: 'seed' | 'nodes' | 'clients' | 'minutes' | 'takeover-trials',
-  min: number,
-  max: number,
-): number {
-  return numberFlag(name, values[name] ?? '', { min, max, usage: USAGE });
-}
-
-function faultsOf(text: string | undefined): readonly Fault[] | undefined {
-  if (text === undefined) return undefined;
-  return text.split(',').map((part) => {
-    const fault = FAULTS.find((known) => known === part.trim());
-    if (fault === undefined) throw new RangeError(`no fault "${part}"\n\n${USAGE}`);
-    return fault;
-  });
-}
 
 function chaosText(result: ChaosResult): string {
   const row = (label: string, value: string | number): string => `${label.padEnd(34)}${value}`;

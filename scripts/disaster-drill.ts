@@ -1,53 +1,25 @@
-/**
- * `npm run disaster-drill`: the drill of docs/BACKUP.md. Prints what was measured; exits with 1 when anything did not come back.
- */
-import { parseArgs } from 'node:util';
+/** `npm run disaster-drill`: its flags, and what came of it for people. */
 import { NODES_COUNT_MAX } from './cluster/process-cluster.ts';
-import { startLongRun } from './cluster/long-run.ts';
 import { tableText } from './cluster/players-verdict.ts';
 import type { Row } from './cluster/players-verdict.ts';
 import { runDrill } from './disaster-drill/drill-run.ts';
 import type { DrillResult } from './disaster-drill/drill-run.ts';
+import { longRunCommand, number, toggle, whole } from './cluster/long-run.ts';
 
-const USAGE =
-  'npm run disaster-drill -- [--players 24] [--resting 8] [--seconds 8] [--nodes 3] [--seed N] [--keep] [--json]';
-
-const { values } = parseArgs({
-  options: {
-    players: { type: 'string', default: '24' },
-    resting: { type: 'string', default: '8' },
-    seconds: { type: 'string', default: '8' },
-    nodes: { type: 'string', default: '3' },
-    seed: { type: 'string' },
-    keep: { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
+await longRunCommand({
+  name: 'disaster-drill',
+  about:
+    'The drill of docs/BACKUP.md: a cluster is backed up while players play, killed, loses all its disks, and is restored. Ends with 1 when anything did not come back.',
+  flags: {
+    players: whole('who play', { by: 24, min: 1, max: 200 }),
+    resting: whole('who have left before', { by: 8, min: 1, max: 200 }),
+    seconds: number('before, and after the backup', { by: 8, min: 1, max: 3600 }),
+    nodes: whole('of the cluster', { by: 3, min: 2, max: NODES_COUNT_MAX }),
+    keep: toggle("the cluster's files stay"),
   },
+  run: (values, { seed, onProgress }) => runDrill({ ...values, seed, onProgress }),
+  text: drillText,
 });
-
-if (values.help) process.stdout.write(`${USAGE}\n`);
-else process.exitCode = await main();
-
-async function main(): Promise<number> {
-  const { seed, onProgress } = startLongRun(values.seed === undefined ? undefined : numberOf('seed', 0, 2 ** 31 - 1));
-  const result = await runDrill({
-    players: numberOf('players', 1, 200),
-    resting: numberOf('resting', 1, 200),
-    seconds: numberOf('seconds', 1, 3600),
-    nodes: numberOf('nodes', 2, NODES_COUNT_MAX),
-    keep: values.keep,
-    seed,
-    onProgress,
-  });
-  process.stdout.write(values.json ? `${JSON.stringify(result)}\n` : drillText(result));
-  return result.wrong.length === 0 ? 0 : 1;
-}
-
-function numberOf(name: 'players' | 'resting' | 'seconds' | 'nodes' | 'seed', min: number, max: number): number {
-  const value = Number(values[name]);
-  if (Number.isInteger(value) && value >= min && value <= max) return value;
-  throw new RangeError(`--${name} from ${min} to ${max}, not ${values[name]}\n\n${USAGE}`);
-}
 
 function drillText(result: DrillResult): string {
   const { manifest, gapsMs, handovers, entities, atRest, wrong, verdicts } = result;

@@ -1,34 +1,16 @@
-/**
- * `npm run outbox -- --seconds 120`: a cluster of three nodes that publishes without pause; its sink is down for so long, and nodes are killed meanwhile.
- * Prints what was published, delivered, lost and repeated. Exits with 1 when anything is lost, out of order, or not as it was.
- */
-import { parseArgs } from 'node:util';
-import { startLongRun } from './cluster/long-run.ts';
+/** `npm run outbox -- --seconds 120`: its flags, and what came of it for people. */
 import { tableText } from './cluster/players-verdict.ts';
 import { runOutbox } from './outbox/outbox-run.ts';
+import { longRunCommand, number } from './cluster/long-run.ts';
 
-const USAGE = 'npm run outbox -- [--seconds 120] [--json]';
-
-const { values } = parseArgs({
-  options: {
-    seconds: { type: 'string', default: '120' },
-    json: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
+await longRunCommand({
+  name: 'outbox',
+  about:
+    'A cluster of three nodes publishes without pause; its sink is down for so long, and nodes are killed meanwhile. Ends with 1 when anything is lost, out of order, or not as it was.',
+  flags: { seconds: number('that the sink is down', { by: 120, min: 3, max: 86_400 }) },
+  run: ({ seconds }, { onProgress, signal }) => runOutbox({ seconds, onProgress, signal }),
+  text: (result) => `${textOf(result)}\n`,
 });
-
-if (values.help) process.stdout.write(`${USAGE}\n`);
-else process.exitCode = await main();
-
-async function main(): Promise<number> {
-  const seconds = Number(values.seconds);
-  if (!(seconds >= 3 && seconds <= 86_400)) throw new RangeError(`--seconds from 3 to 86400\n\n${USAGE}`);
-  const { onProgress, signal } = startLongRun();
-  const result = await runOutbox({ seconds, onProgress, signal });
-  if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`);
-  else process.stdout.write(`${textOf(result)}\n`);
-  return result.wrong.length === 0 ? 0 : 1;
-}
 
 function textOf(result: Awaited<ReturnType<typeof runOutbox>>): string {
   const table = tableText([

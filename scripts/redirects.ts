@@ -1,49 +1,25 @@
-/**
- * `npm run redirects -- --count 10000`: players in direct mode go to and fro over the borders of a cluster until so many of
- * their connections have been redirected; for some seconds one node takes nobody in. Exits with 1 when a session or a
- * connection is lost over it, an input acts twice or never, or anybody flickers.
- */
-import { parseArgs } from 'node:util';
+/** `npm run redirects -- --count 10000`: its flags, and what came of it for people. */
 import { NODES_COUNT_MAX } from './cluster/process-cluster.ts';
 import { closingText, millisecondsText, tableText, verdictRows } from './cluster/players-verdict.ts';
 import type { RedirectCounts } from '../src/main/bots/redirect-watch.core.ts';
 import { runRedirects } from './redirects/redirects-run.ts';
 import type { RedirectsResult } from './redirects/redirects-run.ts';
-import { numberFlag, startLongRun } from './cluster/long-run.ts';
+import { longRunCommand, number, whole } from './cluster/long-run.ts';
 
-const USAGE = `npm run redirects -- [--count 10000] [--clients 200] [--nodes 3] [--seed N] [--minutes-max 15] [--json]`;
-
-const { values } = parseArgs({
-  options: {
-    count: { type: 'string', default: '10000' },
-    clients: { type: 'string', default: '200' },
-    nodes: { type: 'string', default: '3' },
-    seed: { type: 'string' },
-    'minutes-max': { type: 'string', default: '15' },
-    json: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
+await longRunCommand({
+  name: 'redirects',
+  about:
+    'Players in direct mode go to and fro over the borders of a cluster until so many of their connections have been redirected; for some seconds one node takes nobody in. Ends with 1 when a session or a connection is lost over it, an input acts twice or never, or anybody flickers.',
+  flags: {
+    count: whole('redirects', { by: 10_000, min: 1, max: 10_000_000 }),
+    clients: whole('players', { by: 200, min: 1, max: 10_000 }),
+    nodes: whole('of the cluster', { by: 3, min: 2, max: NODES_COUNT_MAX }),
+    'minutes-max': number('that it may take', { by: 15, min: 0.1, max: 1440 }),
   },
+  run: ({ count, clients, nodes, 'minutes-max': minutesMax }, run) =>
+    runRedirects({ count, clients, nodes, secondsMax: 60 * minutesMax, ...run }),
+  text: redirectsText,
 });
-
-if (values.help) process.stdout.write(`${USAGE}\n`);
-else process.exitCode = await main();
-
-async function main(): Promise<number> {
-  const run = startLongRun(values.seed === undefined ? undefined : numberOf('seed', 0, 2 ** 32 - 1));
-  const result = await runRedirects({
-    count: numberOf('count', 1, 10_000_000),
-    clients: numberOf('clients', 1, 10_000),
-    nodes: numberOf('nodes', 2, NODES_COUNT_MAX),
-    ...run,
-    secondsMax: 60 * numberOf('minutes-max', 0.1, 1440),
-  });
-  process.stdout.write(values.json ? `${JSON.stringify(result)}\n` : redirectsText(result));
-  return result.wrong.length === 0 ? 0 : 1;
-}
-
-function numberOf(name: Exclude<keyof typeof values, 'json' | 'help'>, min: number, max: number): number {
-  return numberFlag(name, values[name] ?? '', { min, max, usage: USAGE });
-}
 
 function redirectsText(result: RedirectsResult): string {
   const { seed, clients, nodes, count, seconds } = result;

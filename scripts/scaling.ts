@@ -4,8 +4,8 @@
  */
 import { loadavg } from 'node:os';
 import path from 'node:path';
-import { parseArgs } from 'node:util';
-import { startLongRun } from './cluster/long-run.ts';
+import { longRunCommand, folder, someOf, toggle } from './cluster/long-run.ts';
+import type { LongRun } from './cluster/long-run.ts';
 import { consolidation, hotSpot } from './scaling/balancing.ts';
 import { crowd } from './scaling/crowd.ts';
 import { draining } from './scaling/draining.ts';
@@ -33,35 +33,31 @@ const SCENARIOS: readonly Scenario[] = [
   soaking,
 ];
 
-const USAGE = `npm run test:scaling -- [--only NAME[,NAME]] [--quick] [--out coverage/scaling] [--seed N] [--json]
+interface Flags {
+  readonly only: readonly string[];
+  readonly quick: boolean;
+  readonly out: string;
+}
 
---only   ${SCENARIOS.map(({ name }) => name).join(', ')}
---quick  shortest possible: shows that the scenarios work; targets are told and not judged
---out    folder of the report and its pictures
---json   the report as one JSON object, too
+await longRunCommand({
+  name: 'test:scaling',
+  about:
+    'How the whole thing behaves as players, entities, nodes and troubles grow, as a report in Markdown with pictures. Ends with 1 when a promise was broken, a target missed, or a scenario failed.',
+  flags: {
+    only: someOf(
+      'of the scenarios',
+      SCENARIOS.map(({ name }) => name),
+    ),
+    quick: toggle('shortest possible: shows that the scenarios work; targets are told and not judged'),
+    out: folder('of the report and its pictures', { by: 'coverage/scaling' }),
+  },
+  run: runScenarios,
+  text: ({ finished, report }) => `${finished.map(finishedText).join('')}\nThe report: ${report}\n`,
+});
 
-Exit codes: 0 all is kept, 1 a promise was broken, a target missed, or a scenario failed, 2 wrong usage.`;
-
-class UsageError extends Error {}
-
-async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      only: { type: 'string' },
-      quick: { type: 'boolean', default: false },
-      out: { type: 'string', default: 'coverage/scaling' },
-      seed: { type: 'string' },
-      json: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
-    },
-  });
-  if (values.help) {
-    process.stdout.write(`${USAGE}\n`);
-    return 0;
-  }
-  const scenarios = chosen(values.only);
-  const { seed, onProgress, signal } = startLongRun(seedOf(values.seed));
-  const context: ScenarioContext = { isQuick: values.quick, seed, tell: onProgress, signal };
+async function runScenarios({ only, quick: isQuick, out }: Flags, { seed, onProgress, signal }: LongRun) {
+  const scenarios = SCENARIOS.filter(({ name }) => only.includes(name));
+  const context: ScenarioContext = { isQuick, seed, tell: onProgress, signal };
   const command = `npm run test:scaling${process.argv.length > 2 ? ` -- ${process.argv.slice(2).join(' ')}` : ''}`;
   const finished: Finished[] = [];
   for (const [index, scenario] of scenarios.entries()) {
@@ -69,16 +65,13 @@ async function main(): Promise<number> {
     onProgress(`${index + 1} of ${scenarios.length}: ${scenario.title}`);
     const one = await finish(scenario, context);
     finished.push(one);
-    if (!values.json) process.stdout.write(finishedText(one));
+    onProgress(`${scenario.title}: ${one.verdict}`);
     // After each: whoever ends it early has the report of what was done.
-    writeReport(values.out, { finished, seed, isQuick: values.quick, command });
+    writeReport(out, { finished, seed, isQuick, command });
   }
-  if (values.json)
-    process.stdout.write(
-      `${JSON.stringify({ seed, isQuick: values.quick, finished: finished.map(withoutPictures) })}\n`,
-    );
-  else process.stdout.write(`\nThe report: ${path.join(values.out, REPORT_FILE)}\n`);
-  return finished.length === scenarios.length && finished.every(({ verdict }) => verdict === 'kept') ? 0 : 1;
+  const wrong = finished.filter(({ verdict }) => verdict !== 'kept').map(({ scenario }) => scenario.title);
+  if (finished.length < scenarios.length) wrong.push(`${scenarios.length - finished.length} scenarios were not run`);
+  return { seed, isQuick, finished: finished.map(withoutPictures), report: path.join(out, REPORT_FILE), wrong };
 }
 
 /** One that fails does not keep the others from being run. */
@@ -113,32 +106,7 @@ function finishedText({ scenario, seconds, outcome, failure, verdict }: Finished
   return `${scenario.title}: ${verdict.toUpperCase()} in ${seconds.toFixed(0)} s\n${rules.join('')}${why}`;
 }
 
-function withoutPictures({ outcome, ...rest }: Finished): unknown {
-  if (outcome === undefined) return rest;
-  const { pictures, ...others } = outcome;
-  return { ...rest, outcome: { ...others, pictures: pictures.map(({ name }) => name) } };
-}
-
-function chosen(text: string | undefined): readonly Scenario[] {
-  if (text === undefined) return SCENARIOS;
-  return text.split(',').map((part) => {
-    const scenario = SCENARIOS.find(({ name }) => name === part.trim());
-    if (scenario === undefined) throw new UsageError(`no scenario "${part}"\n\n${USAGE}`);
-    return scenario;
-  });
-}
-
-function seedOf(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const seed = Number(text);
-  if (Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32) return seed;
-  throw new UsageError(`--seed: a whole number from 0 to ${2 ** 32 - 1}, not "${text}"`);
-}
-
-try {
-  process.exitCode = await main();
-} catch (error) {
-  const isUsage = error instanceof UsageError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');
-  process.stderr.write(`test:scaling: ${(error as Error).message}\n`);
-  process.exitCode = isUsage === true ? 2 : 1;
+/** They are in the report's folder. */
+function withoutPictures({ outcome, ...rest }: Finished): Finished {
+  return { ...rest, outcome: outcome && { ...outcome, pictures: [] } };
 }

@@ -54,6 +54,7 @@ export interface ObserveResult {
   readonly trace: readonly CollectedSpan[];
   /** The same handover by `worldmesh trace --spans`. */
   readonly traceCommand: CommandResult;
+  readonly wrong: readonly string[];
 }
 
 export interface CommandResult {
@@ -102,7 +103,9 @@ export async function runObserve({ clients, seed, onProgress }: ObserveOptions):
   const fault = await killAndStart(cluster, prometheus, tell);
   const audit = await worldmesh(['audit', ...directory]);
   tell(`audit: exit ${audit.code}`);
-  return { promtool, targets, ruleCount, brokenRules, levels, ...fault, audit, trace, traceCommand };
+  const wrong = brokenRules.map((rule) => `a rule could not be worked out: ${rule}`);
+  if (audit.code !== 0) wrong.push(`the audit ended with ${audit.code}`);
+  return { promtool, targets, ruleCount, brokenRules, levels, ...fault, audit, trace, traceCommand, wrong };
 }
 
 /** The alert for a node that is killed, from its runbook's first command to its last. */
