@@ -13,7 +13,6 @@ import {
   closeSync,
   existsSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readFileSync,
   renameSync,
@@ -23,6 +22,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { crc32 } from 'node:zlib';
+import { makeFolder } from '../base/make-folder.ts';
 import { INCARNATION_MAX } from '../base/brand.ts';
 import { pause } from '../memory/pause.ts';
 import { NodeError } from './node-error.ts';
@@ -89,7 +89,7 @@ function lineFor(incarnation: number): string {
 function openLock(dataDir: string, lock: string): number {
   const deadlineMs = Date.now() + LOCK_WAIT_MS_MAX;
   try {
-    mkdirSync(dataDir, { recursive: true });
+    makeFolder(dataDir);
     for (;;) {
       try {
         return openSync(lock, 'wx', 0o644);

@@ -10,8 +10,9 @@
  */
 import { X509Certificate, createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { makeFolder } from '../base/make-folder.ts';
 import { WorldmeshError } from '../base/errors.ts';
 import { NODE_NAME_SHAPE } from './config/address.ts';
 import { createCertificate } from './certificate.wire.ts';
@@ -144,7 +145,7 @@ function writeNew(folder: string, contents: Readonly<Record<string, string>>): s
     );
   }
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder, { mode: 0o700 });
     for (const [name, content] of Object.entries(contents)) {
       writeFileSync(path.join(folder, name), content, { mode: 0o600, flag: 'wx' });
     }

@@ -5,8 +5,9 @@
  * The names of scripts and style sheets carry a hash of their contents, so that a browser may keep them as long as it likes; index.html is
  * replaced last and at once, so a page that loads meanwhile is whole.
  */
-import { mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { makeFolder } from '../base/make-folder.ts';
 import type { Plugin } from 'esbuild';
 import { IS_BUILD, ROOT_FOLDER, within } from './installation.ts';
 import { NodeError } from './node-error.ts';
@@ -105,7 +106,7 @@ async function write(
   directory: string,
   { files, html }: { files: ReadonlyMap<string, Uint8Array>; html: string },
 ): Promise<void> {
-  await mkdir(directory, { recursive: true });
+  makeFolder(directory);
   for (const [name, contents] of files) {
     const file = path.join(directory, name);
     // Its name has the hash of its contents: what is there already may be being read.

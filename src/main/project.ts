@@ -6,8 +6,10 @@
  *   package   package.json with a dependency on this version
  *   binary    start.sh and test.sh, which call the binary; the types beside them, since there is no package to hold them
  */
-import { chmodSync, cpSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { WorldmeshError } from '../base/errors.ts';
+import { makeFolder } from '../base/make-folder.ts';
 import { within } from './installation.ts';
 
 export type Origin = 'clone' | 'package' | 'binary';
@@ -30,8 +32,32 @@ const WORLD_NAME_LENGTH_MAX = 32;
 const START = 'dev world.ts --page page/index.html';
 const DEVELOPMENT = { '@types/node': '^24.0.0', typescript: '^7.0.0' };
 
-/** Returns the names of the files, from the project's folder. */
+export class ProjectError extends WorldmeshError {
+  override readonly name = 'ProjectError';
+  readonly code: 'ERR_PROJECT_NOT_EMPTY' | 'ERR_PROJECT_FILES';
+
+  constructor(code: ProjectError['code'], message: string, options: { cause?: unknown } = {}) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** Returns the names of the files, from the project's folder. @throws ProjectError */
 export function writeProject(options: ProjectOptions): string[] {
+  const { folder } = options;
+  try {
+    makeFolder(folder);
+    const isEmpty = readdirSync(folder).length === 0;
+    if (isEmpty) return writeFiles(options);
+  } catch (cause) {
+    if (typeof (cause as NodeJS.ErrnoException).code !== 'string') throw cause;
+    const what = `the game cannot be written to ${folder} (${(cause as NodeJS.ErrnoException).code})`;
+    throw new ProjectError('ERR_PROJECT_FILES', `${what}; name a folder that this user may write`, { cause });
+  }
+  throw new ProjectError('ERR_PROJECT_NOT_EMPTY', `${folder} is not empty; name a new folder`);
+}
+
+function writeFiles(options: ProjectOptions): string[] {
   const { folder, origin } = options;
   const template = within(TEMPLATE);
   const names = readdirSync(template, { recursive: true, withFileTypes: true })
@@ -42,7 +68,7 @@ export function writeProject(options: ProjectOptions): string[] {
   if (origin === 'binary') addScripts(files, options);
   for (const [name, text] of files) {
     const file = path.join(folder, name);
-    mkdirSync(path.dirname(file), { recursive: true });
+    makeFolder(path.dirname(file));
     writeFileSync(file, filledIn(text, options));
     if (name.endsWith('.sh')) chmodSync(file, 0o755);
   }

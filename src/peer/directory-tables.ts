@@ -14,8 +14,8 @@
  *
  * Application id and user version tell a directory from other files, and its format from later ones.
  */
-import { mkdirSync } from 'node:fs';
 import path from 'node:path';
+import { makeFolder } from '../base/make-folder.ts';
 import SqliteDatabase from 'better-sqlite3';
 import type { Database, Statement } from 'better-sqlite3';
 import { DirectoryError } from './directory-error.ts';
@@ -98,7 +98,7 @@ export function prepared<Bind extends unknown[] = unknown[], Row = unknown>(
 
 /** Opens or makes the file; waits for nobody: SQLITE_BUSY comes as an error at once. @throws what `explain` turns into ours. */
 export function openFile(file: string, { mustExist }: { mustExist: boolean }): Database {
-  if (!mustExist) mkdirSync(path.dirname(path.resolve(file)), { recursive: true });
+  if (!mustExist) makeFolder(path.dirname(path.resolve(file)));
   const database = new SqliteDatabase(file, { timeout: 0, fileMustExist: mustExist });
   try {
     if (database.pragma('journal_mode', { simple: true }) !== 'wal') database.pragma('journal_mode = WAL');

@@ -6,9 +6,10 @@
  * Such locks belong to the process: if anything in the holder's process opens and closes `ledger.lock` by itself (a copy
  * of the folder), the lock is gone. So nothing but this file touches it.
  */
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import path from 'node:path';
+import { makeFolder } from '../base/make-folder.ts';
 import Database from 'better-sqlite3';
 import { JournalError, journalErrorFrom } from './journal-error.ts';
 
@@ -43,7 +44,7 @@ export interface LockHolder {
  */
 export function tryLock(folder: string): LedgerLock | undefined {
   const file = path.join(folder, LOCK_FILE);
-  const database = openLockFile(file, { makeFolder: true });
+  const database = openLockFile(file, { withFolder: true });
   let isHeld = false;
   try {
     const deadlineMs = performance.now() + LOOKING_MS_MAX;
@@ -111,9 +112,9 @@ export function lockedError(folder: string): JournalError {
   );
 }
 
-function openLockFile(file: string, { makeFolder = false } = {}): Database.Database {
+function openLockFile(file: string, { withFolder = false } = {}): Database.Database {
   try {
-    if (makeFolder) mkdirSync(path.dirname(file), { recursive: true });
+    if (withFolder) makeFolder(path.dirname(file));
     return new Database(file, { timeout: 0 });
   } catch (cause) {
     throw journalErrorFrom(cause, file);

@@ -6,19 +6,10 @@
  *
  * Whatever goes wrong, OUT.part is removed; that of a process that was killed is removed by the next one.
  */
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import path from 'node:path';
+import { makeFolder } from '../../base/make-folder.ts';
 import type { Database } from 'better-sqlite3';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { DirectoryError } from '../../peer/directory-error.ts';
@@ -126,7 +117,7 @@ async function copyJournal(
   part: string,
   signal: AbortSignal,
 ): Promise<JournalEntry> {
-  mkdirSync(path.join(part, name), { recursive: true });
+  makeFolder(path.join(part, name));
   const relative = `${name}/${path.basename(file)}`;
   const entry = await copyFile(database, { part, relative, signal });
   // Of the copy, not of the original: what is counted is what is kept.

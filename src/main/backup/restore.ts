@@ -6,18 +6,9 @@
  * The directory is put in place before the journals: if this process dies in between, nodes find leases that are not theirs and
  * refuse to start, instead of beginning a world of their own. Until then nothing that is there has been touched.
  */
-import {
-  closeSync,
-  copyFileSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-} from 'node:fs';
+import { closeSync, copyFileSync, existsSync, fsyncSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
+import { makeFolder } from '../../base/make-folder.ts';
 import SqliteDatabase from 'better-sqlite3';
 import type { Database } from 'better-sqlite3';
 import { FORMAT_VERSION } from '../../peer/directory-tables.ts';
@@ -145,7 +136,7 @@ function prepare(given: {
 function copyOf(source: string, file: string, copies: Copy[]): string {
   const temporary = file + RESTORING;
   copies.push({ temporary, file });
-  mkdirSync(path.dirname(file), { recursive: true });
+  makeFolder(path.dirname(file));
   copyFileSync(source, temporary);
   return temporary;
 }

@@ -1,6 +1,6 @@
 /** `worldmesh new`. */
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { Command } from 'commander';
 import packageFacts from '../../../package.json' with { type: 'json' };
@@ -32,8 +32,6 @@ export function addNewCommand(program: Command): void {
     const folder = path.resolve(given);
     const name = path.basename(folder);
     if (!NAME.test(name)) command.error(`"${name}" cannot be the name of a game: ${NAME_RULE}`);
-    if (existsSync(folder) && readdirSync(folder).length > 0)
-      command.error(`${folder} is not empty; name a new folder`);
     const origin: Origin = isBinary() ? 'binary' : IS_BUILD ? 'package' : 'clone';
     if (origin === 'clone') await buildTypesOnce();
     const files = writeProject({

@@ -5,9 +5,10 @@
  * A batch is appended by one write and on disk before it counts as taken. A last line without its end is of a process that died in the middle:
  * it was not taken, and is cut off.
  */
-import { mkdir, open, rename } from 'node:fs/promises';
+import { open, rename } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
+import { makeFolder } from '../../base/make-folder.ts';
 import type { Publication, Sink } from './sink.ts';
 
 const NEWLINE = 10;
@@ -51,7 +52,7 @@ export class FileSink implements Sink {
   }
 
   async #open(): Promise<FileHandle> {
-    await mkdir(this.#folder, { recursive: true });
+    makeFolder(this.#folder);
     // 'a+' also where the file was put by somebody who may not read it back.
     const handle = await open(this.#file, 'a+');
     const { size } = await handle.stat();
