@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { assert } from '../base/assert.ts';
+import { viewHash } from '../base/view-hash.ts';
 import { Grid } from '../memory/grid.ts';
 import type { StoreOptions } from '../memory/store.ts';
 import { PROTECTION_SETTINGS } from '../net/protection.ts';
@@ -86,6 +87,7 @@ export function peerSettings(
     directory: settings.directory,
     facts: { world: name, worldSize, cellSize, blockCells, tickHz, blockCount },
     schema: { hash, version, text: JSON.stringify(world.schema) },
+    viewHash: settings.mixedViews ? 0 : viewHash(world.schema),
     gridWidth: grid.width,
     gridDepth: grid.depth,
     listen,

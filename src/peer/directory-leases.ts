@@ -40,6 +40,9 @@ interface LeaseRow {
   readonly renewed_at_ms: number;
 }
 
+/** Since its last renewal; a lease is shorter. */
+const VIEW_COMPARED_MS = 120_000;
+
 const SELECT = 'SELECT lease.*, node.name FROM lease JOIN node USING (node)';
 
 export function members(database: Database): Member[] {
@@ -57,6 +60,7 @@ export function join(
   else checkRoom(database);
   checkName(database, { request, isAlive });
   checkSchemaVersion(database, request);
+  checkView(database, { request, nowMs, isAlive });
   const node = numberFor(database, request.name);
   const least = Math.max(request.incarnationSeen, before?.incarnation ?? 0);
   const incarnation = raise(database, { counter: 'incarnation', least });
@@ -88,6 +92,11 @@ export function join(
     Math.max(request.position ?? 0, before?.position ?? 0),
     nowMs,
     nowMs,
+  );
+  prepared(database, 'INSERT OR REPLACE INTO view (node, incarnation, hash) VALUES (?, ?, ?)').run(
+    node,
+    incarnation,
+    request.viewHash,
   );
   return { node, incarnation, version, previousIncarnation: before?.incarnation ?? 0 };
 }
@@ -248,6 +257,30 @@ function checkSchemaVersion(database: Database, { schema }: JoinRequest): void {
     'ERR_DIRECTORY_SCHEMA',
     `the world module has version ${schema.version}, and node "${other.name}" runs version ${other.schema_version}; ` +
       'nodes may be one version apart: upgrade step by step',
+  );
+}
+
+/**
+ * A player's gateway and owner may be any two nodes, so a client is sent what any node makes: its bytes must mean the same. Whoever is dead
+ * is not compared, though its lease has not ended; nor a node of a release that did not tell.
+ */
+function checkView(
+  database: Database,
+  parts: { readonly request: JoinRequest; readonly nowMs: number; readonly isAlive: (pid: number) => boolean },
+): void {
+  const { request, nowMs, isAlive } = parts;
+  if (request.viewHash === 0) return;
+  const others = prepared<[number, string, number], LeaseRow>(
+    database,
+    `${SELECT} JOIN view USING (node, incarnation)
+       WHERE state IN ('joining', 'active', 'draining') AND hash NOT IN (0, ?) AND ledger <> ? AND renewed_at_ms > ? ORDER BY node`,
+  ).all(request.viewHash, request.ledger, nowMs - VIEW_COMPARED_MS);
+  const other = others.find(({ pid }) => isAlive(pid));
+  if (other === undefined) return;
+  throw new DirectoryError(
+    'ERR_DIRECTORY_VIEW',
+    `what clients see of this world module (version ${request.schema.version}) is not what they see of the one that node "${other.name}" runs ` +
+      `(version ${other.schema_version}); stop all nodes, then start them with this module, or keep visible components, kinds and the input as they are; --mixed-views while nobody plays`,
   );
 }
 

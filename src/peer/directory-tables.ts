@@ -11,6 +11,7 @@
  *   setting   key, value, version
  *   schema    hash, version, text
  *   load      node, incarnation, revision, text      the last report of each
+ *   view      node, incarnation, hash                what its clients see
  *
  * Application id and user version tell a directory from other files, and its format from later ones.
  */
@@ -71,12 +72,13 @@ INSERT INTO counter VALUES ('revision', 0), ('incarnation', 0);
 INSERT INTO change VALUES ('members', 0), ('blocks', 0), ('names', 0), ('settings', 0), ('schemas', 0);
 `;
 
-/** In a file of a release before it there is none; that one leaves it alone. */
-const LOAD_TABLE = `
+/** In a file of a release before them there are none; that one leaves them alone. */
+const LATER_TABLES = `
 CREATE TABLE IF NOT EXISTS load (
   node INTEGER PRIMARY KEY, incarnation INTEGER NOT NULL, revision INTEGER NOT NULL, text TEXT NOT NULL
 ) STRICT;
 INSERT OR IGNORE INTO change VALUES ('loads', 0);
+CREATE TABLE IF NOT EXISTS view (node INTEGER PRIMARY KEY, incarnation INTEGER NOT NULL, hash INTEGER NOT NULL) STRICT;
 `;
 
 export const CHANGE_KINDS = ['members', 'blocks', 'names', 'settings', 'schemas', 'loads'] as const;
@@ -118,7 +120,7 @@ export function makeTables(database: Database, { file }: { file: string }): bool
   const application = database.pragma('application_id', { simple: true }) as number;
   if (application === 0 && version === 0 && isEmpty(database)) {
     database.exec(TABLES);
-    database.exec(LOAD_TABLE);
+    database.exec(LATER_TABLES);
     database.pragma(`application_id = ${APPLICATION_ID}`);
     database.pragma(`user_version = ${FORMAT_VERSION}`);
     return true;
@@ -135,7 +137,7 @@ export function makeTables(database: Database, { file }: { file: string }): bool
       `${file} has format ${version}, this release reads format ${FORMAT_VERSION}; use the release that wrote it, or a new file`,
     );
   }
-  database.exec(LOAD_TABLE);
+  database.exec(LATER_TABLES);
   return false;
 }
 

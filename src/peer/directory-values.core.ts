@@ -33,6 +33,7 @@ export function checkJoin(request: JoinRequest): void {
   demandCapacity(request.capacity);
   demandCount('schema.hash', request.schema.hash);
   demandCount('schema.version', request.schema.version);
+  demandCount('viewHash', request.viewHash);
   demandText('schema.text', request.schema.text, SCHEMA_TEXT_MAX);
 }
 

@@ -96,6 +96,8 @@ export interface JoinRequest {
   readonly release: string;
   readonly capacity: number;
   readonly schema: SchemaEntry;
+  /** Of what clients see of that schema (base/view-hash.ts); 0: it is compared with nobody's. */
+  readonly viewHash: number;
 }
 
 export interface Joined {
@@ -217,7 +219,7 @@ export interface Directory extends AsyncDisposable {
    * @throws ERR_DIRECTORY_NAME_TAKEN when a live process has the name with another ledger, ERR_DIRECTORY_NAME_UNRESOLVED when a
    *   dead one had it whose ledger nobody has taken (retry: a neighbour may), ERR_DIRECTORY_LEDGER_FENCED when the ledger was
    *   taken (start with a new one), ERR_DIRECTORY_LEDGER_TAKEN for a copied folder, ERR_DIRECTORY_LEDGER_OLDER when the journal is
-   *   behind what was once reported, ERR_DIRECTORY_SCHEMA, ERR_DIRECTORY_NODES_MAX, ERR_DIRECTORY_LEDGERS_MAX,
+   *   behind what was once reported, ERR_DIRECTORY_SCHEMA, ERR_DIRECTORY_VIEW, ERR_DIRECTORY_NODES_MAX, ERR_DIRECTORY_LEDGERS_MAX,
    *   ERR_DIRECTORY_INCARNATION_MAX, ERR_DIRECTORY_VALUE.
    */
   join(request: JoinRequest): Promise<Joined>;

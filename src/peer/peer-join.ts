@@ -103,7 +103,7 @@ async function openUnlessTaken(
 }
 
 function requestOf(settings: PeerSettings, { ledger, content }: Journal): Parameters<Directory['join']>[0] {
-  const { name, folder, release, capacity, schema } = settings;
+  const { name, folder, release, capacity, schema, viewHash } = settings;
   return {
     name,
     ledger,
@@ -117,5 +117,6 @@ function requestOf(settings: PeerSettings, { ledger, content }: Journal): Parame
     release,
     capacity,
     schema,
+    viewHash,
   };
 }

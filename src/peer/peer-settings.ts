@@ -15,6 +15,8 @@ export interface PeerSettings {
   readonly directory: string;
   readonly facts: WorldFacts;
   readonly schema: SchemaEntry;
+  /** Of what clients see of it; 0: compared with nobody's. */
+  readonly viewHash: number;
   /** In cells. */
   readonly gridWidth: number;
   readonly gridDepth: number;

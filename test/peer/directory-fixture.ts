@@ -96,6 +96,7 @@ export function joinRequest(name: string, changes: Partial<JoinRequest> = {}): J
     release: '0.1.0',
     capacity: 1,
     schema: { hash: 7, version: 1, text: '{"name":"harbour"}' },
+    viewHash: 70,
     ...changes,
   };
 }

@@ -185,6 +185,28 @@ test('a dead process does not hold its name against its own journal, a live one 
   t.is((await directory.members())[0]?.joinedAtMs, 1_700_000_000_000);
 });
 
+test('what clients of a dead node saw keeps nobody out, nor what those of one saw that has not renewed for long', async (t) => {
+  const alive = new Set([process.pid, 4711]);
+  let nowMs = 1_700_000_000_000;
+  await using directory = await SqliteDirectory.open({
+    file: newFile(),
+    facts: FACTS,
+    now: () => nowMs,
+    random: () => 0,
+    isAlive: (pid) => alive.has(pid),
+  });
+  await joinActive(directory, 'a', { pid: 4711, viewHash: 1 });
+  const other = joinRequest('b', { viewHash: 2 });
+  await refusal(t, () => directory.join(other), 'ERR_DIRECTORY_VIEW');
+  alive.delete(4711);
+  const b = await directory.join(other);
+  await directory.leave(b);
+  alive.add(4711);
+  await refusal(t, () => directory.join(joinRequest('c', { viewHash: 2 })), 'ERR_DIRECTORY_VIEW');
+  nowMs += 200_000;
+  await directory.join(joinRequest('c', { viewHash: 2 }));
+});
+
 test('1,024 journals are remembered, and then a new one is refused', async (t) => {
   const file = newFile();
   await using directory = await open(file);

@@ -118,3 +118,26 @@ export function limitTests(test: TestFn, { name, makeUrl, open }: DirectoryFacto
     await refusal(t, () => open(makeUrl(), { ...FACTS, blockCount: 0 }), 'ERR_DIRECTORY_VALUE');
   });
 }
+
+export function viewTests(test: TestFn, { name, makeUrl, open }: DirectoryFactory): void {
+  test(`${name}: nodes whose clients see different things do not run together`, async (t) => {
+    await using directory = await open(makeUrl(), FACTS);
+    const a = await joinActive(directory, 'a', { viewHash: 1 });
+    const b = await joinActive(directory, 'b', { viewHash: 1 });
+    const next = joinRequest('c', { viewHash: 2 });
+    t.regex(
+      await refusal(t, () => directory.join(next), 'ERR_DIRECTORY_VIEW'),
+      /that node "a" runs \(version 1\); stop all nodes/,
+    );
+    await directory.leave(a);
+    t.regex(await refusal(t, () => directory.join(next), 'ERR_DIRECTORY_VIEW'), /node "b"/);
+    const mixed = await joinActive(directory, 'mixed', { viewHash: 0 });
+    const d = await directory.join(joinRequest('d', { viewHash: 1 }));
+    await directory.leave(d);
+    await directory.leave(mixed);
+    await directory.leave(b);
+    await directory.join(next);
+    await refusal(t, () => directory.join({ ...a.request, incarnationSeen: a.incarnation }), 'ERR_DIRECTORY_VIEW');
+    await directory.join({ ...a.request, incarnationSeen: a.incarnation, viewHash: 2 });
+  });
+}

@@ -5,7 +5,7 @@
 import type { TestFn } from 'ava';
 import type { DirectoryFactory } from './directory-fixture.ts';
 import { chainTests, fenceTests, membershipTests, renewalTests } from './directory-suite-members.ts';
-import { factTests, limitTests } from './directory-suite-refusals.ts';
+import { factTests, limitTests, viewTests } from './directory-suite-refusals.ts';
 import { blockTests, entryTests, secretTests, watchTests } from './directory-suite-contents.ts';
 import { drainTests, loadTests } from './directory-suite-loads.ts';
 import { counterTests, raceTests } from './directory-suite-processes.ts';
@@ -19,6 +19,7 @@ export function directorySuite(test: TestFn, factory: DirectoryFactory): void {
   loadTests(test, factory);
   factTests(test, factory);
   limitTests(test, factory);
+  viewTests(test, factory);
   blockTests(test, factory);
   entryTests(test, factory);
   secretTests(test, factory);

@@ -216,6 +216,11 @@ export const CLUSTER_SETTINGS = {
     max: 1,
     about: 'Share of the handovers that are traced, the same ones at every node',
   }),
+  mixedViews: boolean(false, {
+    group: 'Cluster',
+    about:
+      'Joins though its clients see other components, kinds or fields than those of nodes that run: for an upgrade while nobody plays, since such clients cannot read what the others make',
+  }),
   drainOnStop: boolean(false, {
     group: 'Cluster',
     about:

@@ -23,14 +23,14 @@ test('nodes one version apart exchange entities, and no field is lost', async (t
   const folder = temporaryFolder();
   const [west, east] = namesWithBorder();
   await using oldNode = start({ name: west, version: 1, folder });
-  await using newNode = start({ name: east, version: 2, folder });
+  await using newNode = start({ name: east, version: 2, folder, mixedViews: true });
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const oldUrl = await readyUrl(oldNode);
   const newUrl = await readyUrl(newNode);
   using watching = new Watching(oldUrl, newUrl);
   await watching.start();
 
-  await isRefused(t, folder);
+  await areRefused(t, folder);
   const census = path.join(folder, 'census.ndjson');
   const before = await audited(folder, ['--census-out', census]);
   t.is(before.code, 0, before.stdout);
@@ -109,21 +109,39 @@ class Watching implements Disposable {
   }
 }
 
-function start({ name, version, folder }: { name: string; version: number; folder: string }): RunningCommand {
-  return startNode(name, folder, `upgrade-version-${version}.ts`);
+interface Node {
+  readonly name: string;
+  readonly version: number;
+  readonly folder: string;
+  readonly mixedViews?: boolean;
+}
+
+function start({ name, version, folder, mixedViews = false }: Node): RunningCommand {
+  const environment = { WORLDMESH_MIXED_VIEWS: String(mixedViews) };
+  return startNode(name, folder, { module: `upgrade-version-${version}.ts`, environment });
 }
 
 function directoryOf(folder: string): string {
   return `sqlite:${path.join(folder, 'directory.sqlite')}`;
 }
 
-/** A third node, of a version that is two away from the first's. */
-async function isRefused(t: ExecutionContext, folder: string): Promise<void> {
-  await using command = start({ name: 'far', version: 3, folder });
-  const { code, stdout, stderr } = await command.ended;
-  t.not(code, 0);
-  t.regex(stdout + stderr, /ERR_DIRECTORY_SCHEMA/);
-  t.regex(stdout + stderr, /has version 3, and node \\?"west\\?" runs version 1; nodes may be one version apart/);
+/** A third node, of a version that is two away from the first's; and one whose clients would see other things than the first's. */
+async function areRefused(t: ExecutionContext, folder: string): Promise<void> {
+  const says = [
+    { version: 3, text: /ERR_DIRECTORY_SCHEMA/ },
+    { version: 3, text: /has version 3, and node \\?"west\\?" runs version 1; nodes may be one version apart/ },
+    { version: 2, text: /ERR_DIRECTORY_VIEW/ },
+    {
+      version: 2,
+      text: /world module \(version 2\) is not what they see of the one that node \\?"west\\?" runs \(version 1\)/,
+    },
+  ];
+  for (const version of [3, 2]) {
+    await using command = start({ name: 'other', version, folder });
+    const { code, stdout, stderr } = await command.ended;
+    t.not(code, 0);
+    for (const { text } of says.filter((one) => one.version === version)) t.regex(stdout + stderr, text);
+  }
 }
 
 function checkShuttles(t: ExecutionContext, watching: Watching): void {
