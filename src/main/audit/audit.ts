@@ -5,7 +5,7 @@ import { journalPlaces, readHistories, readPass } from './cluster-reader.ts';
 import type { ClusterPlace } from './cluster-reader.ts';
 import type { ClusterEvidence, ClusterPass, Settle } from './evidence.ts';
 import type { Finding } from './finding.ts';
-import { despawned } from './history.core.ts';
+import { despawned, hasGaps } from './history.core.ts';
 import { validJournals } from './instant.core.ts';
 import { censusOf, expectedEntities, judge, missingFrom } from './judge.core.ts';
 import type { Verdict } from './judge.core.ts';
@@ -51,16 +51,17 @@ export async function audit(options: AuditOptions): Promise<AuditReport> {
     place,
     missingFrom(second, expectedEntities({ passes: [first, second], histories, census })),
   );
-  const evidence: ClusterEvidence = {
+  const evidence: ClusterEvidence = await withLaterHistories(place, {
     passes: [first, second],
     histories,
+    laterHistories: histories,
     census,
     // Read last: a client's log may be behind the cluster, and never the other way round.
     clients: options.inputsFile === undefined ? [] : readClientLogs(options.inputsFile),
     sought,
     settle: settled,
     outboxAgeMsMax: options.outboxAgeMsMax,
-  };
+  });
   const verdict = judge(evidence);
   if (options.censusOutFile !== undefined) writeCensus(options.censusOutFile, censusOf(second));
   const findings = verdict.findings.map((finding, index) => ({
@@ -102,6 +103,19 @@ async function seek(place: ClusterPlace, missing: ReadonlySet<number>): Promise<
     left = new Set([...left].filter((id) => !ended.has(id)));
   }
   return new Map([...left].map((id) => [id, LOOKS_MAX + 2]));
+}
+
+/**
+ * Histories are read one after the other, and what happened between may be in none of them, though the next step is. A line is written
+ * with the next batch after what it tells of.
+ */
+async function withLaterHistories(place: ClusterPlace, given: ClusterEvidence): Promise<ClusterEvidence> {
+  let evidence = given;
+  for (let look = 0; look < LOOKS_MAX && hasGaps(evidence); look++) {
+    await wait(LOOK_MS);
+    evidence = { ...evidence, laterHistories: readHistories(place) };
+  }
+  return evidence;
 }
 
 function traceOf(place: ClusterPlace, entity: number): readonly TimelineLine[] {

@@ -171,6 +171,8 @@ export interface ClientLog {
 export interface ClusterEvidence {
   readonly passes: readonly [ClusterPass, ClusterPass];
   readonly histories: readonly JournalHistory[];
+  /** The same, read again while a sequence was missing in them: what moved between their readings is in the next one. */
+  readonly laterHistories: readonly JournalHistory[];
   readonly census: readonly CensusEntry[];
   readonly clients: readonly ClientLog[];
   /** Entities that neither the second pass nor further looks found, and how many looks there were. */

@@ -4,7 +4,7 @@
  */
 import type { ClusterEvidence, ClusterPass, HistoryRow, JournalHistory } from './evidence.ts';
 import { idText } from './finding.ts';
-import type { Findings } from './finding.ts';
+import { Findings } from './finding.ts';
 import { copiesOf, validJournals } from './instant.core.ts';
 
 export const RELEASE_STAGE = 'source released';
@@ -38,10 +38,18 @@ export function checkHistory(evidence: ClusterEvidence, findings: Findings): voi
   }
   const judgedFromMs = allWholeFromMs(histories);
   const tornMs = tornTimes(histories);
+  const later = stepsByEntity(evidence.laterHistories);
   for (const [id, steps] of stepsByEntity(histories)) {
-    checkGaps(id, { steps, judgedFromMs, tornMs, pass: second, findings });
+    checkGaps(id, { steps, later: later.get(id) ?? [], judgedFromMs, tornMs, pass: second, findings });
     checkActivations(id, { steps, pass: second, findings });
   }
+}
+
+/** Whether a sequence is missing that no crash explains. */
+export function hasGaps(evidence: ClusterEvidence): boolean {
+  const findings = new Findings();
+  checkHistory(evidence, findings);
+  return findings.counts.has('SEQ_GAP');
 }
 
 /** UTC milliseconds from which on nothing is missing in any history; 0 when nothing is missing at all. */
@@ -101,11 +109,12 @@ interface StepsContext {
 }
 
 interface GapContext extends StepsContext {
+  readonly later: readonly Step[];
   readonly judgedFromMs: number;
   readonly tornMs: readonly number[];
 }
 
-function checkGaps(id: number, { steps, judgedFromMs, tornMs, pass, findings }: GapContext): void {
+function checkGaps(id: number, { steps, later, judgedFromMs, tornMs, pass, findings }: GapContext): void {
   const times = new Map<number, { firstMs: number; lastMs: number }>();
   const see = (seq: number, atMs: number): void => {
     const seen = times.get(seq);
@@ -123,12 +132,17 @@ function checkGaps(id: number, { steps, judgedFromMs, tornMs, pass, findings }: 
   const sequences = [...times.keys()].sort((left, right) => left - right);
   for (const [index, seq] of sequences.entries()) {
     const next = sequences[index + 1];
-    if (next === undefined || next === seq + 1) continue;
+    if (next === undefined || next === seq + 1 || areTraced(later, { after: seq, before: next })) continue;
     const missing = next === seq + 2 ? `${seq + 1}` : `${seq + 1} to ${next - 1}`;
     const text = `${idText(id)} went from seq ${seq} to ${next}; nobody has a trace of ${missing}`;
     const isTorn = isBetween(tornMs, { fromMs: times.get(seq)!.firstMs, toMs: times.get(next)!.lastMs + TORN_MS });
     findings.add(isTorn ? 'HISTORY_TORN' : 'SEQ_GAP', { entity: id, text, copies: copiesOf(id, pass) });
   }
+}
+
+function areTraced(steps: readonly Step[], { after, before }: { after: number; before: number }): boolean {
+  const sequences = new Set(steps.map(({ row }) => row.seq).filter((seq) => seq > after && seq < before));
+  return sequences.size === before - after - 1;
 }
 
 /** A process that was killed notes its recovery, or a neighbour its takeover, within this time. */

@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import test from 'ava';
 import { audit } from '../../../src/main/audit/audit.ts';
 import type { AuditOptions, AuditReport } from '../../../src/main/audit/audit.ts';
@@ -146,6 +147,19 @@ test('SEQ_GAP: nobody has a trace of a sequence in between', async (t) => {
   const report = await cluster.audit();
   t.deepEqual(codes(report), ['SEQ_GAP']);
   t.regex(report.findings[0]?.text ?? '', /^3:7 went from seq 2 to 5; nobody has a trace of 3 to 4$/);
+});
+
+test('a sequence that went past the reader of histories is no gap: they are read again', async (t) => {
+  using cluster = new Cluster();
+  cluster.fillCleanly();
+  cluster.b.own({ id: RIDER, seq: 5 });
+  const auditing = cluster.audit();
+  await wait(100);
+  cluster.b.trace('source released', { id: RIDER, seq: 3 });
+  await wait(100);
+  cluster.c.trace('source released', { id: RIDER, seq: 4 });
+  const report = await auditing;
+  t.deepEqual([report.verdict, report.findings], ['proven', []]);
 });
 
 test('HISTORY_TORN: a gap around a crash is a doubt; a reclaim acts with the next sequence', async (t) => {
