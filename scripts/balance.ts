@@ -1,4 +1,4 @@
-/** `npm run balance -- --clients 300`: its flags, and what came of it for people. */
+/** `npm run balance`: its flags, and what came of it for people. */
 import { closingText, tableText, verdictRows } from './cluster/players-verdict.ts';
 import type { Row } from './cluster/players-verdict.ts';
 import { runBalance } from './balance/balance-run.ts';
@@ -12,8 +12,8 @@ await longRunCommand({
   about:
     "All players of a three-node cluster walk into one node's area, the balancer is switched on, a fourth node joins under load, everybody leaves. Ends with 1 when an entity or an input is lost, when the fourth node is not taken into use, or when no node is named that could be switched off.",
   flags: {
-    clients: whole('players', { by: 300, min: 1, max: 2000 }),
-    wanderers: whole('in each cell', { by: 20, min: 0, max: 200 }),
+    clients: whole('players', { by: 450, min: 1, max: 2000 }),
+    wanderers: whole('in each cell', { by: 40, min: 0, max: 200 }),
     'measure-seconds': number('of looking at loads, before and after', { by: 15, min: 6, max: 600 }),
     'step-seconds-max': number('that a step may take', { by: 240, min: 30, max: 3600 }),
   },

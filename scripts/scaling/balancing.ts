@@ -17,8 +17,8 @@ export const hotSpot: Scenario = {
   title: 'Hot spot',
   async run(context): Promise<Outcome> {
     const { isQuick } = context;
-    const clients = isQuick ? 60 : 300;
-    await using scene = await start(context, { clients, wanderersPerCell: isQuick ? 4 : 20 });
+    const clients = isQuick ? 60 : 450;
+    await using scene = await start(context, { clients, wanderersPerCell: isQuick ? 4 : 40 });
     const before = await scene.crowd();
     const hot = hottestOf(before);
     if (hot === undefined) throw new Error('no node reported its load');
