@@ -7,6 +7,7 @@ import { Random, mixSeed } from '../../src/base/random.ts';
 import { journalPlaces } from '../../src/main/audit/cluster-reader.ts';
 import { readJournal } from '../../src/main/audit/journal-reader.ts';
 import type { OwnedRow } from '../../src/main/audit/evidence.ts';
+import { loadOf } from '../cluster/node-load.ts';
 import { ProcessCluster } from '../cluster/process-cluster.ts';
 import type { ProcessNode } from '../cluster/process-node.ts';
 import { ChaosRun, Walkers } from './chaos-run.ts';
@@ -63,7 +64,7 @@ export async function runTakeoverTrials(options: TakeoverOptions): Promise<Takeo
   const trials: Trial[] = [];
   for (let number = 0; number < options.trials; number++) {
     await wait(BETWEEN_MS);
-    const node = cluster.nodes[random.below(cluster.nodes.length)]!;
+    const node = await someOwner(cluster, random);
     const trial = await tryTakeover(node, { cluster, walkers });
     trials.push(trial);
     tell(trialText(trial));
@@ -80,6 +81,13 @@ export async function runTakeoverTrials(options: TakeoverOptions): Promise<Takeo
     if (!Number.isFinite(trial.allMs)) wrong.push(`not all entities of ${trial.node} came back`);
   }
   return { trials, wrong };
+}
+
+/** One that came back a moment ago has nothing yet that could be taken over. */
+async function someOwner({ nodes }: ProcessCluster, random: Random): Promise<ProcessNode> {
+  const loads = await Promise.all(nodes.map(loadOf));
+  const owners = nodes.filter((_, index) => loads[index]!.entities > 0);
+  return owners[random.below(owners.length)] ?? nodes[0]!;
 }
 
 async function tryTakeover(
