@@ -3,8 +3,8 @@ import { closingText, tableText, verdictRows } from './cluster/players-verdict.t
 import type { Row } from './cluster/players-verdict.ts';
 import { runBalance } from './balance/balance-run.ts';
 import type { BalanceResult } from './balance/balance-run.ts';
-import { hottestOf } from './balance/load-watch.ts';
-import type { NodeFigures } from './balance/load-watch.ts';
+import { hottestOf, percent } from './balance/load-watch.ts';
+import type { MeasuredNode } from './balance/load-watch.ts';
 import { longRunCommand, number, whole } from './cluster/long-run.ts';
 
 await longRunCommand({
@@ -47,23 +47,17 @@ function balanceText(result: BalanceResult): string {
   return `\n${table}\n\n${why}\n\n${closingText({ ...verdict, wrong: result.wrong }, replay)}\n`;
 }
 
-function hottestRow(label: string, figures: readonly NodeFigures[]): Row {
+function hottestRow(label: string, figures: readonly MeasuredNode[]): Row {
   const hottest = hottestOf(figures);
   if (hottest === undefined) return [label, 'no reports'];
-  const { name, tickP50Ms, tickP99Ms, busyShare } = hottest;
-  return [
-    label,
-    `${name}: tick p50 ${tickP50Ms.toFixed(1)} ms, **p99 ${tickP99Ms.toFixed(1)} ms**, ${percent(busyShare)} busy`,
-  ];
+  const { name, tickP50Ms, tickP99Ms, busyShare, cpuShare } = hottest;
+  const ticks = `tick p50 ${tickP50Ms.toFixed(1)} ms, **p99 ${tickP99Ms.toFixed(1)} ms**, ${percent(busyShare)} busy`;
+  return [label, `${name}: ${ticks}, **${percent(cpuShare)} of a core** computing`];
 }
 
-function nodeRows(what: string, figures: readonly NodeFigures[]): Row[] {
-  return figures.map(({ name, tickP99Ms, busyShare, players, entities, blocks }) => [
+function nodeRows(what: string, figures: readonly MeasuredNode[]): Row[] {
+  return figures.map(({ name, tickP99Ms, cpuShare, players, entities, blocks }) => [
     `${what}: ${name}`,
-    `p99 ${tickP99Ms.toFixed(1)} ms, ${percent(busyShare)} busy, ${players} players, ${entities} entities, ${blocks} blocks`,
+    `p99 ${tickP99Ms.toFixed(1)} ms, ${percent(cpuShare)} of a core, ${players} players, ${entities} entities, ${blocks} blocks`,
   ]);
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(0)} %`;
 }

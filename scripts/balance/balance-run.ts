@@ -5,14 +5,14 @@
 import type { PlayersVerdict } from '../cluster/players-verdict.ts';
 import { BalanceScene } from './balance-scene.ts';
 import type { Balanced, BalanceSceneOptions, Gathered, Joined } from './balance-scene.ts';
-import type { NodeFigures } from './load-watch.ts';
+import type { MeasuredNode } from './load-watch.ts';
 
 export interface BalanceResult extends Balanced {
   readonly seed: number;
   readonly clients: number;
   readonly wanderersPerCell: number;
   readonly seconds: number;
-  readonly before: readonly NodeFigures[];
+  readonly before: readonly MeasuredNode[];
   readonly join: Joined;
   readonly leave: Gathered;
   readonly verdict: PlayersVerdict;

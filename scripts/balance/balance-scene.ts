@@ -13,8 +13,9 @@ import { DIRECTORY_SETTINGS } from '../../src/peer/directory.ts';
 import type { BalanceMode, Directory } from '../../src/peer/directory.ts';
 import { openDirectory } from '../../src/peer/directory-thread.ts';
 import { PlayerRun } from '../cluster/player-run.ts';
-import { LoadWatch } from './load-watch.ts';
-import type { NodeFigures } from './load-watch.ts';
+import { LoadWatch, percent } from './load-watch.ts';
+import type { MeasuredNode } from './load-watch.ts';
+import { simulationCpuSeconds } from './simulation-cpu.ts';
 
 export interface BalanceSceneOptions {
   readonly clients: number;
@@ -29,7 +30,7 @@ export interface BalanceSceneOptions {
 }
 
 export interface Balanced {
-  readonly after: readonly NodeFigures[];
+  readonly after: readonly MeasuredNode[];
   readonly moves: number;
   readonly blocksMoved: number;
   /** From the switch to the last move. */
@@ -41,7 +42,7 @@ export interface Balanced {
 export interface Joined {
   readonly seconds: number;
   readonly blocks: number;
-  readonly figures: readonly NodeFigures[];
+  readonly figures: readonly MeasuredNode[];
 }
 
 export interface Gathered {
@@ -123,7 +124,7 @@ export class BalanceScene implements AsyncDisposable {
   }
 
   /** All players go into the land of the first node. */
-  async crowd(): Promise<readonly NodeFigures[]> {
+  async crowd(): Promise<readonly MeasuredNode[]> {
     const { run } = this;
     run.players.meet(MEETING);
     run.tell(`all players walk into the land of ${run.cluster.nodes[0]!.name}`);
@@ -197,15 +198,22 @@ export class BalanceScene implements AsyncDisposable {
     await this.run[Symbol.asyncDispose]();
   }
 
-  async #measure(what: string): Promise<readonly NodeFigures[]> {
+  async #measure(what: string): Promise<readonly MeasuredNode[]> {
     const { run } = this;
     const startSeconds = run.seconds;
+    const cpuOf = (): Map<string, number> =>
+      new Map(run.cluster.nodes.map(({ name, pid }) => [name, simulationCpuSeconds(pid ?? 0)]));
+    const before = cpuOf();
     await run.until(startSeconds + this.#options.measureSeconds);
-    const figures = this.watch.figures(startSeconds);
-    for (const { name, tickP99Ms, busyShare, entities, blocks, players } of figures) {
-      const busy = `${(100 * busyShare).toFixed(0)} % busy`;
+    const after = cpuOf();
+    const seconds = run.seconds - startSeconds;
+    const figures = this.watch.figures(startSeconds).map((node) => {
+      const cpuSeconds = (after.get(node.name) ?? 0) - (before.get(node.name) ?? 0);
+      return { ...node, cpuShare: cpuSeconds / seconds };
+    });
+    for (const { name, tickP99Ms, cpuShare, entities, blocks, players } of figures) {
       run.tell(
-        `${what}: ${name} tick p99 ${tickP99Ms.toFixed(1)} ms, ${busy}, ${entities} entities, ${players} players, ${blocks} blocks`,
+        `${what}: ${name} tick p99 ${tickP99Ms.toFixed(1)} ms, ${percent(cpuShare)} of a core, ${entities} entities, ${players} players, ${blocks} blocks`,
       );
     }
     return figures;

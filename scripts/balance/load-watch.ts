@@ -14,6 +14,12 @@ export interface NodeFigures {
   readonly blocks: number;
 }
 
+/** With what its simulation threads computed meanwhile. */
+export interface MeasuredNode extends NodeFigures {
+  /** Of a core. */
+  readonly cpuShare: number;
+}
+
 interface Sample extends NodeFigures {
   /** On the clock of the run. */
   readonly seconds: number;
@@ -104,7 +110,11 @@ export function playersShare(figures: readonly NodeFigures[], name: string): num
   return all === 0 ? 0 : (figures.find((node) => node.name === name)?.players ?? 0) / all;
 }
 
-/** Who uses most of its time. */
-export function hottestOf(figures: readonly NodeFigures[]): NodeFigures | undefined {
-  return figures.toSorted((one, two) => two.busyShare - one.busyShare)[0];
+/** Who computes most. */
+export function hottestOf(figures: readonly MeasuredNode[]): MeasuredNode | undefined {
+  return figures.toSorted((one, two) => two.cpuShare - one.cpuShare)[0];
+}
+
+export function percent(share: number): string {
+  return `${(100 * share).toFixed(0)} %`;
 }
