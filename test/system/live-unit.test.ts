@@ -73,9 +73,9 @@ async function startsAgain(t: ExecutionContext, live: Live, what: () => Promise<
   await play(t, live, ['ws://127.0.0.1:7777']);
 }
 
-const asRoot = process.getuid?.() === 0 ? test : test.skip;
+const testLive = LiveSystemd.isPossible() ? test : test.skip;
 
-asRoot(
+testLive(
   'under systemd: installed, sandboxed, killed, hung, upgraded, misconfigured, as a cluster, stopped',
   async (t) => {
     t.timeout(300_000);

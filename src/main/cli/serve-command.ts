@@ -1,5 +1,6 @@
 /** `worldmesh serve` and `worldmesh dev`. */
 import path from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { connectToSupervisor } from '../cluster/supervised.ts';
 import type { Settings } from '../config/settings.ts';
@@ -91,6 +92,7 @@ async function run({ module, settings, development, recordFile }: RunOptions): P
   });
   // A service under systemd; the nodes of a cluster have their supervisor.
   using service = supervised === undefined ? ServiceManager.connect(log) : undefined;
+  if (service !== undefined) await firstTick(node);
   await service?.ready(`${node.world.schema.name} at ${urlOf(node, settings)}`, { isAlive: progressOf(node) });
   // At once: a node may drain before it stops.
   void stopped.then(() => service?.stopping());
@@ -106,6 +108,15 @@ async function run({ module, settings, development, recordFile }: RunOptions): P
   else log.info('stopped');
   process.exitCode = failure === undefined ? EXIT_CODE.ok : EXIT_CODE.failure;
 }
+
+/** With it players can join. A node that waits for others of its cluster is up all the same. */
+async function firstTick({ store }: WorldNode): Promise<void> {
+  const endMs = performance.now() + FIRST_TICK_MS_MAX;
+  while (!store.control.isReady && performance.now() < endMs) await wait(FIRST_TICK_LOOK_MS);
+}
+
+const FIRST_TICK_MS_MAX = 2000;
+const FIRST_TICK_LOOK_MS = 5;
 
 /** Whether ticks have gone on since the last question, and the gateway answers. */
 function progressOf(node: WorldNode): () => Promise<boolean> {
