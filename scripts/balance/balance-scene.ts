@@ -72,23 +72,26 @@ export class BalanceScene implements AsyncDisposable {
   readonly wrong: string[] = [];
   readonly run: PlayerRun;
   readonly watch: LoadWatch;
-  readonly #directory: Awaited<ReturnType<typeof openDirectory>>;
+  readonly #directory: Directory;
+  readonly #resources: AsyncDisposableStack;
   readonly #options: BalanceSceneOptions;
 
   private constructor(
     options: BalanceSceneOptions,
-    { run, directory }: { run: PlayerRun; directory: Awaited<ReturnType<typeof openDirectory>> },
+    { run, directory, resources }: { run: PlayerRun; directory: Directory; resources: AsyncDisposableStack },
   ) {
     this.#options = options;
     this.run = run;
     this.#directory = directory;
+    this.#resources = resources;
     this.watch = new LoadWatch(directory, () => run.seconds);
   }
 
   /** Resolves when everybody walks; nobody balances. */
   static async start(options: BalanceSceneOptions): Promise<BalanceScene> {
     const { clients, seed, wanderersPerCell, onProgress, signal } = options;
-    const run = await PlayerRun.start({
+    await using resources = new AsyncDisposableStack();
+    const started = await PlayerRun.start({
       clients,
       nodes: NODES,
       seed,
@@ -108,19 +111,15 @@ export class BalanceScene implements AsyncDisposable {
         },
       },
     });
-    try {
-      const directory = await openDirectory(run.cluster.directoryUrl, { facts: undefined });
-      await setMode(directory, 'off');
-      await shareOut(
-        directory,
-        run.cluster.nodes.slice(0, NODES).map(({ name }) => name),
-      );
-      await run.walk();
-      return new BalanceScene(options, { run, directory });
-    } catch (error) {
-      await run[Symbol.asyncDispose]();
-      throw error;
-    }
+    const run = resources.use(started);
+    const directory = resources.use(await openDirectory(run.cluster.directoryUrl, { facts: undefined }));
+    await directory.putSetting(DIRECTORY_SETTINGS.balance, 'off');
+    await shareOut(
+      directory,
+      run.cluster.nodes.slice(0, NODES).map(({ name }) => name),
+    );
+    await run.walk();
+    return new BalanceScene(options, { run, directory, resources: resources.move() });
   }
 
   /** All players go into the land of the first node. */
@@ -136,7 +135,7 @@ export class BalanceScene implements AsyncDisposable {
   async balance(): Promise<Balanced> {
     const sinceMs = Date.now();
     const startSeconds = this.run.seconds;
-    await setMode(this.#directory, 'on');
+    await this.#setMode('on');
     const lastMoveSeconds = await this.#untilQuiet();
     const after = await this.#measure('balanced');
     const decisions = (await this.#decisions()).filter(({ outcome, atMs }) => outcome === 'done' && atMs >= sinceMs);
@@ -161,7 +160,7 @@ export class BalanceScene implements AsyncDisposable {
       share = await this.#shareOfMean(node.name);
       return share >= JOINED_SHARE;
     });
-    const carries = `carries ${(100 * share).toFixed(0)} % of the mean`;
+    const carries = `carries ${percent(share)} of the mean`;
     if (seconds === undefined) this.wrong.push(`${node.name} ${carries} only`);
     const figures = await this.#measure('with four nodes');
     const blocks = figures.find(({ name }) => name === node.name)?.blocks ?? 0;
@@ -174,14 +173,14 @@ export class BalanceScene implements AsyncDisposable {
     const { run } = this;
     const { stepSecondsMax } = this.#options;
     let idle: readonly string[] = [];
-    await setMode(this.#directory, 'on');
+    await this.#setMode('on');
     const seconds = await this.#until(async () => {
       idle = await this.#idleNames();
       return idle.length > 0;
     });
     if (seconds === undefined) this.wrong.push('no node was named that could be switched off');
     run.tell(`could be switched off: ${idle.join(', ')} (${seconds?.toFixed(0) ?? 'never'} s)`);
-    await setMode(this.#directory, 'gather');
+    await this.#setMode('gather');
     const emptySeconds = await this.#until(async () => {
       const { blocks, members } = await readCells(this.#directory);
       const owners = new Set(blocks.map(({ node }) => node));
@@ -194,8 +193,11 @@ export class BalanceScene implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.watch[Symbol.dispose]();
-    await this.#directory[Symbol.asyncDispose]();
-    await this.run[Symbol.asyncDispose]();
+    await this.#resources.disposeAsync();
+  }
+
+  async #setMode(mode: BalanceMode): Promise<void> {
+    await this.#directory.putSetting(DIRECTORY_SETTINGS.balance, mode);
   }
 
   async #measure(what: string): Promise<readonly MeasuredNode[]> {
@@ -262,10 +264,6 @@ export class BalanceScene implements AsyncDisposable {
     if (last === undefined) return [];
     return planCells(facts).idle.map((node) => facts.members.find((member) => member.node === node)?.name ?? '');
   }
-}
-
-async function setMode(directory: Directory, mode: BalanceMode): Promise<void> {
-  await directory.putSetting(DIRECTORY_SETTINGS.balance, mode);
 }
 
 /** Columns of cells: the same for each node, as `worldmesh cells move` does it. */

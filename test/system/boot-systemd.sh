@@ -3,7 +3,6 @@
 #
 #   $1  an empty folder to mount things on
 #   $2  a folder that the new machine sees as /run/release
-#   $3  what is started there in place of systemd: whether all this may be done
 set -eu
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 base=$1
@@ -45,4 +44,4 @@ pivot_root . run/old
 cd /
 umount -l run/old
 export container=other
-exec "${3:-/lib/systemd/systemd}" --system --unit=live.target --log-target=journal
+exec /lib/systemd/systemd --system --unit=live.target --log-target=journal

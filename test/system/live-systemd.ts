@@ -1,5 +1,5 @@
 /** A machine of its own in namespaces of this one, with systemd as its first process. Needs root. */
-import { execFile, spawn, spawnSync } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmdirSync } from 'node:fs';
@@ -38,22 +38,13 @@ export class LiveSystemd implements AsyncDisposable {
   #boot = '';
 
   private constructor(releaseFolder: string) {
-    this.#base = newBase();
+    this.#base = mkdtempSync(path.join(tmpdir(), 'worldmesh-systemd-'));
     this.#unshare = spawn('unshare', [...UNSHARE, this.#base, releaseFolder], { stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [this.#unshare.stdout, this.#unshare.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => {
         this.#boot += text;
       });
     }
-  }
-
-  /** Whether this process may make namespaces and mount what such a machine needs. */
-  static isPossible(): boolean {
-    if (process.getuid?.() !== 0) return false;
-    const base = newBase();
-    const { status } = spawnSync('unshare', [...UNSHARE, base, base, '/bin/true'], { stdio: 'ignore' });
-    rmdirSync(base);
-    return status === 0;
   }
 
   /** @param releaseFolder what the machine sees as /run/release. */
@@ -119,8 +110,4 @@ export class LiveSystemd implements AsyncDisposable {
     const [child] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
     return child === '' ? undefined : child;
   }
-}
-
-function newBase(): string {
-  return mkdtempSync(path.join(tmpdir(), 'worldmesh-systemd-'));
 }

@@ -73,61 +73,54 @@ async function startsAgain(t: ExecutionContext, live: Live, what: () => Promise<
   await play(t, live, ['ws://127.0.0.1:7777']);
 }
 
-const testLive = LiveSystemd.isPossible() ? test : test.skip;
+test('under systemd: installed, sandboxed, killed, hung, upgraded, misconfigured, as a cluster, stopped', async (t) => {
+  t.timeout(300_000);
+  const live = await boot();
+  const { machine, scripts } = live;
+  await using _machine = machine;
+  const [install = '', upgrade = ''] = scripts;
+  const status = await follow(t, live, install);
+  t.regex(status, /Active: active \(running\)/);
+  t.regex(status, /Status: "hello at http:\/\/\S+:7777\/"/);
+  await play(t, live, ['ws://127.0.0.1:7777']);
 
-testLive(
-  'under systemd: installed, sandboxed, killed, hung, upgraded, misconfigured, as a cluster, stopped',
-  async (t) => {
-    t.timeout(300_000);
-    const live = await boot();
-    const { machine, scripts } = live;
-    await using _machine = machine;
-    const [install = '', upgrade = ''] = scripts;
-    const status = await follow(t, live, install);
-    t.regex(status, /Active: active \(running\)/);
-    t.regex(status, /Status: "hello at http:\/\/\S+:7777\/"/);
-    await play(t, live, ['ws://127.0.0.1:7777']);
+  const pid = await machine.property('worldmesh', 'MainPID');
+  const facts = (await machine.run(`cat /proc/${pid}/status`)).text;
+  t.regex(facts, /^NoNewPrivs:\t1$/m);
+  t.regex(facts, /^Seccomp:\t2$/m);
+  t.regex(facts, /^CapBnd:\t0+$/m);
+  t.notRegex(facts, /^Uid:\t0\t/m);
+  const writes = (folder: string) =>
+    machine.run(`nsenter --target ${pid} --mount -- touch ${folder}/written && rm -f ${folder}/written`);
+  for (const folder of ['/usr', '/etc', '/etc/worldmesh', '/home']) t.not((await writes(folder)).code, 0, folder);
+  for (const folder of ['/var/lib/worldmesh', '/var/cache/worldmesh']) t.is((await writes(folder)).code, 0, folder);
 
-    const pid = await machine.property('worldmesh', 'MainPID');
-    const facts = (await machine.run(`cat /proc/${pid}/status`)).text;
-    t.regex(facts, /^NoNewPrivs:\t1$/m);
-    t.regex(facts, /^Seccomp:\t2$/m);
-    t.regex(facts, /^CapBnd:\t0+$/m);
-    t.notRegex(facts, /^Uid:\t0\t/m);
-    const writes = (folder: string) =>
-      machine.run(`nsenter --target ${pid} --mount -- touch ${folder}/written && rm -f ${folder}/written`);
-    for (const folder of ['/usr', '/etc', '/etc/worldmesh', '/home']) t.not((await writes(folder)).code, 0, folder);
-    for (const folder of ['/var/lib/worldmesh', '/var/cache/worldmesh']) t.is((await writes(folder)).code, 0, folder);
+  await startsAgain(t, live, () => machine.run(`kill -9 ${pid}`));
+  await dropIn(t, live, `WatchdogSec=${WATCHDOG_SECONDS}`);
+  await machine.run('systemctl restart worldmesh');
+  await startsAgain(t, live, () => machine.run('kill -STOP "$(systemctl show worldmesh --property MainPID --value)"'));
+  t.regex((await machine.run('journalctl --no-pager')).text, /worldmesh\.service: Watchdog timeout/);
 
-    await startsAgain(t, live, () => machine.run(`kill -9 ${pid}`));
-    await dropIn(t, live, `WatchdogSec=${WATCHDOG_SECONDS}`);
-    await machine.run('systemctl restart worldmesh');
-    await startsAgain(t, live, () =>
-      machine.run('kill -STOP "$(systemctl show worldmesh --property MainPID --value)"'),
-    );
-    t.regex((await machine.run('journalctl --no-pager')).text, /worldmesh\.service: Watchdog timeout/);
+  await follow(t, live, upgrade);
+  t.is(await machine.property('worldmesh', 'ActiveState'), 'active');
 
-    await follow(t, live, upgrade);
-    t.is(await machine.property('worldmesh', 'ActiveState'), 'active');
+  await machine.run(
+    'sed -i "s/^tickHz: 20/tickHz: fast/" /etc/worldmesh/worldmesh.yaml; systemctl restart worldmesh || true',
+  );
+  t.is(await machine.property('worldmesh', 'ActiveState'), 'failed');
+  t.is(await machine.property('worldmesh', 'ExecMainStatus'), '2');
+  t.regex((await machine.run('journalctl --no-pager -u worldmesh -n 20')).text, /tickHz/);
+  await machine.run('sed -i "s/^tickHz: fast/tickHz: 20/" /etc/worldmesh/worldmesh.yaml');
 
-    await machine.run(
-      'sed -i "s/^tickHz: 20/tickHz: fast/" /etc/worldmesh/worldmesh.yaml; systemctl restart worldmesh || true',
-    );
-    t.is(await machine.property('worldmesh', 'ActiveState'), 'failed');
-    t.is(await machine.property('worldmesh', 'ExecMainStatus'), '2');
-    t.regex((await machine.run('journalctl --no-pager -u worldmesh -n 20')).text, /tickHz/);
-    await machine.run('sed -i "s/^tickHz: fast/tickHz: 20/" /etc/worldmesh/worldmesh.yaml');
+  const command = '/usr/local/bin/worldmesh cluster /etc/worldmesh/world.js --nodes 3';
+  await dropIn(t, live, `ExecStart=\\nExecStart=${command} --config /etc/worldmesh/worldmesh.yaml`);
+  const started = await machine.run('systemctl reset-failed worldmesh; systemctl restart worldmesh');
+  t.is(started.code, 0, started.text);
+  t.is(await machine.property('worldmesh', 'StatusText'), '3 nodes');
+  await play(t, live, ['ws://127.0.0.1:7777', 'ws://127.0.0.1:7778', 'ws://127.0.0.1:7779']);
 
-    const command = '/usr/local/bin/worldmesh cluster /etc/worldmesh/world.js --nodes 3';
-    await dropIn(t, live, `ExecStart=\\nExecStart=${command} --config /etc/worldmesh/worldmesh.yaml`);
-    const started = await machine.run('systemctl reset-failed worldmesh; systemctl restart worldmesh');
-    t.is(started.code, 0, started.text);
-    t.is(await machine.property('worldmesh', 'StatusText'), '3 nodes');
-    await play(t, live, ['ws://127.0.0.1:7777', 'ws://127.0.0.1:7778', 'ws://127.0.0.1:7779']);
-
-    t.is((await machine.run('systemctl stop worldmesh')).code, 0);
-    t.is(await machine.property('worldmesh', 'Result'), 'success');
-    t.is(await machine.property('worldmesh', 'ActiveState'), 'inactive');
-    t.is((await machine.run('pgrep --count --uid worldmesh || true')).text.trim(), '0');
-  },
-);
+  t.is((await machine.run('systemctl stop worldmesh')).code, 0);
+  t.is(await machine.property('worldmesh', 'Result'), 'success');
+  t.is(await machine.property('worldmesh', 'ActiveState'), 'inactive');
+  t.is((await machine.run('pgrep --count --uid worldmesh || true')).text.trim(), '0');
+});

@@ -375,6 +375,22 @@ test('who comes back long after it left, deep in foreign land, is not moved for 
   t.is(west.store.columns.x[slot], 50);
 });
 
+test('land elsewhere changes owner again and again: who cannot leave goes no further for it', (t) => {
+  const [west, east] = start({ startVx: 8 });
+  const twins = [west, east];
+  west.store.peerTable.addCredits(2, -(2 ** 30));
+  const session = west.join(3);
+  step(twins);
+  const slot = west.headless.slotOf(session);
+  let farthest = 0;
+  for (let tick = 0; tick < 200; tick++) {
+    if (tick % 10 === 0) setOwners(west, (cell) => (cell === 0 && tick % 20 === 0 ? 2 : halves(cell)));
+    step(twins);
+    farthest = Math.max(farthest, west.store.columns.x[slot]!);
+  }
+  t.true(farthest > 31 && farthest <= 34, `${farthest}`);
+});
+
 test('10,000 random crossings: nobody lost, nobody twice', (t) => {
   const cluster = { ...CLUSTER_PHASE_DEFAULTS, dwellMs: 50, dwellMsMax: 100 };
   const twins = makeTwins(borderWorld, { ownerOf: halves, options: { phases: { params: PARAMS, cluster } } });

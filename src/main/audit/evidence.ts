@@ -171,7 +171,7 @@ export interface ClientLog {
 export interface ClusterEvidence {
   readonly passes: readonly [ClusterPass, ClusterPass];
   readonly histories: readonly JournalHistory[];
-  /** The same, read again while a sequence was missing in them: what moved between their readings is in the next one. */
+  /** The same, read again while a sequence was missing in them, else none: what moved between their readings is in the next one. */
   readonly laterHistories: readonly JournalHistory[];
   readonly census: readonly CensusEntry[];
   readonly clients: readonly ClientLog[];

@@ -109,14 +109,14 @@ async function run({ module, settings, development, recordFile }: RunOptions): P
   process.exitCode = failure === undefined ? EXIT_CODE.ok : EXIT_CODE.failure;
 }
 
+const FIRST_TICK_MS_MAX = 2000;
+const FIRST_TICK_LOOK_MS = 5;
+
 /** With it players can join. A node that waits for others of its cluster is up all the same. */
 async function firstTick({ store }: WorldNode): Promise<void> {
   const endMs = performance.now() + FIRST_TICK_MS_MAX;
   while (!store.control.isReady && performance.now() < endMs) await wait(FIRST_TICK_LOOK_MS);
 }
-
-const FIRST_TICK_MS_MAX = 2000;
-const FIRST_TICK_LOOK_MS = 5;
 
 /** Whether ticks have gone on since the last question, and the gateway answers. */
 function progressOf(node: WorldNode): () => Promise<boolean> {
